@@ -1,0 +1,1 @@
+"""Inglenook: talk with language models that run on your own computer."""

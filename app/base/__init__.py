@@ -1,0 +1,1 @@
+"""Small things every room stands on: errors, paths, log, ids, clock."""

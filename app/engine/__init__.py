@@ -1,0 +1,1 @@
+"""A supervised child process that runs llama.cpp. Knows nothing of conversations."""

@@ -1,0 +1,268 @@
+"""The frames both processes share. Typed, versioned; nothing here knows what a frame causes.
+
+A frame is a little-endian u32 length and a msgpack map (msgspec, tagged by `t`). Commands go down on the child's stdin,
+events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id, and is
+answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described or Failed. Before
+it come any number of progress events. A command the child does not know is answered by Failed(code=unknown_command).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from app.engine.values import (
+    EngineInfo,
+    GenerationFacts,
+    LoadedModel,
+    LoadOptions,
+    PromptMessage,
+    Sampling,
+    TemplateOptions,
+)
+
+VERSION = 1
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+
+
+class Code:
+    """Error codes on the wire. An unknown code must survive: it is shown as an internal error with its detail."""
+
+    UNKNOWN_COMMAND = "unknown_command"
+    BAD_FRAME = "bad_frame"
+    NO_MODEL = "no_model"
+    FILE_MISSING = "file_missing"
+    FILE_UNREADABLE = "file_unreadable"
+    NOT_GGUF = "not_gguf"
+    GGUF_TRUNCATED = "gguf_truncated"
+    GGUF_BROKEN = "gguf_broken"
+    UNKNOWN_ARCHITECTURE = "unknown_architecture"
+    NOT_A_CHAT_MODEL = "not_a_chat_model"  # a projector, a vocabulary, an embedding or an adapter file
+    LOAD_FAILED = "load_failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    CANCELLED = "cancelled"
+    TEMPLATE_BROKEN = "template_broken"  # syntax, raise_exception, wrong types
+    TEMPLATE_LIMIT = "template_limit"  # time, recursion or size
+    PROMPT_TOO_LONG = "prompt_too_long"  # numbers: n, limit
+    DECODE_FAILED = "decode_failed"
+    BUSY = "busy"
+    INTERNAL = "internal"
+
+
+class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_defaults=True):
+    pass
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+class Load(_Frame, tag="load"):
+    """Replace the model. The old one is kept until the file has been checked, and is gone once loading begins."""
+
+    id: int
+    path: str
+    options: LoadOptions
+
+
+class Unload(_Frame, tag="unload"):
+    """Free model and context."""
+
+    id: int
+
+
+class Generate(_Frame, tag="generate"):
+    """Write one reply. `sequence` names the conversation: the same name finds its KV cache again.
+
+    `continue_final` leaves the last (assistant) message open, so that its text is continued.
+    """
+
+    id: int
+    sequence: str
+    messages: list[PromptMessage]
+    sampling: Sampling
+    stop: list[str] = []
+    template_options: TemplateOptions = {}
+    continue_final: bool = False
+
+
+class Measure(_Frame, tag="measure"):
+    """Count the tokens of a prompt without decoding anything."""
+
+    id: int
+    messages: list[PromptMessage]
+    template_options: TemplateOptions = {}
+
+
+class Describe(_Frame, tag="describe"):
+    """Ask for an EngineInfo."""
+
+    id: int
+
+
+class Cancel(_Frame, tag="cancel"):
+    """Stop the load or generation `target`. It still ends with its own terminal event; this command has none."""
+
+    target: int
+
+
+class Ping(_Frame, tag="ping"):
+    """Heartbeat; answered by Pong(n) from the thread that reads commands."""
+
+    n: int
+
+
+class Shutdown(_Frame, tag="shutdown"):
+    """Finish at once and exit with 0. End of input means the same."""
+
+
+Command = Load | Unload | Generate | Measure | Describe | Cancel | Ping | Shutdown
+
+
+# --- events -------------------------------------------------------------------------------------------------------
+
+
+class Hello(_Frame, tag="hello"):
+    """The first frame of a child: it is ready for commands."""
+
+    protocol: int
+    pid: int
+    llama_cpp: str
+
+
+class Progress(_Frame, tag="progress"):
+    """`load`: fraction 0..1 of the file. `prompt`: done of total tokens, the cached ones included in both."""
+
+    id: int
+    phase: str
+    done: float
+    total: float
+
+
+class Started(_Frame, tag="started"):
+    """The prompt is rendered; reading begins. `thinking_open`: it ends inside an opened thinking block."""
+
+    id: int
+    prompt_tokens: int
+    cached_tokens: int
+    thinking_open: bool
+
+
+class Delta(_Frame, tag="delta"):
+    """Newly generated text (whole characters only) and the tokens sampled since the last Delta.
+
+    Text that could still become a stop string is held back, so text and tokens need not belong together one by one.
+    """
+
+    id: int
+    text: str
+    token_ids: list[int]
+
+
+class Finished(_Frame, tag="finished"):
+    """A generation ended in an orderly way; every character was sent before."""
+
+    id: int
+    facts: GenerationFacts
+
+
+class Loaded(_Frame, tag="loaded"):
+    id: int
+    model: LoadedModel
+
+
+class Unloaded(_Frame, tag="unloaded"):
+    id: int
+
+
+class Measured(_Frame, tag="measured"):
+    """`total` tokens of the whole prompt, generation prompt included, and of `spans` those each message adds."""
+
+    id: int
+    total: int
+    spans: list[int]
+    limit: int
+
+
+class Described(_Frame, tag="described"):
+    id: int
+    info: EngineInfo
+
+
+class Failed(_Frame, tag="failed"):
+    """A command failed. `detail` is technical; sentences are made on the parent's side from code and numbers.
+
+    `model_kept`: for a failed load, the previous model is still loaded.
+    """
+
+    id: int
+    code: str
+    detail: str = ""
+    numbers: dict[str, int] = {}
+    model_kept: bool = False
+
+
+class Pong(_Frame, tag="pong"):
+    n: int
+
+
+Event = (
+    Hello | Progress | Started | Delta | Finished | Loaded | Unloaded | Measured | Described | Failed | Pong
+)
+TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Failed)
+
+_encoder = msgspec.msgpack.Encoder()
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+_length = struct.Struct("<I")
+
+
+class FrameError(ValueError):
+    """Bytes that are no frame of this protocol: the stream cannot be trusted any more."""
+
+
+def pack(frame: Command | Event) -> bytes:
+    """The bytes of one frame, length included."""
+    body = _encoder.encode(frame)
+    return _length.pack(len(body)) + body
+
+
+def unpack_command(body: bytes) -> Command:
+    """Raises FrameError for anything that is not a command."""
+    try:
+        return _commands.decode(body)
+    except msgspec.MsgspecError as error:
+        raise FrameError(str(error)) from error
+
+
+def unpack_event(body: bytes) -> Event:
+    """Raises FrameError for anything that is not an event."""
+    try:
+        return _events.decode(body)
+    except msgspec.MsgspecError as error:
+        raise FrameError(str(error)) from error
+
+
+def read_bodies(stream: BinaryIO) -> Iterator[bytes]:
+    """The bodies of the frames of a blocking stream, until its end. A stream cut inside a frame simply ends.
+
+    Raises FrameError for a length above MAX_FRAME_BYTES.
+    """
+    while len(head := _read_exactly(stream, _length.size)) == _length.size:
+        (size,) = _length.unpack(head)
+        if size > MAX_FRAME_BYTES:
+            raise FrameError(f"a frame of {size} bytes")
+        body = _read_exactly(stream, size)
+        if len(body) < size:
+            return
+        yield body
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
