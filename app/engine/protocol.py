@@ -59,7 +59,7 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_defa
 # --- commands -----------------------------------------------------------------------------------------------------
 
 
-class Load(_Frame, tag="load"):
+class Load(_Frame, frozen=True, tag="load"):
     """Replace the model. The old one is kept until the file has been checked, and is gone once loading begins."""
 
     id: int
@@ -67,13 +67,13 @@ class Load(_Frame, tag="load"):
     options: LoadOptions
 
 
-class Unload(_Frame, tag="unload"):
+class Unload(_Frame, frozen=True, tag="unload"):
     """Free model and context."""
 
     id: int
 
 
-class Generate(_Frame, tag="generate"):
+class Generate(_Frame, frozen=True, tag="generate"):
     """Write one reply. `sequence` names the conversation: the same name finds its KV cache again.
 
     `continue_final` leaves the last (assistant) message open, so that its text is continued.
@@ -88,7 +88,7 @@ class Generate(_Frame, tag="generate"):
     continue_final: bool = False
 
 
-class Measure(_Frame, tag="measure"):
+class Measure(_Frame, frozen=True, tag="measure"):
     """Count the tokens of a prompt without decoding anything."""
 
     id: int
@@ -96,25 +96,25 @@ class Measure(_Frame, tag="measure"):
     template_options: TemplateOptions = {}
 
 
-class Describe(_Frame, tag="describe"):
+class Describe(_Frame, frozen=True, tag="describe"):
     """Ask for an EngineInfo."""
 
     id: int
 
 
-class Cancel(_Frame, tag="cancel"):
+class Cancel(_Frame, frozen=True, tag="cancel"):
     """Stop the load or generation `target`. It still ends with its own terminal event; this command has none."""
 
     target: int
 
 
-class Ping(_Frame, tag="ping"):
+class Ping(_Frame, frozen=True, tag="ping"):
     """Heartbeat; answered by Pong(n) from the thread that reads commands."""
 
     n: int
 
 
-class Shutdown(_Frame, tag="shutdown"):
+class Shutdown(_Frame, frozen=True, tag="shutdown"):
     """Finish at once and exit with 0. End of input means the same."""
 
 
@@ -124,7 +124,7 @@ Command = Load | Unload | Generate | Measure | Describe | Cancel | Ping | Shutdo
 # --- events -------------------------------------------------------------------------------------------------------
 
 
-class Hello(_Frame, tag="hello"):
+class Hello(_Frame, frozen=True, tag="hello"):
     """The first frame of a child: it is ready for commands."""
 
     protocol: int
@@ -132,7 +132,7 @@ class Hello(_Frame, tag="hello"):
     llama_cpp: str
 
 
-class Progress(_Frame, tag="progress"):
+class Progress(_Frame, frozen=True, tag="progress"):
     """`load`: fraction 0..1 of the file. `prompt`: done of total tokens, the cached ones included in both."""
 
     id: int
@@ -141,7 +141,7 @@ class Progress(_Frame, tag="progress"):
     total: float
 
 
-class Started(_Frame, tag="started"):
+class Started(_Frame, frozen=True, tag="started"):
     """The prompt is rendered; reading begins. `thinking_open`: it ends inside an opened thinking block."""
 
     id: int
@@ -150,7 +150,7 @@ class Started(_Frame, tag="started"):
     thinking_open: bool
 
 
-class Delta(_Frame, tag="delta"):
+class Delta(_Frame, frozen=True, tag="delta"):
     """Newly generated text (whole characters only) and the tokens sampled since the last Delta.
 
     Text that could still become a stop string is held back, so text and tokens need not belong together one by one.
@@ -161,23 +161,23 @@ class Delta(_Frame, tag="delta"):
     token_ids: list[int]
 
 
-class Finished(_Frame, tag="finished"):
+class Finished(_Frame, frozen=True, tag="finished"):
     """A generation ended in an orderly way; every character was sent before."""
 
     id: int
     facts: GenerationFacts
 
 
-class Loaded(_Frame, tag="loaded"):
+class Loaded(_Frame, frozen=True, tag="loaded"):
     id: int
     model: LoadedModel
 
 
-class Unloaded(_Frame, tag="unloaded"):
+class Unloaded(_Frame, frozen=True, tag="unloaded"):
     id: int
 
 
-class Measured(_Frame, tag="measured"):
+class Measured(_Frame, frozen=True, tag="measured"):
     """`total` tokens of the whole prompt, generation prompt included, and of `spans` those each message adds."""
 
     id: int
@@ -186,12 +186,12 @@ class Measured(_Frame, tag="measured"):
     limit: int
 
 
-class Described(_Frame, tag="described"):
+class Described(_Frame, frozen=True, tag="described"):
     id: int
     info: EngineInfo
 
 
-class Failed(_Frame, tag="failed"):
+class Failed(_Frame, frozen=True, tag="failed"):
     """A command failed. `detail` is technical; sentences are made on the parent's side from code and numbers.
 
     `model_kept`: for a failed load, the previous model is still loaded.
@@ -204,7 +204,7 @@ class Failed(_Frame, tag="failed"):
     model_kept: bool = False
 
 
-class Pong(_Frame, tag="pong"):
+class Pong(_Frame, frozen=True, tag="pong"):
     n: int
 
 
