@@ -1,9 +1,10 @@
 """The frames both processes share. Typed, versioned; nothing here knows what a frame causes.
 
 A frame is a little-endian u32 length and a msgpack map (msgspec, tagged by `t`). Commands go down on the child's stdin,
-events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id, and is
-answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described or Failed. Before
-it come any number of progress events. A command the child does not know is answered by Failed(code=unknown_command).
+events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id
+and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described or Failed.
+Before it come any number of progress events. A command that the child does not know is answered by Failed with the code
+unknown_command.
 """
 
 from __future__ import annotations
@@ -208,9 +209,7 @@ class Pong(_Frame, frozen=True, tag="pong"):
     n: int
 
 
-Event = (
-    Hello | Progress | Started | Delta | Finished | Loaded | Unloaded | Measured | Described | Failed | Pong
-)
+Event = Hello | Progress | Started | Delta | Finished | Loaded | Unloaded | Measured | Described | Failed | Pong
 TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Failed)
 
 _encoder = msgspec.msgpack.Encoder()

@@ -11,10 +11,10 @@ import msgspec
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How the next token is drawn. The chain runs in llama.cpp in the order penalties, top-k, top-p, min-p, temperature.
+    """How the next token is drawn. The chain in llama.cpp: penalties, top-k, top-p, min-p, temperature, in this order.
 
-    `seed` None draws a fresh one, which is reported back. `temperature` 0 is greedy. `top_k` 0, `top_p` 1, `min_p` 0 and
-    `repeat` 1 switch their step off. `max_tokens` 0 means: until the model ends or the window is full.
+    `seed` None draws a fresh one, which is reported back. `temperature` 0 is greedy. `top_k` 0, `top_p` 1, `min_p` 0
+    and `repeat` 1 switch their step off. `max_tokens` 0 means: until the model ends or the window is full.
     """
 
     temperature: float = 0.7
@@ -32,8 +32,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PromptMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message as the chat template sees it.
 
-    `token_ids` are the tokens that were sampled for this very text, usable only when `tokenizer` (a hash) is that of the
-    loaded model; they are spliced into the prompt instead of tokenising the text again.
+    `token_ids` are the tokens that were sampled for this very text, usable only when `tokenizer` (a hash) is that of
+    the loaded model; they are spliced into the prompt instead of tokenising the text again.
     """
 
     role: str
@@ -41,6 +41,20 @@ class PromptMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     thinking: str = ""
     token_ids: list[int] = []
     tokenizer: str = ""
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply to be written. `sequence` names the conversation: the same name finds its KV cache again.
+
+    `continue_final` leaves the last (assistant) message open, so that its text is continued.
+    """
+
+    sequence: str
+    messages: list[PromptMessage]
+    sampling: Sampling = Sampling()
+    stop: list[str] = []
+    template_options: dict[str, Any] = {}
+    continue_final: bool = False
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,8 +117,8 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
 class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What one generation measured. Seconds are wall time in the engine process.
 
-    `prompt_tokens` counts the whole prompt, `cached_tokens` the part of it taken from the KV cache. `ttft_s` runs from the
-    arrival of the command to the first sampled token. `finish_reason`: stop (end token or stop string), length
+    `prompt_tokens` counts the whole prompt, `cached_tokens` the part of it taken from the KV cache. `ttft_s` runs from
+    the arrival of the command to the first sampled token. `finish_reason`: stop (end token or stop string), length
     (max_tokens or the window is full), stopped (asked to).
     """
 
@@ -124,10 +138,7 @@ class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A GGUF file of the library. `id` is the row's id; `fingerprint` is cheap (header, size, sampled blocks).
-
-    `path`, `size_bytes` and `modified_ms` (of the file) together say whether the other facts still hold.
-    """
+    """A GGUF file of the library. `id` is the row's id; `fingerprint` is cheap (header, size, sampled blocks)."""
 
     id: str
     path: str
@@ -141,7 +152,6 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     is_starter: bool = False
     license: str = ""
     problem: str = ""
-    modified_ms: int = 0
 
 
 TemplateOptions = dict[str, Any]

@@ -1,0 +1,312 @@
+"""What can go wrong with the engine, in words for the person. Codes cross the process border; classes live here.
+
+`error_from` turns a code with its numbers into the one error class and sentence for it, on both sides alike: a check
+that fails in the child raises the same class there, travels as `code`, `detail` and `numbers`, and is rebuilt in the
+parent. A sentence says what happened, whose fault it is where that helps, and what to do. Nothing here does any work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from app.base.errors import InglenookError
+from app.engine.protocol import Code
+
+ENGINE_DIED = "engine_died"
+ENGINE_CLOSED = "engine_closed"
+ENGINE_UNAVAILABLE = "engine_unavailable"
+
+Numbers = Mapping[str, int]
+
+
+class EngineError(InglenookError):
+    """Base of this room. `code` is one of protocol.Code or an unknown one.
+
+    `numbers` are the facts that the sentence was made of; they travel with the code.
+    """
+
+    code = Code.INTERNAL
+    default: ClassVar[str] = "The engine reported an error that this version of Inglenook does not know."
+
+    def __init__(
+        self,
+        detail: str = "",
+        numbers: Numbers | None = None,
+        *,
+        sentence: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        self.numbers: dict[str, int] = dict(numbers or {})
+        super().__init__(self.words(detail, self.numbers) if sentence is None else sentence, detail=detail)
+        if code is not None:
+            self.code = code
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        """The sentence of this class for a detail and numbers, which may both be empty."""
+        return cls.default
+
+
+# --- the model file ----------------------------------------------------------------------------------------------
+
+
+class ModelFileError(EngineError):
+    """Something is wrong with the file that was chosen; another file would do."""
+
+
+class FileMissing(ModelFileError):
+    """`numbers` may hold part and parts, when it is one file of a model in several files."""
+
+    code = Code.FILE_MISSING
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        if "part" in numbers:
+            return (
+                f"Part {numbers['part']} of the {numbers.get('parts', numbers['part'])} files of this model "
+                "is missing. Put it beside the first part, or download the model again."
+            )
+        return "The model file is no longer there. It was moved, renamed or deleted, or its drive is not connected."
+
+
+class FileUnreadable(ModelFileError):
+    code = Code.FILE_UNREADABLE
+    default = "The model file cannot be read. Look at its permissions and at the drive it lies on."
+
+
+class NotGguf(ModelFileError):
+    """`numbers`: size_bytes, when it is known."""
+
+    code = Code.NOT_GGUF
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        if numbers.get("size_bytes") == 0:
+            return "This file is not a GGUF model: it is empty. Download it again."
+        return (
+            "This file is not a GGUF model: it does not begin like one. "
+            "Inglenook reads models in the GGUF format; most models on Hugging Face are offered in it too."
+        )
+
+
+class GgufTruncated(ModelFileError):
+    """`numbers`: size_bytes as it is, needed_bytes at least."""
+
+    code = Code.GGUF_TRUNCATED
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        if {"size_bytes", "needed_bytes"} <= numbers.keys():
+            has, needs = size_pair(numbers["size_bytes"], numbers["needed_bytes"])
+            return (
+                f"This model file is incomplete: {has} of at least {needs} are there. "
+                "The download probably stopped early; download it again."
+            )
+        return "This model file is incomplete. The download probably stopped early; download it again."
+
+
+class GgufBroken(ModelFileError):
+    """`numbers`: version or tensor_type, where those are what is wrong."""
+
+    code = Code.GGUF_BROKEN
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        if "version" in numbers:
+            return (
+                f"This model file is written in version {numbers['version']} of the GGUF format, and this version of "
+                "Inglenook reads versions 2 and 3. Look for a newer or older copy of the model."
+            )
+        if "tensor_type" in numbers:
+            return (
+                f"This model is stored in a number format (type {numbers['tensor_type']}) that this version of "
+                "Inglenook does not know. Choose another quantization of it, or a newer version of Inglenook."
+            )
+        return "This model file is damaged: its header contradicts itself. Download it again, or choose another copy."
+
+
+class UnknownArchitecture(ModelFileError):
+    """`detail` is the name of the architecture."""
+
+    code = Code.UNKNOWN_ARCHITECTURE
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        name = printable(detail)
+        named = f" ({name})" if name else ""
+        return (
+            f"This model is built in a way that this version of the engine does not know{named}. "
+            "A newer version of Inglenook may know it."
+        )
+
+
+class NotAChatModel(ModelFileError):
+    """`detail` is one of the keys of KINDS: what the file is instead."""
+
+    code = Code.NOT_A_CHAT_MODEL
+    KINDS: ClassVar[dict[str, str]] = {
+        "vocabulary": "it holds a vocabulary only, without the model itself",
+        "projector": "it is a projector, the part that reads pictures or sound. Choose the model it belongs to",
+        "adapter": "it is an adapter that changes another model. Choose the model it belongs to",
+        "embedding": "it turns texts into numbers to search with and cannot write. Choose a model for chat",
+        "part": "it is a later part of a model in several files. Choose the first part",
+        "other": "it holds something else. Choose a model for chat",
+    }
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        return f"This file is not a model to chat with: {cls.KINDS.get(detail, cls.KINDS['other'])}."
+
+
+# --- loading and writing -----------------------------------------------------------------------------------------
+
+
+class NoModel(EngineError):
+    code = Code.NO_MODEL
+    default = "No model is loaded. Choose one first."
+
+
+class LoadFailed(EngineError):
+    code = Code.LOAD_FAILED
+    default = "The model could not be loaded. Its file passed every check here, but the engine refused it."
+
+
+class OutOfMemory(EngineError):
+    """`numbers`: needed_bytes and free_bytes, when they are known."""
+
+    code = Code.OUT_OF_MEMORY
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        advice = "A smaller model, a smaller quantization or a shorter context needs less."
+        if {"needed_bytes", "free_bytes"} <= numbers.keys():
+            needs, free = size_pair(numbers["needed_bytes"], numbers["free_bytes"])
+            return f"The model needs {needs} and {free} are free. {advice}"
+        if "needed_bytes" in numbers:
+            return f"The model needs {size_words(numbers['needed_bytes'])}, more than is free. {advice}"
+        return f"There is not enough memory for this model with this context. {advice}"
+
+
+class Cancelled(EngineError):
+    code = Code.CANCELLED
+    default = "Stopped, as asked."
+
+
+class TemplateBroken(EngineError):
+    code = Code.TEMPLATE_BROKEN
+    default = (
+        "The chat template inside this model file does not work with this conversation. "
+        "That is the model's fault; another copy of the model may have a better one."
+    )
+
+
+class TemplateLimit(EngineError):
+    code = Code.TEMPLATE_LIMIT
+    default = (
+        "The chat template inside this model file ran too long or grew too large and was stopped. "
+        "That is the model's fault; another copy of the model may have a better one."
+    )
+
+
+class PromptTooLong(EngineError):
+    """`numbers`: n tokens, limit."""
+
+    code = Code.PROMPT_TOO_LONG
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        advice = "Shorten the message, or load the model with a longer context."
+        if {"n", "limit"} <= numbers.keys():
+            return f"This needs {numbers['n']:,} tokens and the context holds {numbers['limit']:,}. {advice}"
+        return f"This is longer than the context of the model. {advice}"
+
+
+class DecodeFailed(EngineError):
+    code = Code.DECODE_FAILED
+    default = "The model could not go on writing: the next token could not be computed. Loading it again may help."
+
+
+class Busy(EngineError):
+    code = Code.BUSY
+    default = "The engine is busy with something else. Wait until it is done, or stop it."
+
+
+class InternalError(EngineError):
+    """A code nobody here knows, or one that means the two processes misunderstood each other: our fault."""
+
+    code = Code.INTERNAL
+    default = (
+        "Something went wrong inside Inglenook's engine. That is a fault in Inglenook, not yours and not the model's."
+    )
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        said = printable(detail, 200)
+        return f"{cls.default} It says: {said}" if said else cls.default
+
+
+# --- the process (raised on the parent's side only) --------------------------------------------------------------
+
+
+class EngineDied(EngineError):
+    """The process ended under a command. The sentence comes from outcome.py."""
+
+    code = ENGINE_DIED
+    default = "The engine ended unexpectedly. It starts again by itself; what was written so far is kept."
+
+
+class EngineClosed(EngineError):
+    code = ENGINE_CLOSED
+    default = "The engine was closed before this was done."
+
+
+class EngineUnavailable(EngineError):
+    """The process cannot be started, or ended at its start again and again."""
+
+    code = ENGINE_UNAVAILABLE
+    default = (
+        "The engine cannot be started. Restarting Inglenook may help; if it does not, the installation is damaged."
+    )
+
+
+_CLASSES: dict[str, type[EngineError]] = {
+    cls.code: cls
+    for cls in (
+        FileMissing, FileUnreadable, NotGguf, GgufTruncated, GgufBroken, UnknownArchitecture, NotAChatModel,
+        NoModel, LoadFailed, OutOfMemory, Cancelled, TemplateBroken, TemplateLimit, PromptTooLong, DecodeFailed, Busy,
+        InternalError, EngineDied, EngineClosed, EngineUnavailable,
+    )
+}  # fmt: skip
+
+
+def error_from(code: str, detail: str = "", numbers: Numbers | None = None) -> EngineError:
+    """The error for a code from the wire. An unknown code becomes an InternalError that keeps code and detail."""
+    cls = _CLASSES.get(code)
+    if cls is None:
+        cls = InternalError
+        detail = f"{code}: {detail}" if detail else code
+    return cls(detail, numbers, code=code)
+
+
+def size_words(size_bytes: int) -> str:
+    """A size as people read it, decimal units: 640 B, 98 MB, 9.1 GB."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    for unit, factor in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9), ("TB", 10**12)):
+        value = size_bytes / factor
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def size_pair(first: int, second: int) -> tuple[str, str]:
+    """Two sizes to be compared by a reader: exact bytes where rounding would make different sizes look equal."""
+    words = size_words(first), size_words(second)
+    return (f"{first:,} bytes", f"{second:,} bytes") if words[0] == words[1] and first != second else words
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """Text from outside, safe to stand in a sentence: one line, no control characters, not longer than `limit`."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

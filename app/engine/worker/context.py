@@ -1,0 +1,179 @@
+"""A llama.cpp context: the batch, decoding, the KV memory's positions, and the switch that aborts a running decode.
+
+Only the llama.cpp thread calls in here, but for `Abort`, which any thread may set.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+from typing import Any
+
+from app.engine.values import LoadOptions
+from app.engine.worker.llama import Model, api, log
+
+DEFAULT_N_CTX = 8192
+DECODED, NO_ROOM, ABORTED, ALLOCATION_FAILED = 0, 1, 2, -2  # what llama_decode returns
+_CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
+
+
+class Abort:
+    """Aborts llama_decode from another thread, at the next node of the compute graph.
+
+    ggml asks a C function between nodes, hundreds of times for a token. A Python function there would take the GIL
+    every time and cost a tenth of the speed. So the function is libc's strlen and its argument a two-byte buffer, whose
+    length is 0 (go on) until the first byte is set, then 1 (abort). No Python runs, and setting it is seen at once.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
+        self._buffer = ctypes.create_string_buffer(2)
+        self.function: Any = ctypes.cast(libc.strlen, api.ggml_abort_callback)
+        self.data = ctypes.cast(self._buffer, ctypes.c_void_p)
+
+    def set(self) -> None:
+        """Abort the decode that runs now, or the next one."""
+        self._buffer[0] = b"\x01"
+
+    def clear(self) -> None:
+        """Let decoding go on."""
+        self._buffer[0] = b"\x00"
+
+
+class ContextError(Exception):
+    """llama.cpp could not create a context; the text is the last lines of its log."""
+
+
+class Context:
+    """One context with its KV memory and one preallocated batch of `n_batch` tokens."""
+
+    def __init__(self, model: Model, options: LoadOptions, n_threads: int, abort: Abort) -> None:
+        """Raises ContextError; ValueError for an unknown cache type."""
+        params = api.llama_context_default_params()
+        # A window longer than the model was trained for gives text that falls apart.
+        wanted = options.n_ctx or DEFAULT_N_CTX
+        params.n_ctx = max(min(wanted, model.n_ctx_train or wanted), 16)
+        params.n_batch = max(min(options.n_batch, params.n_ctx), 1)
+        params.n_ubatch = max(min(options.n_ubatch, params.n_batch), 1)
+        params.n_seq_max = max(options.n_seq_max, 1)
+        params.n_outputs_max = params.n_seq_max  # one row of logits a sequence, not one a token: 100 MB less
+        params.n_threads = params.n_threads_batch = n_threads
+        params.type_k, params.type_v = _cache_type(options.type_k), _cache_type(options.type_v)
+        params.swa_full = False
+        params.kv_unified = True
+        params.no_perf = True
+        log.clear()
+        self._handle = api.llama_init_from_model(model.handle, params)
+        if not self._handle:
+            raise ContextError(log.errors())
+        self._memory = api.llama_get_memory(self._handle)
+        self._abort = abort
+        self._model = model
+        api.llama_set_abort_callback(self._handle, abort.function, abort.data)
+        self.n_ctx = min(int(api.llama_n_ctx(self._handle)), max(params.n_ctx, 256))
+        self.n_batch = int(api.llama_n_batch(self._handle))
+        self.n_seq_max = int(params.n_seq_max)
+        self.n_threads = n_threads
+        self._make_batch()
+
+    def _make_batch(self) -> None:
+        size = self.n_batch
+        self._tokens: Any = (ctypes.c_int32 * size)()
+        self._positions: Any = (ctypes.c_int32 * size)()
+        self._counts = (ctypes.c_int32 * size)(*([1] * size))
+        self._slots = [ctypes.pointer(ctypes.c_int32(slot)) for slot in range(self.n_seq_max)]
+        self._sequences = (ctypes.POINTER(ctypes.c_int32) * size)(*([self._slots[0]] * size))
+        self._outputs: Any = (ctypes.c_int8 * size)()
+        self._batch = api.llama_batch(
+            n_tokens=0,
+            token=self._tokens,
+            embd=None,
+            pos=self._positions,
+            n_seq_id=self._counts,
+            seq_id=self._sequences,
+            logits=self._outputs,
+        )
+        self._filled = 0
+
+    def close(self) -> None:
+        """Free the context; a second call does nothing."""
+        if self._handle:
+            api.llama_free(self._handle)
+            self._handle = None
+
+    @property
+    def has_memory(self) -> bool:
+        """False for models that read without remembering: they cannot chat."""
+        return bool(self._memory)
+
+    # --- batch --------------------------------------------------------------------------------------------------------
+
+    def clear_batch(self) -> None:
+        """Begin a new batch."""
+        self._filled = 0
+
+    def add(self, slot: int, tokens: list[int], position: int, *, output: bool) -> int:
+        """Put tokens of one sequence into the batch, from `position` on. `output`: logits of the last one are wanted.
+
+        Returns the batch index of the last one. There must be room.
+        """
+        start, end = self._filled, self._filled + len(tokens)
+        if end - start == 1:
+            self._tokens[start] = tokens[0]
+            self._positions[start] = position
+            self._outputs[start] = output
+        else:
+            self._tokens[start:end] = tokens
+            self._positions[start:end] = range(position, position + end - start)
+            self._outputs[start:end] = bytes(end - start)
+            self._outputs[end - 1] = output
+        if self.n_seq_max > 1:
+            self._sequences[start:end] = [self._slots[slot]] * (end - start)
+        self._filled = end
+        return end - 1
+
+    def decode(self) -> int:
+        """Decode the batch; the GIL is free meanwhile. Returns llama_decode's status."""
+        self._batch.n_tokens = self._filled
+        return api.llama_decode(self._handle, self._batch)  # type: ignore[no-any-return]
+
+    def sample(self, sampler: int, index: int) -> int:
+        """Draw and accept a token from the logits of batch index `index`."""
+        return api.llama_sampler_sample(sampler, self._handle, index)  # type: ignore[no-any-return]
+
+    def logits(self, index: int) -> list[float]:
+        """The logits of batch index `index`, copied. For comparisons; nothing in the token loop needs them."""
+        row = api.llama_get_logits_ith(self._handle, index)
+        return row[: api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model.handle))]  # type: ignore[no-any-return]
+
+    def warm_up(self, token: int) -> int:
+        """Decode one token and forget it, so that weights are read and buffers exist. Returns the status."""
+        api.llama_set_warmup(self._handle, True)
+        self.clear_batch()
+        self.add(0, [token], 0, output=True)
+        status = self.decode()
+        api.llama_synchronize(self._handle)
+        api.llama_memory_clear(self._memory, True)
+        api.llama_set_warmup(self._handle, False)
+        return status
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def remove_from(self, slot: int, position: int) -> bool:
+        """Drop what a sequence holds from `position` on; 0 empties it. False where the memory cannot forget a part."""
+        return bool(api.llama_memory_seq_rm(self._memory, slot, position, -1))
+
+    def first_position(self, slot: int) -> int:
+        """The lowest position held, -1 for none. Above 0 once a sliding window has moved on."""
+        return int(api.llama_memory_seq_pos_min(self._memory, slot))
+
+    def last_position(self, slot: int) -> int:
+        """The highest position held, -1 for none."""
+        return int(api.llama_memory_seq_pos_max(self._memory, slot))
+
+
+def _cache_type(name: str) -> int:
+    if name not in _CACHE_TYPES:
+        raise ValueError(f"unknown KV cache type {name!r}")
+    return _CACHE_TYPES[name]

@@ -1,0 +1,275 @@
+"""From messages to prompt tokens: rendering, the sampled tokens of earlier replies put back in, counting.
+
+Reading a reply's text back often gives other tokens than the model sampled, and then the KV cache of all that follows
+would be lost. So the sampled ids are spliced in where the reply's text stands in the rendered prompt, and only what lies
+between is tokenised. To find that place, the conversation is rendered a second time with marks around each content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.engine.values import PromptMessage
+from app.engine.worker.templates import ChatTemplate, Message
+from app.engine.worker.vocabulary import THINKING_TAGS, Vocabulary
+
+_OPEN, _CLOSE = 0xF0000, 0x100000  # the first characters of the two supplementary private use planes
+_MAX_MARKS = 0xFFF0
+_marks = re.compile(f"([{chr(_OPEN)}-\U0010ffff])")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Tokens of a whole prompt. `spans`: those each message adds, 0 where it is not found in the rendering."""
+
+    tokens: list[int]
+    spans: list[int]
+    thinking_open: bool
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where the content of message `index` stands in the rendered text, outer whitespace not counted."""
+
+    index: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch `start`..`end` of the rendered text and how it becomes tokens."""
+
+    start: int
+    end: int
+    tokens: list[int] | None = None  # spliced
+    literal: bool = False  # text of control tokens in it is only text
+
+
+class PromptBuilder:
+    """Builds the prompts of one model."""
+
+    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
+        self._vocabulary = vocabulary
+        self._template = template
+
+    def build(
+        self, messages: Sequence[PromptMessage], options: Mapping[str, Any], *, continue_final: bool = False
+    ) -> Prompt:
+        """The prompt for the next reply, or with `continue_final` for more of the last one. Raises PromptTemplateError."""
+        last = messages[-1] if continue_final and messages and messages[-1].role == "assistant" else None
+        before = messages[:-1] if last else messages
+        text, regions = self._render(before, options)
+        pieces = self._pieces(text, regions, before)
+        tokens, ends = self._tokens(text, pieces, [region.end for region in regions])
+        spans = [0] * len(messages)
+        counted = 0
+        for region, end in zip(regions, ends, strict=True):
+            spans[region.index] = end - counted
+            counted = end
+        tail = text[regions[-1].end :] if regions else text
+        if last:
+            more, said = self._final(last, tail)
+            tokens += more
+            spans[-1] = len(more)
+            tail += said
+        return Prompt(tokens, spans, _is_thinking_open(tail))
+
+    # --- rendering ----------------------------------------------------------------------------------------------------
+
+    def _render(self, messages: Sequence[PromptMessage], options: Mapping[str, Any]) -> tuple[str, list[Region]]:
+        """The rendered text and where the contents stand in it, in order; those that cannot be found are missing."""
+        plain = [_message(message, message.content) for message in messages]
+        text = self._template.render(plain, options, add_generation_prompt=True)
+        marked = [
+            _message(message, _marked(message.content, index) if index < _MAX_MARKS else message.content)
+            for index, message in enumerate(messages)
+        ]
+        if any(_marks.search(message["content"]) for message in plain):
+            return text, []
+        return text, find_regions(text, self._template.render(marked, options, add_generation_prompt=True))
+
+    def _final(self, message: PromptMessage, tail: str) -> tuple[list[int], str]:
+        """Tokens and text of a reply that is to be continued, right behind the generation prompt `tail`."""
+        said = message.content
+        if message.thinking:
+            used = [pair for pair in THINKING_TAGS if pair[0] in self._template.source]
+            opening, closing = (used or THINKING_TAGS)[0]
+            opened = "" if _is_thinking_open(tail) else opening + "\n"
+            said = opened + message.thinking + (f"\n{closing}\n\n{message.content}" if message.content else "")
+        ids = self._sampled(message)
+        if ids:
+            spoken = self._visible(ids)
+            if message.content in spoken and message.thinking in spoken:
+                return ids, spoken
+        return self._vocabulary.tokenize(said, special=bool(message.thinking), inner=True), said
+
+    # --- splicing -----------------------------------------------------------------------------------------------------
+
+    def _pieces(self, text: str, regions: Sequence[Region], messages: Sequence[PromptMessage]) -> list[_Piece]:
+        """The text cut into what is tokenised as it stands, what is spliced, and what is taken literally."""
+        pieces: list[_Piece] = []
+        done = 0
+        control = self._vocabulary.control_text
+        for number, region in enumerate(regions):
+            message = messages[region.index]
+            limit = regions[number + 1].start if number + 1 < len(regions) else len(text)
+            piece = None
+            if ids := self._sampled(message):
+                piece = self._splice(text, done, region, limit, ids)
+            if piece is None and control and control.search(text, region.start, region.end):
+                piece = _Piece(region.start, region.end, literal=True)
+            if piece is not None:
+                pieces += [_Piece(done, piece.start), piece]
+                done = piece.end
+        pieces.append(_Piece(done, len(text)))
+        return [piece for piece in pieces if piece.start < piece.end]
+
+    def _splice(self, text: str, floor: int, region: Region, limit: int, ids: list[int]) -> _Piece | None:
+        """Sampled `ids` for as much of the text around `region` as they spell; None where they do not spell it."""
+        shown = [self._vocabulary.piece(token) or b"" for token in ids]
+        spoken = b"".join(shown).decode("utf-8", "replace")
+        content = text[region.start : region.end]
+        if spoken.strip() == content:
+            # The template may have trimmed it; the model did say it so, and the cache holds it so.
+            start, end = region.start, region.end
+            lead, trail = len(spoken) - len(spoken.lstrip()), len(spoken) - len(spoken.rstrip())
+            if lead and text[max(start - lead, floor) : start] == spoken[:lead]:
+                start -= lead
+            if trail and text[end : min(end + trail, limit)] == spoken[-trail:]:
+                end += trail
+            return _Piece(start, end, ids)
+        at = spoken.rfind(content)
+        if at < 0 or "\ufffd" in spoken:
+            return None
+        start, end = at, at + len(content)
+        if floor <= region.start - at and text[region.start - at : region.start] == spoken[:at]:
+            start = 0  # the template kept the thinking before it, word for word
+        while end < len(spoken) and region.end + end - at - len(content) < limit:
+            if text[region.end + end - at - len(content)] != spoken[end]:
+                break
+            end += 1
+        # From characters of the reply to whole tokens of it.
+        first, last, offset = None, None, 0
+        start_byte, end_byte = len(spoken[:start].encode()), len(spoken[:end].encode())
+        for number, piece in enumerate(shown):
+            if first is None and offset >= start_byte:
+                first = number
+            offset += len(piece)
+            if offset <= end_byte:
+                last = number + 1
+        if first is None or last is None or first >= last:
+            return None
+        inside = b"".join(shown[first:last]).decode("utf-8", "replace")
+        shift = len(b"".join(shown[:first]).decode("utf-8", "replace")) - at
+        begin = region.start + shift
+        if text[begin : begin + len(inside)] != inside or begin < floor:
+            return None
+        return _Piece(begin, begin + len(inside), ids[first:last])
+
+    def _sampled(self, message: PromptMessage) -> list[int]:
+        """The sampled ids of a reply of this very vocabulary, without what ended it."""
+        ids = message.token_ids
+        if not ids or message.role != "assistant" or message.tokenizer != self._vocabulary.hash:
+            return []
+        if not all(0 <= token < self._vocabulary.n_tokens for token in ids):
+            return []
+        end = len(ids)
+        while end and self._vocabulary.piece(ids[end - 1]) is None:
+            end -= 1
+        return list(ids[:end])
+
+    def _visible(self, ids: Sequence[int]) -> str:
+        return b"".join(self._vocabulary.piece(token) or b"" for token in ids).decode("utf-8", "replace")
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def _tokens(self, text: str, pieces: Sequence[_Piece], marks: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Tokens of all pieces, and for each place in `marks` (ascending) how many tokens begin before it."""
+        vocabulary = self._vocabulary
+        tokens: list[int] = []
+        counts: list[int] = []
+        for piece in pieces:
+            part = text[piece.start : piece.end]
+            ids = piece.tokens
+            if ids is None:
+                ids = vocabulary.tokenize(part, special=not piece.literal, inner=piece.start > 0)
+            if piece.start == 0 and vocabulary.adds_bos and ids[:1] != [vocabulary.bos]:
+                ids = [vocabulary.bos, *ids]
+            while len(counts) < len(marks) and marks[len(counts)] <= piece.end:
+                mark = marks[len(counts)]
+                if mark == piece.end:
+                    counts.append(len(tokens) + len(ids))
+                else:
+                    counts.append(len(tokens) + self._begun(ids, len(part[: mark - piece.start].encode())))
+            tokens += ids
+        counts += [len(tokens)] * (len(marks) - len(counts))
+        return tokens, counts
+
+    def _begun(self, ids: Sequence[int], size_bytes: int) -> int:
+        """How many tokens begin within the first bytes of what they spell."""
+        offset = 0
+        for number, token in enumerate(ids):
+            if offset >= size_bytes:
+                return number
+            offset += len(self._vocabulary.full_piece(token))
+        return len(ids)
+
+
+def _message(message: PromptMessage, content: str) -> Message:
+    values = {"role": message.role, "content": content}
+    if message.thinking:
+        values["reasoning_content"] = message.thinking
+    return values
+
+
+def _marked(content: str, index: int) -> str:
+    """The content with marks inside its outer whitespace, so that trimming does to it what it did before."""
+    core = content.strip()
+    if not core:
+        return content
+    start = content.index(core)
+    return content[:start] + chr(_OPEN + index) + core + chr(_CLOSE + index) + content[start + len(core) :]
+
+
+def find_regions(text: str, marked: str) -> list[Region]:
+    """Where the contents stand in `text`, given the same rendering with marks; [] if the marks changed more."""
+    opened: dict[int, int] = {}
+    found: dict[int, Region | None] = {}
+    parts: list[str] = []
+    position = 0
+    for stretch in filter(None, _marks.split(marked)):
+        code = ord(stretch[0])
+        if code < _OPEN:
+            parts.append(stretch)
+            position += len(stretch)
+        elif code < _CLOSE:
+            index = code - _OPEN
+            if index in opened or index in found:
+                found[index] = None  # printed twice: neither place is the one
+            opened[index] = position
+        else:
+            index = code - _CLOSE
+            if index not in found:
+                found[index] = Region(index, opened[index], position) if index in opened else None
+            opened.pop(index, None)
+    if "".join(parts) != text:
+        return []
+    regions = sorted((region for region in found.values() if region), key=lambda region: region.start)
+    return _ascending(regions)
+
+
+def _ascending(regions: Sequence[Region]) -> list[Region]:
+    kept: list[Region] = []
+    for region in regions:
+        if not kept or (kept[-1].end <= region.start and kept[-1].index < region.index):
+            kept.append(region)
+    return kept
+
+
+def _is_thinking_open(tail: str) -> bool:
+    """Whether the text ends inside a thinking block."""
+    return any(tail.rfind(opening) > tail.rfind(closing) for opening, closing in THINKING_TAGS)

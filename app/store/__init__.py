@@ -1,0 +1,1 @@
+"""Conversations in SQLite through SQLAlchemy: one writer thread, readers, search, migrations."""

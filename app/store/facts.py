@@ -1,0 +1,64 @@
+"""The facts of a reply as a row, and back."""
+
+from __future__ import annotations
+
+import array
+import sys
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from app.chat.messages import ReplyFacts
+from app.engine.values import GenerationFacts
+from app.store.conversations import sampling_text, sampling_value
+from app.store.tables import FactsRow
+from app.store.text import storable
+
+_PLAIN = ("model_id", "model_name", "system_prompt", "n_ctx", "tokenizer", "thinking_s")
+_ERROR = ("error_code", "error_sentence", "error_detail")
+_GENERATION = GenerationFacts.__struct_fields__
+
+NAMES = (*_PLAIN, *_ERROR, *_GENERATION, "sampling", "token_ids", "left_out")
+COLUMNS = tuple(getattr(FactsRow, name) for name in NAMES)
+
+
+def write_facts(connection: sa.Connection, message_row: int, facts: ReplyFacts) -> None:
+    """Stores the facts of a reply, in place of what was known when it began."""
+    values: dict[str, Any] = {name: getattr(facts, name) for name in (*_PLAIN, *_ERROR)}
+    values |= {name: storable(value) for name, value in values.items() if isinstance(value, str)}
+    values |= {name: getattr(facts.generation, name, None) for name in _GENERATION}
+    values["sampling"] = sampling_text(facts.sampling)
+    values["token_ids"] = _packed(facts.token_ids)
+    values["left_out"] = msgspec.json.encode(facts.left_out).decode()
+    statement = insert(FactsRow).values(message_row=message_row, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=[FactsRow.message_row], set_=values))
+
+
+def facts_value(row: tuple[Any, ...]) -> ReplyFacts | None:
+    """The facts from the values of COLUMNS; None when there is no such row (all are NULL)."""
+    values = dict(zip(NAMES, row, strict=True))
+    if values["model_id"] is None:
+        return None
+    generation = {name: values.pop(name) for name in _GENERATION}
+    values["sampling"] = sampling_value(values["sampling"])
+    values["token_ids"] = _unpacked(values["token_ids"])
+    values["left_out"] = msgspec.json.decode(values["left_out"], type=list[str])
+    if generation["finish_reason"] is not None:
+        values["generation"] = GenerationFacts(**generation)
+    return ReplyFacts(**values)
+
+
+def _packed(token_ids: list[int]) -> bytes:
+    numbers = array.array("i", token_ids)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _unpacked(data: bytes) -> list[int]:
+    numbers = array.array("i", data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()

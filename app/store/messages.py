@@ -1,0 +1,317 @@
+"""The tree of messages: the visible path, bodies, siblings, and how turns and replies are added to it.
+
+Nothing is ever overwritten: an edit or a regeneration is a sibling, and a conversation's leaf says which path is shown.
+How a reply grows and ends is in replies.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import Future
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, ReplyState, Role
+from app.store import conversations, replies
+from app.store.errors import NotFound, StoreMisuse
+from app.store.facts import COLUMNS, facts_value, write_facts
+from app.store.ownership import Owner
+from app.store.reader import Query, Reader
+from app.store.tables import BodyRow, ConversationRow, FactsRow, GrowthRow, MessageRow
+from app.store.text import storable
+from app.store.writer import Writer
+
+_M = MessageRow
+_C = ConversationRow
+_ROLES = {role.value: role for role in Role}
+_STATES = {state.value: state for state in ReplyState}
+
+_LEAF = Query(sa.select(_C.row, _C.leaf_row).where(_C.id == sa.bindparam("conversation", "")))
+# All nodes of a conversation, from the index messages_tree alone, as one JSON text: decoding it takes half the
+# time that the driver takes to make as many rows.
+_TREE = Query(
+    sa.select(
+        sa.func.json_group_array(
+            sa.func.json_array(_M.row, _M.parent_row, _M.id, _M.role, _M.state, _M.length, _M.newlines)
+        )
+    ).where(_M.conversation_row == sa.bindparam("conversation", 0))
+)
+_BODY = Query(
+    sa.select(BodyRow.text, BodyRow.thinking)
+    .select_from(_M)
+    .join(BodyRow, BodyRow.message_row == _M.row)
+    .where(_M.id == sa.bindparam("message", ""))
+)
+_GROWTH = Query(
+    sa.select(GrowthRow.thinking, GrowthRow.offset, GrowthRow.text)
+    .join(_M, _M.row == GrowthRow.message_row)
+    .where(_M.id == sa.bindparam("message", ""))
+    .order_by(GrowthRow.offset)
+)
+_Parent = aliased(MessageRow)
+_FULL = (
+    sa.select(
+        _M.id, _C.id, _Parent.id, _M.role, BodyRow.text, BodyRow.thinking, _M.state, _M.created_ms, *COLUMNS
+    )
+    .select_from(_M)
+    .join(_C, _C.row == _M.conversation_row)
+    .outerjoin(_Parent, _Parent.row == _M.parent_row)
+    .outerjoin(BodyRow, BodyRow.message_row == _M.row)
+    .outerjoin(FactsRow, FactsRow.message_row == _M.row)
+)  # fmt: skip
+_given = sa.func.json_each(sa.bindparam("ids", "[]")).table_valued("value", name="given")
+_MANY = Query(_FULL.where(_M.id.in_(sa.select(_given.c.value))))
+_up = sa.select(_M.row, _M.parent_row, sa.literal(1).label("depth")).where(_M.id == sa.bindparam("leaf", ""))
+_upwards = _up.cte("up", recursive=True)
+_upwards = _upwards.union_all(
+    sa.select(_M.row, _M.parent_row, _upwards.c.depth + 1)
+    .join(_upwards, _M.row == _upwards.c.parent_row)
+    .where(_upwards.c.depth < sa.bindparam("most", 0))
+)
+_TO_LEAF = Query(_FULL.where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))  # parents have the smaller row
+_Self = aliased(MessageRow)
+_SIBLINGS = Query(
+    sa.select(_M.id)
+    .join(
+        _Self,
+        sa.and_(_Self.conversation_row == _M.conversation_row, _M.parent_row.is_not_distinct_from(_Self.parent_row)),
+    )
+    .where(_Self.id == sa.bindparam("message", ""))
+    .order_by(_M.row)
+)
+
+
+class _Node(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    row: int
+    parent: int | None
+    id: str
+    role: Role
+    state: ReplyState
+    length: int
+    newlines: int
+
+
+_NODES = msgspec.json.Decoder(list[_Node])
+_BY_AGE = attrgetter("row")
+_LIVE = frozenset(state for state in ReplyState if state.live)
+
+
+class Messages:
+    """Reads on the caller's thread; every write returns a Future."""
+
+    def __init__(self, reader: Reader, writer: Writer, owner: Owner) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._owner = owner
+
+    def path(self, conversation_id: str) -> list[PathEntry]:
+        """The visible path from root to leaf; empty for a conversation that does not exist or has no messages."""
+        found = self._reader.row(_LEAF, conversation=conversation_id)
+        if found is None or found[1] is None:
+            return []
+        conversation, step = found
+        nodes: dict[int, _Node] = {}
+        place: dict[int, int] = {}
+        count: dict[int | None, int] = {}
+        for node in sorted(_NODES.decode(self._reader.rows(_TREE, conversation=conversation)[0][0]), key=_BY_AGE):
+            nodes[node.row] = node
+            place[node.row] = before = count.get(node.parent, 0)
+            count[node.parent] = before + 1
+        path: list[PathEntry] = []
+        while step is not None and (shown := nodes.get(step)) is not None:
+            length, newlines = shown.length, shown.newlines
+            if shown.state in _LIVE:
+                text, _ = self.body(shown.id)
+                length, newlines = len(text), text.count("\n")
+            path.append(
+                PathEntry(
+                    id=shown.id,
+                    role=shown.role,
+                    state=shown.state,
+                    length=length,
+                    newlines=newlines,
+                    sibling=place[step],
+                    siblings=count[shown.parent],
+                )
+            )
+            step = shown.parent
+        path.reverse()
+        return path
+
+    def body(self, id: str) -> tuple[str, str]:
+        """Text and thinking; of a live reply what was appended so far. Raises NotFound."""
+        row = self._reader.row(_BODY, message=id)
+        if row is not None:
+            return row[0], row[1]
+        self._exists(id)
+        return replies.join_growth((t, o, text) for t, o, text in self._reader.rows(_GROWTH, message=id))
+
+    def get(self, id: str) -> Message:
+        """One message with everything. Raises NotFound."""
+        return self.get_many([id])[0]
+
+    def get_many(self, ids: list[str]) -> list[Message]:
+        """Messages in the order of `ids`. Raises NotFound when one is missing."""
+        found = {row[0]: row for row in self._reader.rows(_MANY, ids=json.dumps(ids))}
+        missing = [wanted for wanted in ids if wanted not in found]
+        if missing:
+            raise NotFound(f"There is no message {missing[0]}.")
+        return [self._message(found[wanted]) for wanted in ids]
+
+    def prompt_path(self, leaf_id: str, *, last: int | None = None) -> list[Message]:
+        """The messages from the root to `leaf_id` with everything, or only the `last` so many of them. Raises NotFound.
+
+        Costs 0.05 ms a message: for long paths a caller asks for as many as can fit a window.
+        """
+        rows = self._reader.rows(_TO_LEAF, leaf=leaf_id, most=sys.maxsize if last is None else last)
+        if not rows:
+            raise NotFound(f"There is no message {leaf_id}.")
+        return [self._message(row) for row in rows]
+
+    def siblings(self, id: str) -> list[str]:
+        """All children of the same parent, this one included, the oldest first. Raises NotFound."""
+        rows = self._reader.rows(_SIBLINGS, message=id)
+        if not rows:
+            raise NotFound(f"There is no message {id}.")
+        return [row[0] for row in rows]
+
+    def add_turn(
+        self, conversation: Conversation | None, user: Message, reply: Message, *, clear_draft: bool = True
+    ) -> Future[None]:
+        """A person's message and the reply that begins, in one commit that survives a power cut.
+
+        `conversation` is a new one, else None. The reply becomes the leaf; the draft it came from (that of 'new' for a
+        new conversation) is removed.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            if conversation is not None:
+                conversations.insert(connection, conversation)
+            self._insert(connection, user)
+            self._show(connection, reply, self._insert(connection, reply))
+            if clear_draft:
+                place = conversations.NEW if conversation is not None else user.conversation_id
+                conversations.write_draft(connection, place, "")
+
+        return self._writer.submit(work, durable=True)
+
+    def add_reply(self, reply: Message) -> Future[None]:
+        """Another reply to the same message, which becomes the leaf."""
+        return self._writer.submit(lambda connection: self._show(connection, reply, self._insert(connection, reply)))
+
+    def set_state(self, reply_id: str, state: ReplyState) -> Future[None]:
+        """A live reply's next live state; `finish` gives the final one."""
+        if not state.live:
+            raise ValueError(f"{state} ends a reply: finish it")
+        return self._writer.submit(lambda connection: replies.set_state(connection, reply_id, state))
+
+    def append(self, reply_id: str, offset: int, text: str, thinking: bool = False) -> Future[None]:
+        """Keeps a piece of a live reply that begins at character `offset` of its text or its thinking. Repeatable."""
+        return self._writer.submit(lambda connection: replies.append(connection, reply_id, offset, text, thinking))
+
+    def finish(
+        self, reply_id: str, text: str, thinking: str, state: ReplyState, facts: ReplyFacts | None
+    ) -> Future[None]:
+        """The whole text, once, in its final state. `facts` None keeps those the reply began with."""
+        if state.live:
+            raise ValueError(f"{state} does not end a reply")
+        return self._writer.submit(
+            lambda connection: replies.finish(connection, reply_id, text, thinking, state, facts)
+        )
+
+    def choose(self, conversation_id: str, message_id: str) -> Future[None]:
+        """Shows the path through this message, down to the newest message below it."""
+
+        def work(connection: sa.Connection) -> None:
+            top = connection.execute(
+                sa.select(_M.row, _M.conversation_row)
+                .join(_C, _C.row == _M.conversation_row)
+                .where(_M.id == message_id, _C.id == conversation_id)
+            ).first()
+            if top is None:
+                raise NotFound(f"There is no message {message_id} in this conversation.")
+            below = sa.select(sa.literal(top.row).label("row")).cte("below", recursive=True)
+            below = below.union_all(
+                sa.select(_M.row).join(below, _M.parent_row == below.c.row)
+            )  # children are younger than parents: the newest has no children
+            newest = sa.select(sa.func.max(below.c.row)).scalar_subquery()
+            connection.execute(sa.update(_C).where(_C.row == top.conversation_row).values(leaf_row=newest))
+
+        return self._writer.submit(work)
+
+    def recover(self) -> list[str]:
+        """Closes replies whose process died as lost, with the text that was kept; returns their ids. Waits."""
+        return self._writer.submit(lambda connection: replies.recover(connection, self._owner.alive)).result()
+
+    def _exists(self, id: str) -> None:
+        if not self._reader.row(_EXISTS, message=id):
+            raise NotFound(f"There is no message {id}.")
+
+    def _message(self, row: tuple[Any, ...]) -> Message:
+        message_id, conversation_id, parent_id, role, text, thinking, state, created_ms = row[:8]
+        if text is None:
+            text, thinking = self.body(message_id)
+        return Message(
+            id=message_id,
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            role=_ROLES[role],
+            text=text,
+            thinking=thinking,
+            state=_STATES[state],
+            created_ms=created_ms,
+            facts=facts_value(row[8:]),
+        )
+
+    def _insert(self, connection: sa.Connection, message: Message) -> int:
+        conversation = connection.scalar(sa.select(_C.row).where(_C.id == message.conversation_id))
+        if conversation is None:
+            raise NotFound(f"There is no conversation {message.conversation_id}.")
+        parent = None
+        if message.parent_id is not None:
+            parent = connection.scalar(
+                sa.select(_M.row).where(_M.id == message.parent_id, _M.conversation_row == conversation)
+            )
+            if parent is None:
+                raise NotFound(f"There is no message {message.parent_id} in this conversation.")
+        live = message.state.live
+        if live and message.role is not Role.ASSISTANT:
+            raise StoreMisuse("Only a reply can be live.")
+        text = storable(message.text)
+        result = connection.execute(
+            sa.insert(_M).values(
+                id=message.id,
+                conversation_row=conversation,
+                parent_row=parent,
+                role=message.role.value,
+                state=message.state.value,
+                created_ms=message.created_ms,
+                length=0 if live else len(text),
+                newlines=0 if live else text.count("\n"),
+                owner=self._owner.id if live else None,
+            )
+        )
+        key = result.inserted_primary_key
+        assert key is not None
+        row = int(key[0])
+        if not live:
+            body = {"message_row": row, "text": text, "thinking": storable(message.thinking)}
+            connection.execute(sa.insert(BodyRow).values(**body))
+        if message.facts is not None:
+            write_facts(connection, row, message.facts)
+        return row
+
+    def _show(self, connection: sa.Connection, message: Message, row: int) -> None:
+        connection.execute(
+            sa.update(_C)
+            .where(_C.id == message.conversation_id)
+            .values(leaf_row=row, updated_ms=sa.func.max(_C.updated_ms, message.created_ms))
+        )
+
+
+_EXISTS = Query(sa.select(_M.row).where(_M.id == sa.bindparam("message", "")))

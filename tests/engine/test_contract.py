@@ -1,0 +1,389 @@
+"""What every engine process promises, the scripted and the real one alike, seen through the client.
+
+How a load ends. It ends *loaded*, after progress that never falls. It is *refused* when the file is missing, no GGUF,
+cut short, a vocabulary, or of an unknown architecture: the model before it stays and answers. It is *cancelled*, and soon.
+The *process dies*: the load fails with how it died, and the process comes back without a model.
+
+How a reply ends. The model *stops* by itself or at a stop string, which is not part of the text. It has its *length*:
+max_tokens. It is *stopped*: while writing, while reading a long prompt, or before it began; what was written stays. It
+*fails* without a model, or with a prompt that is too long, and says by how much. The *process dies* under it, killed,
+aborted or hung, while reading or while writing: what was written stays, the reply fails with how it died, the process
+comes back, and a model can be loaded and answers. The engine is *closed*: the reply fails, and the process is gone.
+
+Whatever happens, a call ends exactly once, and after Started and reading and text. A next turn reads only what is new.
+A frame that is no command is answered, and harms nothing. No process outlives its parent.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.engine.client import Engine
+from app.engine.command import worker_command
+from app.engine.errors import (
+    Cancelled,
+    EngineClosed,
+    EngineDied,
+    EngineError,
+    FileMissing,
+    GgufTruncated,
+    NoModel,
+    NotAChatModel,
+    NotGguf,
+    PromptTooLong,
+    UnknownArchitecture,
+)
+from app.engine.protocol import Delta, Failed, Progress, Started
+from app.engine.supervisor import State
+from app.engine.values import LoadedModel, LoadOptions, PromptMessage
+from tests.support.engines import WAIT_S, Reply, Watched, ask, fake, gone
+from tests.support.gguf_writer import LLAMA, TENSORS, gguf_bytes
+
+OPTIONS = LoadOptions(n_ctx=2048, n_threads=2)
+STORY = "Tell me a long story about a lighthouse, a storm and the sea."
+SCRIPT = {
+    "n_ctx": 2048,
+    "load": {"check": True, "seconds": 0.3, "steps": 10},
+    "replies": [{"text": "Once there was a lighthouse. " * 60, "tokens_per_s": 150, "read_tokens_per_s": 1500}],
+}
+LONG = "word " * 1700
+
+
+def command(kind: str) -> list[str]:
+    return fake(SCRIPT) if kind == "fake" else worker_command()
+
+
+@pytest.fixture(params=["fake", "real"])
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    watched = Watched(command(request.param))
+    yield watched
+    watched.engine.close()
+
+
+@pytest.fixture
+def engine(watched: Watched) -> Engine:
+    return watched.engine
+
+
+@pytest.fixture
+def model(engine: Engine, starter_model: Path) -> LoadedModel:
+    return engine.load(starter_model, OPTIONS).result(WAIT_S)
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def test_a_load_ends_loaded_after_rising_progress(engine: Engine, starter_model: Path) -> None:
+    fractions: list[float] = []
+    model = engine.load(starter_model, OPTIONS, fractions.append).result(WAIT_S)
+    assert engine.model == model
+    assert (model.path, model.architecture, model.n_ctx) == (str(starter_model), "llama", 2048)
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] <= fractions[-1] <= 1
+
+
+def refused(tmp_path: Path, starter_model: Path) -> dict[type[EngineError], Path]:
+    files = {
+        NotGguf: b"<!DOCTYPE html>",
+        GgufTruncated: starter_model.read_bytes()[:3_000_000],
+        NotAChatModel: gguf_bytes(LLAMA, ()),
+        UnknownArchitecture: gguf_bytes({"general.architecture": "hal9000"}, TENSORS),
+    }
+    paths: dict[type[EngineError], Path] = {FileMissing: tmp_path / "none.gguf"}
+    for error, data in files.items():
+        paths[error] = tmp_path / f"{error.__name__}.gguf"
+        paths[error].write_bytes(data)
+    return paths
+
+
+def test_a_refused_file_leaves_the_model_before_it(
+    engine: Engine, model: LoadedModel, tmp_path: Path, starter_model: Path
+) -> None:
+    for error, path in refused(tmp_path, starter_model).items():
+        with pytest.raises(error) as caught:
+            engine.load(path, OPTIONS).result(WAIT_S)
+        assert caught.value.sentence
+        assert engine.model == model
+    assert Reply(engine, ask("Hello", max_tokens=3)).result().completion_tokens == 3
+    assert engine.describe().result(WAIT_S).model == model
+
+
+def test_a_refused_file_with_no_model_before_it(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(FileMissing):
+        engine.load(tmp_path / "none.gguf", OPTIONS).result(WAIT_S)
+    assert engine.model is None
+
+
+def test_a_load_is_cancelled(engine: Engine, starter_model: Path) -> None:
+    call = engine.load(starter_model, OPTIONS)
+    call.cancel()
+    with pytest.raises(Cancelled):
+        call.result(WAIT_S)
+    assert engine.model is None
+    assert engine.load(starter_model, OPTIONS).result(WAIT_S) == engine.model
+
+
+def test_a_model_is_unloaded(engine: Engine, model: LoadedModel) -> None:
+    engine.unload().result(WAIT_S)
+    assert engine.model is None
+    assert engine.describe().result(WAIT_S).model is None
+    with pytest.raises(NoModel):
+        Reply(engine, ask("Hello")).result()
+    engine.unload().result(WAIT_S)
+
+
+# --- a reply that ends in order ------------------------------------------------------------------------------------
+
+
+def test_a_reply_has_its_length(engine: Engine, model: LoadedModel) -> None:
+    reply = Reply(engine, ask(STORY, max_tokens=12))
+    facts = reply.result()
+    reply.check_order()
+    assert facts.finish_reason == "length"
+    assert facts.completion_tokens == len(reply.token_ids) == 12
+    started = reply.events[0]
+    assert isinstance(started, Started)
+    assert (started.prompt_tokens, started.cached_tokens) == (facts.prompt_tokens, facts.cached_tokens)
+    assert facts.cached_tokens == 0 < facts.prompt_tokens
+    assert reply.text.strip()
+
+
+def test_a_reply_stops_at_a_stop_string_which_is_not_shown(engine: Engine, model: LoadedModel) -> None:
+    whole = Reply(engine, ask(STORY, max_tokens=20))
+    whole.result()
+    stop = whole.text[len(whole.text) // 2 :][:6]  # spans tokens
+    expected = whole.text[: whole.text.index(stop)]
+    reply = Reply(engine, ask(STORY, sequence="two", max_tokens=20, stop=["never said", stop]))
+    assert reply.result().finish_reason == "stop"
+    assert reply.text == expected
+    reply.check_order()
+
+
+def test_a_reply_is_stopped_while_it_is_written(engine: Engine, model: LoadedModel) -> None:
+    reply = Reply(engine, ask(STORY, max_tokens=0))
+    reply.wait_for(Delta, 3)
+    begin = time.perf_counter()
+    reply.call.cancel()
+    facts = reply.result()
+    assert time.perf_counter() - begin < 5
+    assert facts.finish_reason == "stopped"
+    assert facts.completion_tokens == len(reply.token_ids) >= 3
+    reply.check_order()
+    assert Reply(engine, ask("Hello", max_tokens=2)).result().completion_tokens == 2
+
+
+def test_a_reply_is_stopped_while_a_long_prompt_is_read(engine: Engine, model: LoadedModel) -> None:
+    reply = Reply(engine, ask(LONG))
+    reply.wait_for(Started)
+    reply.call.cancel()
+    facts = reply.result()
+    assert (facts.finish_reason, facts.completion_tokens, reply.text) == ("stopped", 0, "")
+    reply.check_order()
+    assert Reply(engine, ask("Hello", max_tokens=2)).result().completion_tokens == 2
+
+
+def test_reading_reports_how_far_it_is(engine: Engine, model: LoadedModel) -> None:
+    reply = Reply(engine, ask(LONG, max_tokens=1))
+    total = reply.result().prompt_tokens
+    done = [event.done for event in reply.events if isinstance(event, Progress)]
+    assert done
+    assert done == sorted(done)
+    assert all(event.total == total for event in reply.events if isinstance(event, Progress))
+
+
+def test_a_reply_is_stopped_before_it_began(engine: Engine, model: LoadedModel) -> None:
+    first = Reply(engine, ask(STORY, max_tokens=0))
+    waiting = Reply(engine, ask("And you?", sequence="two"))
+    waiting.call.cancel()
+    first.wait_for(Delta)
+    first.call.cancel()
+    assert first.result().finish_reason == "stopped"
+    try:
+        assert waiting.result().completion_tokens == 0
+    except Cancelled:
+        assert waiting.text == ""
+    waiting.check_order()
+
+
+def test_the_next_turn_reads_only_what_is_new(engine: Engine, model: LoadedModel) -> None:
+    first = Reply(engine, ask(STORY, max_tokens=16))
+    facts = first.result()
+    messages = [
+        PromptMessage(role="user", content=STORY),
+        PromptMessage(role="assistant", content=first.text, token_ids=first.token_ids, tokenizer=model.tokenizer),
+        PromptMessage(role="user", content="Go on."),
+    ]
+    request = ask("x", max_tokens=4)
+    again = Reply(engine, type(request)(sequence="one", messages=messages, sampling=request.sampling))
+    # All of the turn before is there, but for the last token, which was sampled and never decoded.
+    assert again.result().cached_tokens >= facts.prompt_tokens + facts.completion_tokens - 1
+
+
+def test_the_same_seed_writes_the_same(engine: Engine, model: LoadedModel) -> None:
+    replies = [Reply(engine, ask(STORY, sequence=name, temperature=1.0, seed=42, max_tokens=12)) for name in "ab"]
+    facts = [reply.result() for reply in replies]
+    assert replies[0].text == replies[1].text
+    assert [fact.seed for fact in facts] == [42, 42]
+
+
+def test_measuring_counts_what_a_reply_would_read(engine: Engine, model: LoadedModel) -> None:
+    request = ask(STORY, max_tokens=1)
+    measured = engine.measure(request.messages).result(WAIT_S)
+    assert measured.total == Reply(engine, request).result().prompt_tokens
+    assert len(measured.spans) == 1
+    assert sum(measured.spans) <= measured.total < measured.limit == 2048
+
+
+# --- a reply that fails ------------------------------------------------------------------------------------------
+
+
+def test_a_reply_fails_without_a_model(engine: Engine) -> None:
+    reply = Reply(engine, ask("Hello"))
+    with pytest.raises(NoModel):
+        reply.result()
+    assert [type(event) for event in reply.events] == [Failed]
+
+
+def test_a_prompt_that_is_too_long_says_by_how_much(engine: Engine, model: LoadedModel) -> None:
+    reply = Reply(engine, ask("word " * 4000))
+    with pytest.raises(PromptTooLong) as caught:
+        reply.result()
+    assert caught.value.numbers["n"] > caught.value.numbers["limit"] > 0
+    reply.check_order()
+
+
+def test_a_frame_that_is_no_command_harms_nothing(engine: Engine, model: LoadedModel) -> None:
+    import msgspec
+
+    class Dance(msgspec.Struct, frozen=True, tag="dance", tag_field="t"):
+        id: int
+
+    engine._supervisor.send(Dance(id=9999))  # type: ignore[arg-type]
+    assert engine.describe().result(WAIT_S).model == model
+
+
+# --- the process dies --------------------------------------------------------------------------------------------
+
+
+def answers(watched: Watched, starter_model: Path) -> None:
+    """The process came back by itself, without a model, and works."""
+    watched.wait_for(State.STARTING, State.READY, State.DIED, State.STARTING, State.READY)
+    assert watched.engine.model is None
+    watched.engine.load(starter_model, OPTIONS).result(WAIT_S)
+    assert Reply(watched.engine, ask("Hello", max_tokens=2)).result().completion_tokens == 2
+
+
+def test_killed_while_loading(watched: Watched, starter_model: Path) -> None:
+    calls: list[float] = []
+
+    def kill(fraction: float) -> None:
+        if not calls:
+            watched.kill()
+        calls.append(fraction)
+
+    with pytest.raises(EngineDied) as caught:
+        watched.engine.load(starter_model, OPTIONS, kill).result(WAIT_S)
+    assert "SIGKILL" in caught.value.detail
+    answers(watched, starter_model)
+
+
+@pytest.mark.parametrize("moment", ["reading", "writing"])
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGABRT", "SIGSTOP"])
+def test_dies_under_a_reply(watched: Watched, model: LoadedModel, starter_model: Path, moment: str, how: str) -> None:
+    other = watched.engine.generate(ask("Another", sequence="two"))
+    other.cancel()
+    if moment == "reading":
+        reply = Reply(watched.engine, ask(LONG))
+        reply.wait_for(Started)
+    else:
+        reply = Reply(watched.engine, ask(STORY, max_tokens=0))
+        reply.wait_for(Delta, 3)
+    waiting = watched.engine.generate(ask("And another", sequence="three"))
+    watched.signal(getattr(signal, how))
+    with pytest.raises(EngineDied) as caught:
+        reply.result()
+    with pytest.raises(EngineDied):
+        waiting.result(WAIT_S)
+    reply.check_order()
+    end = reply.events[-1]
+    assert isinstance(end, Failed)
+    assert end.code == "engine_died"
+    assert bool(reply.text) is (moment == "writing")
+    kind = {"SIGKILL": ("killed", "memory", "memory_likely"), "SIGABRT": ("aborted",), "SIGSTOP": ("hung",)}[how]
+    assert watched.engine.last_exit is not None
+    assert watched.engine.last_exit.kind in kind
+    assert caught.value.sentence == watched.engine.last_exit.sentence
+    answers(watched, starter_model)
+
+
+def test_closed_under_a_reply(watched: Watched, model: LoadedModel) -> None:
+    reply = Reply(watched.engine, ask(STORY, max_tokens=0))
+    reply.wait_for(Delta, 2)
+    pid = watched.engine.pid
+    assert pid is not None
+    watched.engine.close()
+    assert gone(pid)
+    reply.check_order()
+    try:
+        assert reply.result().finish_reason == "stopped"  # it ended the reply itself, in order
+    except EngineClosed:
+        assert reply.text
+    assert watched.engine.state is State.CLOSED
+    assert watched.outcomes[-1].expected
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("engine ")]
+    with pytest.raises(EngineClosed):
+        watched.engine.describe().result(WAIT_S)
+    watched.engine.close()
+
+
+PARENT = """
+    import json, os, signal, sys
+    from pathlib import Path
+    from tests.support.engines import Reply, Watched, ask
+    from app.engine.protocol import Delta
+    from app.engine.values import LoadOptions
+
+    watched = Watched(json.loads(sys.argv[1]))
+    watched.engine.load(Path(sys.argv[2]), LoadOptions(n_ctx=512)).result(60)
+    reply = Reply(watched.engine, ask("Tell me a story", max_tokens=0))
+    reply.wait_for(Delta, 2)
+    if sys.argv[3] == "stopped":
+        watched.signal(signal.SIGSTOP)
+    print(watched.engine.pid, flush=True)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("kind", "child"), [("fake", "alive"), ("real", "alive"), ("real", "stopped")])
+def test_no_process_outlives_its_parent(kind: str, child: str, starter_model: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PARENT), json.dumps(command(kind)), str(starter_model), child],
+        stdout=subprocess.PIPE,
+        cwd=root,
+        text=True,
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+        assert not gone(pid)
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: gone(pid), 5)
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
