@@ -19,7 +19,8 @@ class Role(enum.StrEnum):
 class ReplyState(enum.StrEnum):
     """The one state of a reply. A person's message is always DONE.
 
-    queued -> reading (the prompt) -> writing -> done | stopped (by the person) | failed (said why) | lost (the process died)
+    queued -> reading (the prompt) -> writing -> done | stopped (by the person) | failed (said why) | lost (the
+    process died)
     """
 
     QUEUED = "queued"
@@ -75,8 +76,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class PathEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One message of the visible path, without its text: enough to estimate its height and to draw its arrows.
 
-    `length` and `newlines` count characters of `text`; `siblings` are all children of the same parent in order of age, this one
-    at `sibling` (0-based).
+    `length` and `newlines` count characters of `text`; `siblings` are all children of the same parent in order of
+    age, this one at `sibling` (0-based).
     """
 
     id: str

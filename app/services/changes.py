@@ -1,7 +1,7 @@
 """The closed set of facts that services publish. Screens follow these and nothing else.
 
-A change is frozen, small and past tense. `Publisher` calls its subscribers on whatever thread published; the window's bridge
-and the command line each move them to where they belong. No change is ever a question or a wish.
+A change is frozen, small and past tense. `Publisher` calls its subscribers on whatever thread published; the
+window's bridge and the command line each move them to where they belong. No change is ever a question or a wish.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ class _Change(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-class ConversationsChanged(_Change):
-    """Rows of the list came, went or changed (title, order). Empty `ids`: anything may have changed, also by another process."""
+class ConversationsChanged(_Change, frozen=True, kw_only=True):
+    """Rows of the list came, went or changed (title, order). Empty `ids`: anything may have changed, also by another
+    process."""
 
     ids: tuple[str, ...] = ()
 
 
-class PathChanged(_Change):
-    """The visible path of a conversation has other messages now: a message came, a branch was chosen, another process wrote."""
+class PathChanged(_Change, frozen=True, kw_only=True):
+    """The visible path of a conversation has other messages now: a message came, a branch was chosen, another
+    process wrote."""
 
     conversation_id: str
 
 
-class ReplyGrew(_Change):
+class ReplyGrew(_Change, frozen=True, kw_only=True):
     """`text` was appended to a reply at character `offset` of its thinking or its answer."""
 
     conversation_id: str
@@ -45,7 +47,7 @@ class ReplyGrew(_Change):
     thinking: bool = False
 
 
-class ReplyProgressed(_Change):
+class ReplyProgressed(_Change, frozen=True, kw_only=True):
     """The prompt is being read: `done` of `total` tokens, cached ones included."""
 
     conversation_id: str
@@ -54,7 +56,7 @@ class ReplyProgressed(_Change):
     total: int
 
 
-class ReplyChanged(_Change):
+class ReplyChanged(_Change, frozen=True, kw_only=True):
     """A reply's state changed; terminal states carry the facts. Never dropped, never joined."""
 
     conversation_id: str
@@ -73,7 +75,7 @@ class EngineState(enum.StrEnum):
     FAILED = "failed"
 
 
-class EngineChanged(_Change):
+class EngineChanged(_Change, frozen=True, kw_only=True):
     """The engine's state. `fraction` is load progress 0..1; `sentence` and `detail` say why it failed.
 
     `restarted`: the child had died and came back by itself.
@@ -89,17 +91,17 @@ class EngineChanged(_Change):
     restarted: bool = False
 
 
-class LibraryChanged(_Change):
+class LibraryChanged(_Change, frozen=True, kw_only=True):
     """The list of model files changed."""
 
 
-class SettingsChanged(_Change):
+class SettingsChanged(_Change, frozen=True, kw_only=True):
     """Options changed, by dotted name."""
 
     names: tuple[str, ...]
 
 
-class TroubleChanged(_Change):
+class TroubleChanged(_Change, frozen=True, kw_only=True):
     """Something is wrong with the application's own ground (disk full, database locked, ...), or is right again.
 
     An empty sentence means the trouble named by `code` is over.
@@ -124,7 +126,8 @@ Change = (
 
 
 class Publisher:
-    """Hands each change to all subscribers, in the order of publishing per thread. A failing subscriber harms no other."""
+    """Hands each change to all subscribers, in the order of publishing per thread. A failing subscriber harms no
+    other."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,0 +1,70 @@
+"""The doors: engine worker, command line, window. Each is chosen before anything heavy is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+NO_DISPLAY = (
+    'There is no display to open the window on. In a terminal, ask like this: inglenook ask "Why is the sky blue?"'
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what the arguments (without the program's name) ask for; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["--engine-worker"]:
+        from app.engine.worker.main import main as worker
+
+        return worker()
+    asked, data_dir = _window_asked(given)
+    if asked:
+        return _window(given, data_dir)
+    from app.bootstrap import build
+    from app.cli.main import run
+
+    return run(given, build)
+
+
+def _window_asked(given: list[str]) -> tuple[bool, str | None]:
+    """Whether only the window's own options were given, and the value of --data-dir."""
+    data_dir: str | None = None
+    rest = list(given)
+    while rest:
+        word = rest.pop(0)
+        if word == "--data-dir" and rest:
+            data_dir = rest.pop(0)
+        elif word.startswith("--data-dir="):
+            data_dir = word.partition("=")[2]
+        else:
+            return False, None
+    return True, data_dir or None
+
+
+def _window(given: list[str], data_dir: str | None) -> int:
+    if not _has_display():
+        print(NO_DISPLAY, file=sys.stderr)
+        return 1
+    from app.base.log import start_log
+    from app.base.paths import find_places
+    from app.bootstrap import build
+    from app.ui.application import run
+
+    places = find_places(data_dir)
+    start_log(places.logs)
+    return run(build(places), given)
+
+
+def _has_display() -> bool:
+    """Whether a window can be shown at all. Only the systems with a separate display server can lack one."""
+    if not sys.platform.startswith(("linux", "freebsd")):
+        return True
+    chosen = os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0].partition(";")[0]
+    if chosen and chosen not in ("xcb", "wayland", "wayland-egl"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The only file that builds concrete things and hands them to each other.
+
+Start: `build` makes settings, engine client and services without touching the database, a model or a process; `open`
+(off the
+window's thread) imports and opens the store, looks at the model folders and begins to watch; the engine process
+starts with the
+first model that is wanted. End (`close`), in this order: replies stop and are kept, the engine ends, the services'
+threads are joined, what the disk refused is tried a last time, the store closes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from app.base.clock import now_ms
+from app.base.errors import InglenookError
+from app.base.paths import Places, resources
+from app.engine.client import Engine
+from app.engine.command import worker_command
+from app.engine.outcome import Outcome
+from app.engine.supervisor import State
+from app.services.changes import ConversationsChanged, LibraryChanged, Publisher, SettingsChanged
+from app.services.conversations import Conversations
+from app.services.diagnostics import Diagnostics
+from app.services.ground import Ground
+from app.services.jobs import Jobs
+from app.services.keeping import Keeping
+from app.services.library import Library
+from app.services.live import LiveReplies
+from app.services.loading import Loading
+from app.services.memory import Memory
+from app.services.sending import Sending
+from app.services.wakefulness import Wakefulness
+from app.services.watch import Watch
+from app.services.writing import Writing
+from app.settings.errors import SettingsError
+from app.settings.file import SettingsFile
+from app.store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+STOP_REPLIES_S = 3.0
+JOIN_S = 5.0
+UNDO_DELETE_MS = 60 * 60 * 1000
+"""A deleted conversation is removed for good at a start that comes later than this."""
+
+
+class Application:
+    """Everything a front needs, built and connected."""
+
+    def __init__(self, places: Places, engine_command: Sequence[str]) -> None:
+        self.places = places
+        self.publisher = Publisher()
+        self.settings = SettingsFile(
+            places.settings, on_change=lambda names: self.publisher.publish(SettingsChanged(names=names))
+        )
+        self.jobs = Jobs()
+        self.ground = Ground(self.publisher)
+        self.engine = Engine(engine_command, on_state=self._engine_changed)
+        self.wakefulness = Wakefulness()
+        self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
+        self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
+        memory, live_replies = Memory(), LiveReplies()
+        self._keeping = Keeping(self.ground, memory, live_replies)
+        writing = Writing(self.engine, self.loading, self._keeping, self.wakefulness, self.publisher)
+        self.conversations = Conversations(self.ground, memory, live_replies, self.publisher)
+        self.sending = Sending(
+            self.ground, memory, live_replies, self._keeping, writing, self.settings, self.publisher, self.jobs
+        )
+        self.diagnostics = Diagnostics(places, self.ground, self.library, self.settings, self.engine)
+        self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs)
+        self._closed = False
+
+    def open(self) -> None:
+        """Opens the conversations and looks for models. Blocks for some tenths of a second; what fails is told as a
+        trouble."""
+        from app.store.store import open_store  # brings SQLAlchemy, which must not come before the first paint
+
+        began = time.perf_counter()
+        if self.settings.trouble:
+            self.ground.trouble(SettingsError(self.settings.trouble), "settings")
+        try:
+            store = open_store(self.places)
+            self.ground.opened(store)
+            self._watch.start()
+            store.conversations.purge(now_ms() - UNDO_DELETE_MS)
+        except StoreError as error:
+            log.error("the conversations cannot be opened: %s %s", error.code, error.detail)
+            self.ground.refused(error)
+        self.publisher.publish(ConversationsChanged())
+        self.library.refresh()
+        self.publisher.publish(LibraryChanged())
+        log.info("opened in %.2f s", time.perf_counter() - began)
+        if self.settings.current.engine.auto_load:
+            self.loading.warm()
+
+    def close(self) -> None:
+        """Ends everything, bounded in time, and loses nothing. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if not self.sending.stop_all(STOP_REPLIES_S):
+            log.info("a reply did not stop in time; the engine is ended under it")
+        self.sending.close()
+        self.loading.close()
+        self.engine.close()
+        self.jobs.close(JOIN_S)
+        self.wakefulness.close()
+        store = self.ground.open_store
+        if store is not None:
+            try:
+                self._keeping.retry()
+            except InglenookError as error:
+                log.info("not saved at the end: %s", error.code)
+            self.ground.closed()
+            store.close()
+
+    def _engine_changed(self, state: State, outcome: Outcome | None) -> None:
+        self.loading.engine_changed(state, outcome)
+
+
+def build(places: Places, *, engine_command: Sequence[str] | None = None) -> Application:
+    """The application, not yet open. `engine_command` is another engine process than our own, for tests."""
+    return Application(places, engine_command if engine_command is not None else worker_command())

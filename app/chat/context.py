@@ -1,0 +1,108 @@
+"""Which turns of a conversation the model sees when not all of them fit its window. A pure policy over token counts.
+
+Whole turns (a question and what followed it) leave from the oldest on. The system prompt and the newest question never
+leave. Once something must go, more goes than is needed at that moment: a prompt whose beginning changes with every
+turn would be processed anew every time. What was left out is always told.
+"""
+
+# ruff: noqa: N818 - named after what happened, which reads better at `except` than another word Error
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.chat.messages import Message
+
+RESERVE = 512
+"""Tokens kept free for the reply, at most; never more than a quarter of the window."""
+
+AFTER_CUT = 0.6
+"""How much of the window a prompt may fill right after turns were left out."""
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """Indices of the messages that stay, of those that were left out, and the tokens of the prompt that results."""
+
+    kept: list[int]
+    left_out: list[int]
+    total: int
+
+
+class TooLarge(Exception):
+    """The newest question, with the system prompt, does not fit by itself: `tokens` are needed, `limit` there are."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(f"{tokens} of {limit} tokens")
+        self.tokens = tokens
+        self.limit = limit
+
+
+def reserve_for(limit: int, max_tokens: int = 0) -> int:
+    """How many tokens of a window of `limit` are kept for the reply; a smaller `max_tokens` needs no more than
+    itself."""
+    reserve = min(RESERVE, limit // 4)
+    return min(reserve, max_tokens) if max_tokens > 0 else reserve
+
+
+def fit(roles: Sequence[str], spans: Sequence[int], total: int, limit: int, reserve: int) -> Fit:
+    """Leaves out the oldest turns until the prompt leaves `reserve` of `limit` tokens free.
+
+    `roles` and `spans` (tokens) go message by message; `total` is larger than their sum by what the template adds
+    itself. `limit` is the most that a prompt may have. The newest turn may use the reserve too. Raises TooLarge.
+    """
+    if total + reserve <= limit:
+        return Fit(kept=list(range(len(roles))), left_out=[], total=total)
+    turns = _turns(roles)
+    target = min(limit - reserve, int(limit * AFTER_CUT))
+    left_out: list[int] = []
+    for turn in turns[:-1]:
+        if total <= target:
+            break
+        left_out.extend(turn)
+        total -= sum(spans[index] for index in turn)
+    if total > limit:
+        raise TooLarge(total, limit)
+    gone = set(left_out)
+    return Fit(kept=[index for index in range(len(roles)) if index not in gone], left_out=left_out, total=total)
+
+
+def may_overflow(tokens_before: int, characters_added: int, limit: int, reserve: int) -> bool:
+    """Whether a prompt is worth measuring beforehand: `tokens_before` are known, the rest is guessed at 2 characters
+    a token."""
+    return tokens_before + characters_added // 2 + reserve > limit
+
+
+def known_so_far(path: Sequence[Message], tokenizer: str) -> tuple[int, int]:
+    """Tokens of the conversation up to its last reply by the same vocabulary, and characters that came after it."""
+    characters = 0
+    for message in reversed(path):
+        facts = message.facts
+        if facts is not None and facts.generation is not None and facts.tokenizer == tokenizer:
+            return facts.generation.prompt_tokens + facts.generation.completion_tokens, characters
+        characters += len(message.text)
+    return 0, characters
+
+
+def still_left_out(path: Sequence[Message], model_id: str, n_ctx: int) -> set[str]:
+    """What the last reply left out stays out as long as the model and its window are the same: the prompt keeps its
+    beginning."""
+    for message in reversed(path):
+        facts = message.facts
+        if facts is not None and facts.generation is not None:
+            same = facts.model_id == model_id and facts.n_ctx == n_ctx
+            return set(facts.left_out) if same else set()
+    return set()
+
+
+def _turns(roles: Sequence[str]) -> list[list[int]]:
+    """Indices by turn. A turn begins with a user message; the system prompt belongs to none."""
+    turns: list[list[int]] = []
+    for index, role in enumerate(roles):
+        if role == "system":
+            continue
+        if role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(index)
+    return turns

@@ -1,0 +1,37 @@
+"""`inglenook doctor`: what is installed, where things are, what is wrong. The exit code tells whether all is well."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.front import FAILED, Front, size_words, write_json
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def doctor(front: Front, as_json: bool) -> int:
+    """Look at this installation and say what is wrong with it."""
+    with front.application(need_store=False) as application:
+        report = application.diagnostics.report(thorough=True)
+    if as_json:
+        write_json(report)
+        return FAILED if report["problems"] else 0
+    database = report["database"]
+    click.echo(f"Inglenook      {report['version']}")
+    click.echo(f"Python         {report['python']}")
+    click.echo(f"llama.cpp      {report['llama_cpp']} ({report['llama_cpp_build'] or 'build unknown'})")
+    for device in report["devices"]:
+        memory = f", {size_words(device['memory_total_bytes'])}" if device["memory_total_bytes"] else ""
+        click.echo(f"Device         {device['name']}: {device['description']} ({device['kind']}{memory})")
+    click.echo(f"Data folder    {report['data_dir']}")
+    click.echo(
+        f"Database       {'in order' if database['ok'] else 'not in order'}, schema {database['schema'] or 'unknown'}"
+    )
+    for model in report["models"]:
+        click.echo(f"Model          {model['name']} {model['quantization']} ({size_words(model['size_bytes'])})")
+    for problem in report["problems"]:
+        click.echo(f"Problem        {problem}")
+    if not report["problems"]:
+        click.echo("Everything is in order.")
+    return FAILED if report["problems"] else 0

@@ -1,0 +1,99 @@
+"""What every verb of the command line stands on: places, an opened application, words and figures for a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import click
+
+from app.base.errors import InglenookError
+from app.base.paths import Places
+from app.services.changes import Publisher
+from app.services.conversations import Conversations
+from app.services.diagnostics import Diagnostics
+from app.services.ground import Ground
+from app.services.library import Library
+from app.services.loading import Loading
+from app.services.sending import Sending
+from app.settings.file import SettingsFile
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Application(Protocol):
+    """The part of the application that this front uses."""
+
+    @property
+    def publisher(self) -> Publisher: ...
+    @property
+    def settings(self) -> SettingsFile: ...
+    @property
+    def ground(self) -> Ground: ...
+    @property
+    def library(self) -> Library: ...
+    @property
+    def loading(self) -> Loading: ...
+    @property
+    def conversations(self) -> Conversations: ...
+    @property
+    def sending(self) -> Sending: ...
+    @property
+    def diagnostics(self) -> Diagnostics: ...
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Front:
+    """Passed to every verb as click's object."""
+
+    def __init__(self, places: Places, build: Callable[[Places], Application]) -> None:
+        self.places = places
+        self._build = build
+
+    @contextmanager
+    def application(self, *, need_store: bool = True) -> Iterator[Application]:
+        """An opened application, closed at the end. Raises why the conversations cannot be opened, when they are
+        needed."""
+        application = self._build(self.places)
+        try:
+            application.open()
+            refusal = application.ground.refusal
+            if need_store and refusal is not None:
+                raise refusal
+            yield application
+        finally:
+            application.close()
+
+
+def say_error(sentence: str) -> None:
+    """One plain sentence on standard error."""
+    try:
+        print(f"inglenook: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    except OSError:
+        return  # nobody listens
+
+
+def write_json(value: Any) -> None:
+    """One JSON value and a line end on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def size_words(size_bytes: int) -> str:
+    """A file's size as people read it: 98 MB, 4.7 GB."""
+    if size_bytes >= 1e9:
+        return f"{size_bytes / 1e9:.1f} GB"
+    return f"{size_bytes / 1e6:.0f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"
+
+
+def failed(error: InglenookError) -> int:
+    """Says the error; returns the exit code."""
+    say_error(error.sentence)
+    return FAILED

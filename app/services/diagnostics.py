@@ -1,0 +1,146 @@
+"""The state of this installation in facts, for `inglenook doctor` and 'Copy diagnostics'.
+
+Never a word of any message, title or prompt; the person's home folder is written as ~.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import InglenookError
+from app.base.paths import Places
+from app.base.version import installed_version, version
+from app.engine.client import EngineClient
+from app.engine.values import EngineInfo
+from app.services.ground import Ground
+from app.services.library import Library
+from app.settings.file import SettingsFile
+
+log = logging.getLogger(__name__)
+
+ENGINE_TIMEOUT_S = 60.0
+
+
+class Diagnostics:
+    """`report` asks everything, and so may take a second; `text` does not start an engine."""
+
+    def __init__(
+        self, places: Places, ground: Ground, library: Library, settings: SettingsFile, engine: EngineClient
+    ) -> None:
+        self._places = places
+        self._ground = ground
+        self._library = library
+        self._settings = settings
+        self._engine = engine
+
+    def report(self, *, start_engine: bool = True, thorough: bool = False) -> dict[str, Any]:
+        """What `doctor --json` prints. `thorough` reads the whole database; `problems` are plain sentences."""
+        problems = [trouble.sentence for trouble in self._ground.troubles]
+        if self._settings.trouble:
+            problems.append(self._settings.trouble)
+        info = self._engine_info(problems) if start_engine or self._engine.model is not None else None
+        models = self._models(problems)
+        database = self._database(problems, thorough)
+        return {
+            "version": version(),
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "llama_cpp": info.llama_cpp if info is not None else installed_version("llama-cpp-python"),
+            "llama_cpp_build": info.llama_cpp_build if info is not None else "",
+            "devices": [
+                {
+                    "name": device.name,
+                    "description": device.description,
+                    "kind": device.kind,
+                    "memory_free_bytes": device.memory_free_bytes,
+                    "memory_total_bytes": device.memory_total_bytes,
+                }
+                for device in (info.devices if info is not None else [])
+            ],
+            "data_dir": str(self._places.data),
+            "logs_dir": str(self._places.logs),
+            "models": models,
+            "database": database,
+            "problems": problems,
+        }
+
+    def text(self) -> str:
+        """The same as lines to paste into a bug report, with the home folder shortened."""
+        report = self.report(start_engine=False)
+        lines = [
+            f"Inglenook {report['version']}",
+            f"Python {report['python']} on {report['platform']}",
+            f"llama-cpp-python {report['llama_cpp']} {report['llama_cpp_build']}".rstrip(),
+            f"Data: {report['data_dir']}",
+            f"Logs: {report['logs_dir']}",
+            f"Database: {'ok' if report['database']['ok'] else 'not ok'}, schema {report['database']['schema'] or '?'}",
+        ]
+        lines += [f"Device: {d['name']} ({d['kind']}) {d['description']}" for d in report["devices"]]
+        lines += [
+            f"Model: {m['name']} {m['quantization']} {m['path']} {m['problem']}".rstrip() for m in report["models"]
+        ]
+        lines += [f"Problem: {problem}" for problem in report["problems"]]
+        engine = self._settings.current.engine
+        lines.append(
+            f"Engine options: context {engine.n_ctx}, threads {engine.n_threads}, GPU layers {engine.n_gpu_layers}"
+        )
+        return shortened("\n".join(lines)) + "\n"
+
+    def _engine_info(self, problems: list[str]) -> EngineInfo | None:
+        try:
+            return self._engine.describe().result(ENGINE_TIMEOUT_S)
+        except InglenookError as error:
+            problems.append(error.sentence)
+        except TimeoutError:
+            problems.append("The engine did not answer.")
+        return None
+
+    def _models(self, problems: list[str]) -> list[dict[str, Any]]:
+        if not self._library.refreshed.is_set():
+            self._library.refresh()
+        models = self._library.list()
+        if not models:
+            problems.append(f"There is no model. Put a GGUF file into {self._library.folder}.")
+        for model in models:
+            if model.problem:
+                problems.append(f"{Path(model.path).name}: {model.problem}")
+        return [
+            {
+                "name": model.name,
+                "path": model.path,
+                "architecture": model.architecture,
+                "quantization": model.quantization,
+                "size_bytes": model.size_bytes,
+                "is_starter": model.is_starter,
+                "problem": model.problem,
+            }
+            for model in models
+        ]
+
+    def _database(self, problems: list[str], thorough: bool) -> dict[str, Any]:
+        store = self._ground.open_store
+        if store is None:
+            return {"ok": False, "schema": None}
+        try:
+            wrong = store.check() if thorough else []
+        except InglenookError as error:
+            wrong = [error.sentence]
+        if wrong:
+            problems.append(
+                "The database is damaged. Nothing was changed; a copy of it should be made before anything else."
+            )
+        return {"ok": not wrong, "schema": store.schema}
+
+
+def shortened(text: str) -> str:
+    """`text` with the home folder as ~, on every platform's way of writing it."""
+    home = str(Path.home())
+    if len(home) <= 1 or home == os.sep:
+        return text
+    text = text.replace(home, "~")
+    return text.replace(home.replace("\\", "/"), "~") if sys.platform == "win32" else text

@@ -1,0 +1,347 @@
+"""The verbs around a reply: send, stop, regenerate, edit. Each returns at once; what comes of it arrives as changes.
+
+One thread writes the replies one after the other; further ones wait in the state `queued`. A temporary conversation
+never reaches the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import msgspec
+
+from app.base.clock import now_ms
+from app.base.errors import InglenookError
+from app.base.ids import new_id
+from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
+from app.chat.titles import title_for
+from app.engine.values import Sampling, TemplateOptions
+from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
+from app.services.errors import NoSuchThing, NothingToSend, ServiceError
+from app.services.ground import Ground
+from app.services.jobs import REPLIES, Jobs
+from app.services.keeping import Keeping
+from app.services.live import Live, LiveReplies, LiveReply
+from app.services.memory import Memory
+from app.services.writing import Turn, Writing
+from app.settings.file import SettingsFile
+from app.store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.1
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """The ids of what was sent and of the reply to come."""
+
+    conversation_id: str
+    message_id: str
+    reply_id: str
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller wants different from the conversation and the settings, for one turn; in a new conversation from
+    then on."""
+
+    model_id: str = ""
+    system_prompt: str | None = None
+    sampling: Sampling | None = None
+    template_options: TemplateOptions = {}
+
+
+class Sending:
+    """Thread-safe. Raises ServiceErrors for what cannot be asked; what fails later ends in the reply's state."""
+
+    def __init__(
+        self, ground: Ground, memory: Memory, live_replies: LiveReplies, keeping: Keeping, writing: Writing,
+        settings: SettingsFile, publisher: Publisher, jobs: Jobs,
+    ) -> None:  # fmt: skip
+        self._ground = ground
+        self._memory = memory
+        self._live = live_replies
+        self._keeping = keeping
+        self._writing = writing
+        self._settings = settings
+        self._publisher = publisher
+        self._jobs = jobs
+        self._turns: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self._waiting: dict[str, Turn] = {}
+        self._lock = threading.Lock()
+        self._running = False
+        self._closed = False
+
+    def send(
+        self, conversation_id: str | None, text: str, *, temporary: bool = False, choices: Choices | None = None
+    ) -> Sent:
+        """Sends a message at the end of a conversation, or in a new one.
+
+        `temporary`: a new conversation that is never stored; with a stored conversation's id it begins as a copy of it.
+        """
+        _require_text(text)
+        choices = choices or Choices()
+        conversation, new = self._where(conversation_id, text, temporary, choices)
+        parent_id = None if new else conversation.leaf_id
+        return self._add_turn(conversation, parent_id, text, choices, new=new)
+
+    def edit(self, message_id: str, text: str) -> Sent:
+        """Sends another wording of a message: a sibling of it. Nothing is overwritten."""
+        _require_text(text)
+        message = self._message(message_id)
+        if message.role is not Role.USER:
+            raise ServiceError("Only your own messages can be edited.")
+        return self._add_turn(
+            self._conversation(message.conversation_id), message.parent_id, text, Choices(), new=False
+        )
+
+    def regenerate(self, reply_id: str, *, choices: Choices | None = None) -> str:
+        """Asks for another reply to the same message; returns its id. A reply that is still being written is
+        stopped."""
+        message = self._message(reply_id)
+        parent_id = message.id if message.role is Role.USER else message.parent_id
+        if parent_id is None:
+            raise NoSuchThing("This reply answers nothing.", detail=reply_id)
+        self.stop(reply_id)
+        conversation = self._conversation(message.conversation_id)
+        reply = _message_of(conversation.id, parent_id, Role.ASSISTANT)
+        self._begin(conversation, None, reply, choices or Choices(), new=False)
+        return reply.id
+
+    def stop(self, reply_id: str) -> None:
+        """Ends a reply; what was written stays. Harmless when it has ended."""
+        live = self._live.get(reply_id)
+        if live is None:
+            return
+        live.ask_to_stop()
+        with self._lock:
+            turn = self._waiting.pop(reply_id, None)
+        if turn is not None:
+            waiting = turn
+            self._jobs.submit(lambda: self._write(waiting))
+
+    def live_reply(self, conversation_id: str) -> LiveReply | None:
+        """The reply being written in this conversation, with the text so far."""
+        live = self._live.of(conversation_id)
+        return live.snapshot() if live is not None else None
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the disk refused something that is only in memory now."""
+        return self._memory.unsaved
+
+    def stop_all(self, timeout_s: float) -> bool:
+        """No more replies: all are stopped and kept. Returns whether that was done within `timeout_s`."""
+        self._closed = True
+        deadline = time.monotonic() + timeout_s
+        for live in reversed(self._live.all()):
+            self.stop(live.message_id)
+        return all(live.ended.wait(max(0.0, deadline - time.monotonic())) for live in self._live.all())
+
+    def close(self) -> None:
+        """Ends the thread for replies once the queue is empty."""
+        self._closed = True
+        self._turns.put(None)
+
+    # --- making a turn ----------------------------------------------------------------------------------------------
+
+    def _where(
+        self, conversation_id: str | None, text: str, temporary: bool, choices: Choices
+    ) -> tuple[Conversation, bool]:
+        if conversation_id is not None and (not temporary or self._memory.is_temporary(conversation_id)):
+            return self._conversation(conversation_id), False
+        now = now_ms()
+        conversation = Conversation(
+            id=new_id(),
+            title=title_for(text),
+            created_ms=now,
+            updated_ms=now,
+            model_id=choices.model_id,
+            system_prompt=choices.system_prompt or "",
+            sampling=choices.sampling,
+        )
+        if not temporary:
+            return conversation, True
+        path: list[Message] = []
+        if conversation_id is not None:
+            source = self._conversation(conversation_id)
+            path = self._path(source.id, source.leaf_id)
+            conversation = msgspec.structs.replace(
+                conversation,
+                title=source.title,
+                model_id=choices.model_id or source.model_id,
+                system_prompt=source.system_prompt if choices.system_prompt is None else choices.system_prompt,
+                sampling=choices.sampling or source.sampling,
+            )
+        self._memory.hold(conversation, _copied(path, conversation.id), temporary=True)
+        held = self._memory.conversation(conversation.id)
+        assert held is not None
+        return held, False
+
+    def _add_turn(
+        self, conversation: Conversation, parent_id: str | None, text: str, choices: Choices, *, new: bool
+    ) -> Sent:
+        user = _message_of(conversation.id, parent_id, Role.USER, text)
+        reply = _message_of(conversation.id, user.id, Role.ASSISTANT)
+        self._begin(conversation, user, reply, choices, new=new)
+        return Sent(conversation_id=conversation.id, message_id=user.id, reply_id=reply.id)
+
+    def _begin(
+        self, conversation: Conversation, user: Message | None, reply: Message, choices: Choices, *, new: bool
+    ) -> None:
+        """Registers the reply, hands the turn to the store (or to memory) and queues it."""
+        if self._closed:
+            raise ServiceError("Inglenook is closing.")
+        stored: Future[None] = Future()
+        write = None if self._memory.holds(conversation.id) else self._store_turn(conversation, user, reply, new)
+        live = Live(conversation.id, reply.id)
+        self._live.add(live)
+        generation = self._settings.current.generation
+        prompt = choices.system_prompt if choices.system_prompt is not None else conversation.system_prompt
+        turn = Turn(
+            live=live,
+            conversation=conversation,
+            parent_id=reply.parent_id or "",
+            created_ms=reply.created_ms,
+            path=lambda: self._path(conversation.id, reply.parent_id),
+            stored=stored,
+            sampling=choices.sampling or conversation.sampling or generation.sampling(),
+            system_prompt=prompt or generation.system_prompt,
+            model_id=choices.model_id or conversation.model_id,
+            template_options=choices.template_options,
+        )
+        if write is None:
+            self._memory.add(conversation.id, [user, reply] if user is not None else [reply])
+            self._settled(conversation.id, stored)
+        else:
+            write().add_done_callback(lambda done: self._stored(done, conversation, user, reply, stored, new))
+        with self._lock:
+            self._waiting[reply.id] = turn
+            start, self._running = not self._running, True
+        self._turns.put(turn)
+        if start:
+            self._jobs.start(REPLIES, self._work)
+
+    def _store_turn(
+        self, conversation: Conversation, user: Message | None, reply: Message, new: bool
+    ) -> Callable[[], Future[None]]:
+        store = self._ground.store
+        if user is None:
+            return lambda: store.messages.add_reply(reply)
+        return lambda: store.messages.add_turn(conversation if new else None, user, reply)
+
+    def _stored(
+        self, done: Future[None], conversation: Conversation, user: Message | None, reply: Message,
+        stored: Future[None], new: bool,
+    ) -> None:  # fmt: skip
+        """On the store's writer thread: the turn is stored, or was refused."""
+        error = done.exception()
+        if error is None:
+            self._settled(conversation.id, stored)
+        elif isinstance(error, StoreError):
+            refusal: StoreError = error
+
+            def hold() -> None:
+                self._keeping.turn_refused(refusal, conversation, user, reply, new=new)
+                self._settled(conversation.id, stored)
+
+            self._jobs.submit(hold)  # it reads, which this thread must not wait for
+        else:
+            stored.set_exception(error)
+
+    def _settled(self, conversation_id: str, stored: Future[None]) -> None:
+        if not self._memory.is_temporary(conversation_id):
+            self._publisher.publish(ConversationsChanged(ids=(conversation_id,)))
+        self._publisher.publish(PathChanged(conversation_id=conversation_id))
+        stored.set_result(None)
+
+    # --- the thread for replies -------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            with self._lock:
+                mine = self._waiting.pop(turn.live.message_id, None) is not None
+            if mine:
+                self._write(turn)
+
+    def _write(self, turn: Turn) -> None:
+        live = turn.live
+        message: Message | None = None
+        try:
+            while not turn.stored.done() and not self._jobs.ending.is_set():
+                _wait(turn.stored)
+            if turn.stored.done():
+                turn.stored.result()
+            message = self._writing.write(turn)
+        except InglenookError as error:  # the turn itself was refused: there is nothing to write to
+            log.error("a turn was refused: %s", error.code)
+            self._ground.trouble(error)
+        finally:
+            self._live.remove(live)
+            self._keeping.settle(live.conversation_id)
+            state = message.state if message is not None else ReplyState.FAILED
+            facts = message.facts if message is not None else ReplyFacts()
+            self._publisher.publish(
+                ReplyChanged(conversation_id=live.conversation_id, message_id=live.message_id, state=state, facts=facts)
+            )
+            if not self._memory.is_temporary(live.conversation_id):
+                self._publisher.publish(ConversationsChanged(ids=(live.conversation_id,)))
+            live.ended.set()
+
+    # --- looking things up ------------------------------------------------------------------------------------------
+
+    def _conversation(self, conversation_id: str) -> Conversation:
+        held = self._memory.conversation(conversation_id)
+        found = held or self._ground.store.conversations.get(conversation_id)
+        if found is None:
+            raise NoSuchThing("This conversation is no longer there.", detail=conversation_id)
+        return found
+
+    def _message(self, message_id: str) -> Message:
+        return self._memory.message(message_id) or self._ground.store.messages.get(message_id)
+
+    def _path(self, conversation_id: str, leaf_id: str | None) -> list[Message]:
+        if leaf_id is None:
+            return []
+        tree = self._memory.tree(conversation_id)
+        return tree.path_to(leaf_id) if tree is not None else self._ground.store.messages.prompt_path(leaf_id)
+
+
+def _require_text(text: str) -> None:
+    if not text.strip():
+        raise NothingToSend("There is nothing to send: the message is empty.")
+
+
+def _message_of(conversation_id: str, parent_id: str | None, role: Role, text: str = "") -> Message:
+    return Message(
+        id=new_id(),
+        conversation_id=conversation_id,
+        parent_id=parent_id,
+        role=role,
+        text=text,
+        state=ReplyState.DONE if role is Role.USER else ReplyState.QUEUED,
+        created_ms=now_ms(),
+    )
+
+
+def _copied(path: list[Message], conversation_id: str) -> list[Message]:
+    """The same path with ids of its own, so that it shares nothing with the stored one."""
+    copies: list[Message] = []
+    for message in path:
+        parent_id = copies[-1].id if copies else None
+        copies.append(
+            msgspec.structs.replace(message, id=new_id(), conversation_id=conversation_id, parent_id=parent_id)
+        )
+    return copies
+
+
+def _wait(future: Future[None]) -> None:
+    """Waits a moment; the caller looks whether the application ends meanwhile."""
+    try:
+        future.exception(POLL_S)
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""Declared options, the settings file, upgrades."""
