@@ -146,10 +146,12 @@ class Messages:
     def body(self, id: str) -> tuple[str, str]:
         """Text and thinking; of a live reply what was appended so far. Raises NotFound."""
         row = self._reader.row(_BODY, message=id)
-        if row is not None:
-            return row[0], row[1]
-        self._exists(id)
-        return replies.join_growth((t, o, text) for t, o, text in self._reader.rows(_GROWTH, message=id))
+        if row is None and (growth := self._reader.rows(_GROWTH, message=id)):
+            return replies.join_growth((t, o, text) for t, o, text in growth)
+        if row is None and (row := self._reader.row(_BODY, message=id)) is None:  # it may have ended between the two
+            self._exists(id)
+            return "", ""
+        return row[0], row[1]
 
     def get(self, id: str) -> Message:
         """One message with everything. Raises NotFound."""

@@ -125,9 +125,14 @@ def _migrate(database: Database, places: Places, owner: Owner, schema: Schema) -
                     )
                 backup = _back_up(database, places, found)
             _run_steps(connection, schema)
-    except (exc.DBAPIError, InglenookError, OSError):
+    except (InglenookError, OSError):
         raise
-    except Exception as error:  # a step's own mistake, of any class: the transaction was rolled back
+    except Exception as error:  # a step may fail with anything; its transaction was rolled back
+        origin = error.orig if isinstance(error, exc.DBAPIError) else error
+        if isinstance(origin, DriverError):
+            outside = errors.from_sqlite(origin, database.path, keyed=database.keyed)
+            if type(outside) is not errors.StoreError:
+                raise outside from error
         raise errors.MigrationFailed(
             "The conversations could not be brought up to date for this version. They are unchanged"
             + (f", and a copy is in {backup}." if backup else "."),

@@ -1,7 +1,7 @@
 """Other processes for the tests: `python -m tests.store.children VERB FOLDER [ARGUMENT]`.
 
-Each says on standard output what it reached, one line at a time, and waits for its standard input to end or for a line where
-the test must act in between.
+Each says on standard output what it reached, one line at a time, and waits for a line on its standard input where the
+test must act in between.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def fill(places: Places, _: str) -> None:
                 pass
         except OSError:
             pass
-    try_to_open(places, "")
+    first_start = places.data.with_name("first-start")
+    try_to_open(Places(first_start, first_start / "logs"), "")
 
 
 def cramp(places: Places, _: str) -> None:
@@ -141,7 +142,7 @@ def go_on(store: Store, kept: list[str]) -> None:
     assert len(store.conversations.list()) >= len(kept) > 0
     _, _, reply = exchange(store, answer="after the trouble")
     assert store.messages.body(reply)[0] == "after the trouble"
-    assert all(store.messages.body(id)[0].startswith("answer") for id in kept)
+    assert all(store.messages.body(reply_id)[0].startswith("answer") for reply_id in kept)
     assert store.check() == []
     say("went on")
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.base.ids import new_id
 from app.base.paths import Places
+from app.chat.messages import Conversation
 from app.engine.values import Sampling
 from app.store.errors import NotFound
 from app.store.store import Store
@@ -13,7 +14,9 @@ from tests.store.making import conversation, exchange, pending
 
 
 def test_the_list_has_the_last_updated_first(store: Store) -> None:
-    first, second, third = (exchange(store)[0] for _ in range(3))
+    first, second, third = (conversation().id for _ in range(3))
+    for age, chat in enumerate((first, second, third)):
+        store.conversations.create(Conversation(id=chat, title="", created_ms=age, updated_ms=age)).result()
     assert [c.id for c in store.conversations.list()] == [third, second, first]
     store.conversations.touch(first).result()
     assert [c.id for c in store.conversations.list(limit=2)] == [first, third]

@@ -205,7 +205,7 @@ def test_a_deep_conversation(store: Store) -> None:
     new = conversation()
     parent: str | None = None
     last = None
-    for i in range(700):
+    for i in range(520):
         user = asked(new.id, parent, f"question {i}")
         reply = reply_to(user, f"answer {i}", ReplyState.DONE)
         last = store.messages.add_turn(new if i == 0 else None, user, reply)
@@ -213,11 +213,11 @@ def test_a_deep_conversation(store: Store) -> None:
     assert last is not None
     last.result()
     path = store.messages.path(new.id)
-    assert len(path) == 1400
-    assert [m.text for m in store.messages.prompt_path(path[-1].id)][::699] == [
+    assert len(path) == 1040
+    assert [m.text for m in store.messages.prompt_path(path[-1].id)][::519] == [
         "question 0",
-        "answer 349",
-        "question 699",
+        "answer 259",
+        "question 519",
     ]
     store.messages.choose(new.id, path[0].id).result()
     assert store.messages.path(new.id)[-1].id == parent

@@ -1,0 +1,87 @@
+"""Makes the fixture database of today's schema: `python -m tests.store.make_fixture`. Run before a new one is begun.
+
+The file goes to tests/fixtures/databases/<schema>.db.gz and is never made again: later versions must open it as it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from pathlib import Path
+
+from app.base.paths import Places
+from app.chat.messages import Conversation, Message, ReplyState, Role
+from app.engine.values import ModelFile, Sampling
+from app.store.store import open_store
+from tests.store.test_messages import FACTS
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "databases"
+EPOCH_MS = 1_760_000_000_000
+
+
+def made_id(number: int) -> str:
+    """Always the same ids: 0199c7f4-5000-7000-8000-000000000001 and so on."""
+    return f"0199c7f4-5000-7000-8000-{number:012x}"
+
+
+def message(number: int, parent: int | None, text: str, state: ReplyState | None = None, chat: int = 1) -> Message:
+    return Message(
+        id=made_id(number),
+        conversation_id=made_id(chat),
+        parent_id=None if parent is None else made_id(parent),
+        role=Role.USER if state is None else Role.ASSISTANT,
+        text=text,
+        state=state or ReplyState.DONE,
+        created_ms=EPOCH_MS + number,
+        facts=None if state is None else FACTS,
+    )
+
+
+def main() -> None:
+    """A branching conversation, one that was deleted, one whose reply was being written when its process died."""
+    with tempfile.TemporaryDirectory() as name:
+        places = Places(Path(name), Path(name) / "logs")
+        store = open_store(places)
+        for chat, title in ((1, "Why the sky is blue"), (2, "Deleted"), (3, "Interrupted")):
+            question = message(chat * 16, None, f"Question of {title}?", chat=chat)
+            reply = message(chat * 16 + 1, chat * 16, "", ReplyState.WRITING, chat=chat)
+            conversation = Conversation(
+                id=made_id(chat),
+                title=title,
+                created_ms=EPOCH_MS,
+                updated_ms=EPOCH_MS,
+                model_id="m",
+                system_prompt="Be brief.",
+                sampling=Sampling(seed=1),
+                title_by_person=chat == 1,
+            )
+            store.messages.add_turn(conversation, question, reply).result()
+            store.messages.append(reply.id, 0, "Half an ans", thinking=False).result()
+            if chat != 3:
+                store.messages.finish(reply.id, f"Answer of {title}.", "thinking", ReplyState.DONE, FACTS).result()
+        store.messages.add_reply(message(18, 16, "Another answer: Rayleigh.", ReplyState.STOPPED)).result()
+        store.conversations.set_deleted(made_id(2), True).result()
+        store.conversations.set_draft("new", "a draft").result()
+        store.models.upsert(
+            ModelFile(
+                id=made_id(4),
+                path=str(places.models / "a.gguf"),
+                name="A",
+                architecture="llama",
+                quantization="Q4_1",
+                size_bytes=1,
+                n_params=2,
+                n_ctx_train=3,
+                fingerprint="f",
+            )
+        ).result()
+        store.close()
+        FIXTURES.mkdir(parents=True, exist_ok=True)
+        target = FIXTURES / f"{store.schema}.db.gz"
+        with target.open("xb") as file:
+            file.write(gzip.compress(places.database.read_bytes(), mtime=0))
+        print(f"{target}: {target.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
