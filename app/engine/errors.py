@@ -5,6 +5,8 @@ that fails in the child raises the same class there, travels as `code`, `detail`
 parent. A sentence says what happened, whose fault it is where that helps, and what to do. Nothing here does any work.
 """
 
+# ruff: noqa: N818 - named after what happened, which reads better at `except` than another word Error
+
 from __future__ import annotations
 
 from collections.abc import Mapping

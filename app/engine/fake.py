@@ -33,7 +33,7 @@ from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, 
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
 
 
-class _Death(Exception):
+class _Death(Exception):  # noqa: N818 - not an error: the script says so
     """The way the script ends the thread that meets it, where the process lives on."""
 
 
@@ -79,6 +79,7 @@ class _Wire:
                 self._out.write(b"llama_model_loader: loaded meta data\n" * 4)
                 self._out.flush()
         elif die.how == "close":
+            self.hung.set()
             with self._lock:
                 os.close(self._out.fileno())
         raise _Death
@@ -190,7 +191,7 @@ class _Model:
     def _measure(self, job: protocol.Measure) -> None:
         model = self._need_model()
         spans = [len(_render(message)) for message in job.messages]
-        self._wire.send(protocol.Measured(id=job.id, total=sum(spans) + 2, spans=spans, limit=model.n_ctx))
+        self._wire.send(protocol.Measured(id=job.id, total=sum(spans) + 2, spans=spans, limit=model.n_ctx - 1))
 
     def _need_model(self) -> LoadedModel:
         if self._model is None:
@@ -207,7 +208,7 @@ class _Model:
             prompt += ["<assistant>", "\n"]
         n = reply.prompt_tokens or len(prompt)
         if n >= model.n_ctx:
-            self._fail(job.id, Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": model.n_ctx})
+            self._fail(job.id, Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": model.n_ctx - 1})
             return
         cached = min(_common(self._cache.get(job.sequence, []), prompt), len(prompt) - 1)
         self._wire.send(

@@ -126,7 +126,7 @@ class Supervisor:
             run.stop(self._timing.shutdown_s, self._timing.terminate_s, self._timing.kill_s)
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(4 * self._timing.kill_s)  # a process that not even kill can end must not hold up the exit
         if first and not self._threads:
             self._report(State.CLOSED, outcomes.describe(Ending(Cause.ASKED)))
 
@@ -137,7 +137,7 @@ class Supervisor:
         while self._wait_until_wanted():
             outcome, was_ready, was_healthy = self._one_run()
             failed_starts = 0 if was_ready else failed_starts + 1
-            restarts = 0 if was_healthy else restarts + 1
+            restarts = 1 if was_healthy else restarts + 1
             give_up = failed_starts >= self._timing.failed_starts or outcome.kind == Cause.WRONG_PROTOCOL.value
             with self._changed:
                 ended, self._number = self._number, self._number + 1
@@ -156,7 +156,7 @@ class Supervisor:
                 failed_starts = restarts = 0
             elif not closing:
                 steps = self._timing.back_off_s
-                pause_s = steps[min(max(restarts, 1), len(steps)) - 1]
+                pause_s = steps[min(restarts, len(steps)) - 1]
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, timeout=pause_s)
         if self._state is not State.CLOSED:

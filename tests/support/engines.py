@@ -27,6 +27,7 @@ class Watched:
     def __init__(self, command: list[str], timing: Timing = QUICK) -> None:
         self.states: list[tuple[State, Outcome | None]] = []
         self._changed = threading.Condition()
+        self.threads_before = set(threading.enumerate())
         self.engine = Engine(command, on_state=self._note, timing=timing)
 
     def _note(self, state: State, outcome: Outcome | None) -> None:
@@ -70,7 +71,7 @@ class Reply:
 
     def __init__(self, engine: Engine, request: GenerateRequest, also: Callable[[GenerationEvent], None] | None = None):
         self.events: list[GenerationEvent] = []
-        self._also = also
+        self.also = also
         self._changed = threading.Condition()
         self.call: Call[GenerationFacts] = engine.generate(request, self._note)
 
@@ -78,8 +79,8 @@ class Reply:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
-        if self._also is not None:
-            self._also(event)
+        if self.also is not None:
+            self.also(event)
 
     def wait_for(self, kind: type, count: int = 1) -> None:
         """Wait for so many events of a kind."""
@@ -102,12 +103,12 @@ class Reply:
         return [token for event in self.events if isinstance(event, Delta) for token in event.token_ids]
 
     def check_order(self) -> None:
-        """Started once, then reading, then text, then exactly one end, and nothing after it."""
+        """Started once unless it ended before, then reading, then text, then exactly one end, and nothing after it."""
         kinds = [type(event) for event in self.events]
         assert sum(kind in (Finished, Failed) for kind in kinds) == 1
         assert kinds[-1] in (Finished, Failed)
         order = [kind for kind in kinds if kind is not Progress]
-        assert order in ([Failed], [Started, *[Delta] * (len(order) - 2), kinds[-1]])
+        assert order in ([Failed], [Finished], [Started, *[Delta] * (len(order) - 2), kinds[-1]])
         if Delta in kinds:
             assert Progress not in kinds[kinds.index(Delta) :]
 

@@ -17,17 +17,18 @@ def physical_cores() -> int:
     Decoding waits for memory, so a second thread on a core only adds waiting. Where the topology cannot be read, half
     of the logical processors.
     """
+    cores = (os.cpu_count() or 2) // 2
     if sys.platform == "linux":
-        allowed = os.sched_getaffinity(0)
-        cores = {_siblings(cpu) for cpu in allowed}
-        return max(min(len(cores), _quota(len(cores))), 1)
+        cores = len({_siblings(cpu) for cpu in os.sched_getaffinity(0)})
+        cores = min(cores, _quota(cores))
     elif sys.platform == "darwin":
         # Efficiency cores slow every matrix product down to their own speed.
         for name in ("hw.perflevel0.physicalcpu", "hw.physicalcpu"):
             answer = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False)
             if answer.returncode == 0 and answer.stdout.strip().isdigit():
-                return max(int(answer.stdout), 1)
-    return max((os.cpu_count() or 2) // 2, 1)
+                cores = int(answer.stdout)
+                break
+    return max(cores, 1)
 
 
 def _siblings(cpu: int) -> str:

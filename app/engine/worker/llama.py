@@ -195,6 +195,19 @@ class LoadError(Exception):
         self.cancelled = cancelled
 
 
+def probe(path: Path) -> None:
+    """Go through loading a model without reading its weights or taking memory for them. Raises LoadError."""
+    params = api.llama_model_default_params()
+    params.no_alloc = True
+    params.load_mode = _LOAD_PLAIN
+    params.n_gpu_layers = 0
+    log.clear()
+    handle = api.llama_model_load_from_file(os.fsencode(path), params)
+    if not handle:
+        raise LoadError(log.errors())
+    api.llama_model_free(handle)
+
+
 class Model:
     """A loaded model: handle, metadata and shape. `close` frees it; contexts must be closed before."""
 

@@ -12,7 +12,7 @@ from app.engine.protocol import Code
 from app.engine.values import LoadedModel, LoadOptions
 from app.engine.worker.context import ABORTED, Abort, Context, ContextError
 from app.engine.worker.cores import physical_cores
-from app.engine.worker.llama import LoadError, Model
+from app.engine.worker.llama import LoadError, Model, probe
 from app.engine.worker.prompts import PromptBuilder
 from app.engine.worker.sequences import Sequences
 from app.engine.worker.templates import ChatTemplate
@@ -29,12 +29,19 @@ class LoadingError(Exception):
         self.numbers = numbers or {}
 
 
-def check(path: Path) -> None:
-    """Refuse a file that native code should not see. Raises LoadingError; nothing has changed then."""
+def check(path: Path, *, thoroughly: bool) -> None:
+    """Refuse a file that cannot become a model, before the one that is loaded goes. Raises LoadingError.
+
+    First our own reader, then, `thoroughly`, a dry run of llama.cpp's loader: some 0.1 s that save the loaded model.
+    """
     try:
         gguf.check_loadable(path)
+        if thoroughly:
+            probe(path)
     except EngineError as error:
         raise LoadingError(error.code, error.detail, error.numbers) from error
+    except LoadError as error:
+        raise _loading_error(path, error.detail) from error
 
 
 class Loaded:
@@ -46,7 +53,7 @@ class Loaded:
         try:
             self.model = Model(path, options, on_progress)
         except LoadError as error:
-            raise LoadingError(Code.CANCELLED if error.cancelled else _reason(error.detail), error.detail) from error
+            raise LoadingError(Code.CANCELLED) if error.cancelled else _loading_error(path, error.detail) from error
         self.context: Context | None = None
         try:
             self._make_ready(options, abort, on_progress)
@@ -62,7 +69,7 @@ class Loaded:
         try:
             self.context = context = Context(self.model, options, options.n_threads or physical_cores(), abort)
         except ContextError as error:
-            raise LoadingError(_reason(str(error)), str(error)) from error
+            raise _loading_error(self.model.path, str(error)) from error
         except ValueError as error:
             raise LoadingError(Code.LOAD_FAILED, str(error)) from error
         if not context.has_memory:
@@ -113,11 +120,11 @@ class Loaded:
         )
 
 
-def _reason(log: str) -> str:
-    """The code for what llama.cpp wrote when it returned nothing; its log is the only place that tells why."""
+def _loading_error(path: Path, log: str) -> LoadingError:
+    """What llama.cpp wrote when it returned nothing, as a code; its log is the only place that tells why."""
     text = log.lower()
     if "unknown model architecture" in text:
-        return Code.UNKNOWN_ARCHITECTURE
+        return LoadingError(Code.UNKNOWN_ARCHITECTURE, gguf.check_loadable(path).architecture)
     if "alloc" in text or "out of memory" in text:
-        return Code.OUT_OF_MEMORY
-    return Code.LOAD_FAILED
+        return LoadingError(Code.OUT_OF_MEMORY, log)
+    return LoadingError(Code.LOAD_FAILED, log)

@@ -1,4 +1,4 @@
-"""The llama.cpp thread: it alone owns model and context. It serves commands and steps through the replies being written.
+"""The llama.cpp thread: it alone owns model and context. It serves commands, and steps through the replies.
 
 A step admits waiting replies, builds one batch of all sequences (a token for each that writes, the rest of the room for
 those still reading), decodes it, samples, and emits. One reply at a time unless the context was made for more.
@@ -168,7 +168,7 @@ class Loop:
     def _load(self, command: Load) -> None:
         request, path = command.id, Path(command.path)
         try:
-            check(path)
+            check(path, thoroughly=self._loaded is not None)
             if request in self._cancelled:
                 raise LoadingError(Code.CANCELLED)
         except LoadingError as fault:
@@ -264,6 +264,8 @@ class Loop:
         assert loaded.context is not None
         # In this order: an id that is cancelled later sets the switch again after it was cleared.
         self._abort.clear()
+        if self._stopping:
+            return
         if self._cancelled:
             for generation in [g for g in self._active if g.id in self._cancelled]:
                 self._end(generation, STOPPED)

@@ -1,7 +1,7 @@
 """From messages to prompt tokens: rendering, the sampled tokens of earlier replies put back in, counting.
 
 Reading a reply's text back often gives other tokens than the model sampled, and then the KV cache of all that follows
-would be lost. So the sampled ids are spliced in where the reply's text stands in the rendered prompt, and only what lies
+would be lost. So the sampled ids are spliced in where the reply's text stands in the rendered prompt, and only what is
 between is tokenised. To find that place, the conversation is rendered a second time with marks around each content.
 """
 
@@ -59,7 +59,7 @@ class PromptBuilder:
     def build(
         self, messages: Sequence[PromptMessage], options: Mapping[str, Any], *, continue_final: bool = False
     ) -> Prompt:
-        """The prompt for the next reply, or with `continue_final` for more of the last one. Raises PromptTemplateError."""
+        """The prompt for the next reply, or with `continue_final` for more of the last. Raises PromptTemplateError."""
         last = messages[-1] if continue_final and messages and messages[-1].role == "assistant" else None
         before = messages[:-1] if last else messages
         text, regions = self._render(before, options)

@@ -1,0 +1,1 @@
+"""Tests of the engine process: its parts in this process, and the whole as a real one."""

@@ -1,0 +1,114 @@
+"""Templates that want the machine: each ends in a sentence, soon, and the next one renders."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+import pytest
+
+from app.engine.protocol import Code
+from app.engine.worker import sandbox
+from app.engine.worker.templates import ChatTemplate, PromptTemplateError
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+DOUBLING = "{%% set ns = namespace(x=%s) %%}{%% for i in range(60) %%}%s{%% endfor %%}{{ ns.x }}"
+
+LOOPS = [
+    "{% for i in range(10**9) %}x{% endfor %}",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+    "{% for a in range(9999) recursive %}{{ loop(range(9999)) }}{% endfor %}",
+    "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+    "{{ " + "[" * 300 + "1" + "]" * 300 + " }}",
+    "{# " + "x" * sandbox.SOURCE_LIMIT + " #}{{ messages }}",
+]
+BOMBS = [
+    "{{ 'a' * 10**10 }}",
+    "{{ [0] * 10**10 }}",
+    "{{ 10**10 * 'a' }}",
+    "{{ 10 ** (10 ** 10) }}",
+    "{{ 'a'.ljust(10**10) }}",
+    "{{ 'a'.center(10**10) }}",
+    "{{ '%10000000000d' % 1 }}",
+    "{{ '%*d' % (10**10, 1) }}",
+    "{{ '%10000000000d' | format(1) }}",
+    "{{ '{:10000000000}'.format(1) }}",
+    "{{ '{:{}}'.format(1, 10**10) }}",
+    "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+    "{{ ('a' * 1000000) | replace('a', 'b' * 1000000) }}",
+    "{{ ('b' * 1000000).join(range(99999) | map('string')) }}",
+    "{{ range(99999) | map('string') | join('b' * 1000000) }}",
+    "{{ ('\t' * 100000).expandtabs(100000) }}",
+    "{{ [1] | batch(10**9, 0) | list | length }}",
+    "{{ 1.5 | round(10**9, 'ceil') }}",
+    "{{ ('a\n' * 1000000) | indent(1000000) }}",
+    "{{ (1).to_bytes(10**10) }}",
+    "{% set x %}{% for i in range(99999) %}" + "a" * 100_000 + "{% endfor %}{% endset %}",
+    "{% for i in range(99999) %}" + "a" * 100_000 + "{% endfor %}",
+    "{% set s = 'a' * 3000000 %}{% set ns = namespace(l=[]) %}"
+    "{% for i in range(99999) %}{% set ns.l = ns.l + [s[1:]] %}{% endfor %}",
+    "{{ range(99999) | map('default', 'x' * 3000000) | list | length }}",
+    "{% macro f() %}{{ caller() }}{% endmacro %}"
+    "{% call f() %}{% for i in range(99999) %}{{ 'x' * 3000000 }}{% endfor %}{% endcall %}",
+    DOUBLING % ("'aaaa'", "{% set ns.x = ns.x ~ ns.x %}"),
+    DOUBLING % ("'aaaa'", "{% set ns.x = ns.x + ns.x %}"),
+    DOUBLING % ("'aaaa'", "{% set ns.x = [ns.x, ns.x] | join %}"),
+    DOUBLING % ("'aaaa'", "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}"),
+    DOUBLING % ("[1]", "{% set ns.x = ns.x + ns.x %}"),
+    DOUBLING % ("[1]", "{% set ns.x = [ns.x, ns.x] %}"),
+    DOUBLING % ("1", "{% set ns.x = {'a': ns.x, 'b': ns.x} %}"),
+    DOUBLING % ("1", "{% set ns.x = (ns.x, ns.x) %}"),
+    DOUBLING % ("1", "{% set ns.x = namespace(a=ns.x, b=ns.x) %}"),
+    DOUBLING % ("1", "{% set ns.x = dict(a=ns.x, b=ns.x) %}"),
+    DOUBLING % ("7", "{% set ns.x = ns.x * ns.x %}"),
+    "{% set ns = namespace(x=1) %}{% set ns.x = [ns, ns] %}{{ ns }}",
+]
+
+
+def make(source: str) -> ChatTemplate:
+    return ChatTemplate(source, bos="", eos="", has_tokens=lambda *texts: False)
+
+
+@pytest.mark.parametrize("source", LOOPS + BOMBS, ids=lambda source: source[:60])
+def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "TIME_LIMIT_S", 0.3)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    with pytest.raises(PromptTemplateError) as caught:
+        make(source).render(MESSAGES, {}, add_generation_prompt=True)
+    assert caught.value.code == Code.TEMPLATE_LIMIT
+    assert time.perf_counter() - started < 10
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024)
+    assert grown < 600e6
+
+
+def test_the_same_template_object_stays_usable() -> None:
+    template = make("{% if bomb %}{{ 'a' * 10**10 }}{% endif %}{{ messages[0].content }}")
+    with pytest.raises(PromptTemplateError):
+        template.render(MESSAGES, {"bomb": True}, add_generation_prompt=True)
+    assert template.render(MESSAGES, {}, add_generation_prompt=True) == "hi"
+    assert sys.gettrace() is None or "coverage" in sys.modules
+
+
+def test_a_long_ordinary_conversation_is_within_the_limits() -> None:
+    messages = [{"role": "user" if i % 2 == 0 else "assistant", "content": f"{i} " + "word " * 400} for i in range(400)]
+    source = (
+        "{%- set ns = namespace(text='', last=messages | length - 1) -%}{%- for m in messages -%}"
+        "{%- set content = m.content.split('</think>')[-1].lstrip('\n') if m.role == 'assistant' else m.content | trim -%}"
+        "{{ '<|im_start|>' + m.role + '\n' ~ content + '<|im_end|>\n' }}{{ '' if loop.last else messages[loop.index].role[:0] }}"
+        "{%- endfor -%}"
+    )
+    text = make(source).render(messages, {}, add_generation_prompt=True)
+    assert text.count("<|im_start|>") == 400
+
+
+def test_a_conversation_larger_than_the_limit_renders() -> None:
+    words = "w" * (sandbox.VALUE_LIMIT + 10)
+    messages = [{"role": "user", "content": words}]
+    assert (
+        make("{{ '[' + messages[0].content + ']' }}").render(messages, {}, add_generation_prompt=True) == f"[{words}]"
+    )

@@ -1,0 +1,107 @@
+"""A whole application on a scripted engine process and a real store, and a recorder of what it publishes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.base.paths import Places, find_places
+from app.bootstrap import Application, build
+from app.chat.messages import ReplyState
+from app.engine.command import fake_command
+from app.services.changes import Change, ReplyChanged, ReplyGrew
+
+C = TypeVar("C")
+
+PATIENCE_S = 30.0
+
+
+class Recorder:
+    """Every change, in order, with waiting for one."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self._more = threading.Condition()
+
+    def __call__(self, change: Change) -> None:
+        with self._more:
+            self.changes.append(change)
+            self._more.notify_all()
+
+    def of(self, kind: type[C]) -> list[C]:
+        """All changes of one kind so far."""
+        with self._more:
+            return [change for change in self.changes if isinstance(change, kind)]
+
+    def wait_for(self, kind: type[C], condition: Callable[[C], bool] = lambda _: True, since: int = 0) -> C:
+        """The first change of this kind, from position `since` on, that satisfies the condition."""
+        deadline = time.monotonic() + PATIENCE_S
+        with self._more:
+            while True:
+                for change in self.changes[since:]:
+                    if isinstance(change, kind) and condition(change):
+                        return change
+                left = deadline - time.monotonic()
+                assert left > 0, f"no such {kind.__name__}; the last changes: {self.changes[-5:]}"
+                self._more.wait(left)
+
+    def end_of(self, reply_id: str) -> ReplyChanged:
+        """The terminal change of a reply."""
+        return self.wait_for(ReplyChanged, lambda c: c.message_id == reply_id and not c.state.live)
+
+    def writing(self, reply_id: str, characters: int = 1) -> None:
+        """Waits until so much of a reply was told."""
+        self.wait_for(ReplyGrew, lambda c: c.message_id == reply_id and c.offset + len(c.text) >= characters)
+
+    def states_of(self, reply_id: str) -> list[ReplyState]:
+        """The states a reply went through."""
+        return [change.state for change in self.of(ReplyChanged) if change.message_id == reply_id]
+
+
+def reply(text: str, **more: Any) -> dict[str, Any]:
+    """One reply of a script."""
+    return {"text": text, "tokens_per_s": 2000.0, **more}
+
+
+def slow_reply(text: str = "word " * 400, tokens_per_s: float = 60.0, **more: Any) -> dict[str, Any]:
+    """A reply that takes seconds."""
+    return {"text": text, "tokens_per_s": tokens_per_s, **more}
+
+
+@contextmanager
+def running(
+    script: dict[str, Any] | None = None, *, places: Places | None = None, open_it: bool = True
+) -> Iterator[tuple[Application, Recorder]]:
+    """An opened application whose engine follows `script`; closed at the end."""
+    application = build(places or find_places(), engine_command=fake_command(json.dumps(script or {})))
+    recorder = Recorder()
+    application.publisher.subscribe(recorder)
+    try:
+        if open_it:
+            application.open()
+        yield application, recorder
+    finally:
+        application.close()
+
+
+def until(condition: Callable[[], bool], what: str = "it", patience_s: float = PATIENCE_S) -> None:
+    """Waits for a state outside of this process, which no signal tells of."""
+    deadline = time.monotonic() + patience_s
+    waiter = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        waiter.wait(0.02)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie counts as ended)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"
