@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import click
 
 from app.base.errors import InglenookError
+from app.base.log import start_log
 from app.base.paths import Places
 from app.services.changes import Publisher
 from app.services.conversations import Conversations
@@ -62,6 +63,7 @@ class Front:
     def application(self, *, need_store: bool = True) -> Iterator[Application]:
         """An opened application, closed at the end. Raises why the conversations cannot be opened, when they are
         needed."""
+        start_log(self.places.logs)
         application = self._build(self.places)
         try:
             application.open()

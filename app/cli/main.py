@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from app.base.errors import InglenookError
-from app.base.log import FILE_NAME, start_log, stop_log
+from app.base.log import FILE_NAME, stop_log
 from app.base.paths import find_places
 from app.base.version import version
 from app.cli.ask import ask
@@ -34,9 +34,7 @@ def inglenook(context: click.Context, data_dir: str | None) -> None:
     build: Callable[..., Application] = context.obj
     if context.invoked_subcommand is None:
         raise click.UsageError("This needs a command.")
-    places = find_places(data_dir)
-    start_log(places.logs)
-    context.obj = Front(places, build)
+    context.obj = Front(find_places(data_dir), build)
 
 
 for _verb in (ask, doctor, models, chats):
@@ -46,6 +44,7 @@ for _verb in (ask, doctor, models, chats):
 def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
     """Runs one command; `build` makes the application from places. Returns the exit code; never raises, never prints
     a trace."""
+    logging.getLogger().addHandler(logging.NullHandler())  # until the log is open, nothing goes to the terminal either
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

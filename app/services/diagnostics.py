@@ -41,7 +41,7 @@ class Diagnostics:
     def report(self, *, start_engine: bool = True, thorough: bool = False) -> dict[str, Any]:
         """What `doctor --json` prints. `thorough` reads the whole database; `problems` are plain sentences."""
         problems = [trouble.sentence for trouble in self._ground.troubles]
-        if self._settings.trouble:
+        if self._settings.trouble and self._settings.trouble not in problems:
             problems.append(self._settings.trouble)
         info = self._engine_info(problems) if start_engine or self._engine.model is not None else None
         models = self._models(problems)

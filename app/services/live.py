@@ -17,7 +17,7 @@ class LiveReply(msgspec.Struct, frozen=True, kw_only=True):
     """How far a reply is. `done` of `total` prompt tokens were read; both 0 before that began."""
 
     conversation_id: str
-    reply_id: str
+    message_id: str
     state: ReplyState
     text: str
     thinking: str
@@ -43,7 +43,7 @@ class Live:
         with self._lock:
             return LiveReply(
                 conversation_id=self.conversation_id,
-                reply_id=self.message_id,
+                message_id=self.message_id,
                 state=self._fold.state,
                 text=self._fold.text,
                 thinking=self._fold.thinking,

@@ -6,6 +6,7 @@ conversation's are through, it is read from the store again.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,9 +17,12 @@ import msgspec
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation, Message
 from app.chat.tree import Tree
+from app.store.errors import StoreMisuse
 
 if TYPE_CHECKING:
     from app.store.store import Store
+
+log = logging.getLogger(__name__)
 
 Write = Callable[["Store"], Future[None]]
 
@@ -39,6 +43,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._saving = threading.Lock()
         self._held: dict[str, Held] = {}
         self._where: dict[str, str] = {}
 
@@ -135,17 +140,20 @@ class Memory:
         Conversations whose writes are through are forgotten, except those that `keep` names (a reply is still
         written there).
         """
-        with self._lock:
-            waiting = [(held.conversation.id, held) for held in self._held.values() if not held.temporary]
-        for conversation_id, held in waiting:
-            while held.pending:
-                try:
-                    held.pending[0](store).result(RETRY_TIMEOUT_S)
-                except InglenookError as error:
-                    return error
-                with self._lock:
-                    held.pending.pop(0)
+        with self._saving:
             with self._lock:
-                if not held.pending and not keep(conversation_id):
-                    self.forget(conversation_id)
+                waiting = [(held.conversation.id, held) for held in self._held.values() if not held.temporary]
+            for conversation_id, held in waiting:
+                while held.pending:
+                    try:
+                        held.pending[0](store).result(RETRY_TIMEOUT_S)
+                    except StoreMisuse as error:  # it was deleted meanwhile: trying again would never help
+                        log.info("a write is given up: %s", error.code)
+                    except InglenookError as error:
+                        return error
+                    with self._lock:
+                        held.pending.pop(0)
+                with self._lock:
+                    if not held.pending and not keep(conversation_id):
+                        self.forget(conversation_id)
         return None

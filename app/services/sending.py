@@ -10,7 +10,6 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import msgspec
@@ -27,7 +26,7 @@ from app.services.ground import Ground
 from app.services.jobs import REPLIES, Jobs
 from app.services.keeping import Keeping
 from app.services.live import Live, LiveReplies, LiveReply
-from app.services.memory import Memory
+from app.services.memory import Memory, Write
 from app.services.writing import Turn, Writing
 from app.settings.file import SettingsFile
 from app.store.errors import StoreError
@@ -197,7 +196,8 @@ class Sending:
         if self._closed:
             raise ServiceError("Inglenook is closing.")
         stored: Future[None] = Future()
-        write = None if self._memory.holds(conversation.id) else self._store_turn(conversation, user, reply, new)
+        store = None if self._memory.is_temporary(conversation.id) else self._ground.store
+        write = None if store is None else self._store_turn(conversation, user, reply, new)
         live = Live(conversation.id, reply.id)
         self._live.add(live)
         generation = self._settings.current.generation
@@ -214,11 +214,11 @@ class Sending:
             model_id=choices.model_id or conversation.model_id,
             template_options=choices.template_options,
         )
-        if write is None:
-            self._memory.add(conversation.id, [user, reply] if user is not None else [reply])
+        if store is None or write is None or self._memory.holds(conversation.id):
+            self._memory.add(conversation.id, [user, reply] if user is not None else [reply], write)
             self._settled(conversation.id, stored)
         else:
-            write().add_done_callback(lambda done: self._stored(done, conversation, user, reply, stored, new))
+            write(store).add_done_callback(lambda done: self._stored(done, conversation, user, reply, stored, new))
         with self._lock:
             self._waiting[reply.id] = turn
             start, self._running = not self._running, True
@@ -228,11 +228,10 @@ class Sending:
 
     def _store_turn(
         self, conversation: Conversation, user: Message | None, reply: Message, new: bool
-    ) -> Callable[[], Future[None]]:
-        store = self._ground.store
+    ) -> Write:
         if user is None:
-            return lambda: store.messages.add_reply(reply)
-        return lambda: store.messages.add_turn(conversation if new else None, user, reply)
+            return lambda store: store.messages.add_reply(reply)
+        return lambda store: store.messages.add_turn(conversation if new else None, user, reply)
 
     def _stored(
         self, done: Future[None], conversation: Conversation, user: Message | None, reply: Message,

@@ -51,6 +51,7 @@ class Wakefulness:
         self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
+        self._useless = False
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -81,7 +82,7 @@ class Wakefulness:
                 return
             if sys.platform == "win32":
                 ctypes.windll.kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
-            elif not self.held and (command := self._command()) is not None:
+            elif not self._useless and not self.held and (command := self._command()) is not None:
                 self._release()
                 try:
                     self._process = subprocess.Popen(
@@ -118,6 +119,8 @@ class Wakefulness:
         process, self._process = self._process, None
         if process is None:
             return
+        if process.poll() is not None:  # it ended by itself: this machine has nothing that it could ask
+            self._useless = True
         assert process.stdin is not None
         with contextlib.suppress(OSError):
             process.stdin.close()

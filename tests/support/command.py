@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +53,10 @@ def json_of(home: Path, *arguments: str, piped: str | None = None) -> Any:
     return json.loads(done.stdout)
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Starts a command and leaves it running."""
-    return subprocess.Popen(
+@contextmanager
+def start(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts a command and leaves it running; at the end of the block it is killed if it still runs."""
+    with subprocess.Popen(
         command(*arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -62,7 +65,12 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
         env=environment(home),
         start_new_session=True,
         bufsize=0,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:

@@ -1,4 +1,4 @@
-"""An application made of values, with the attributes the window asks for. Verbs are remembered; changes are published by hand."""
+"""An application made of values, with what the window asks for. Verbs are remembered; changes are published by hand."""
 
 from __future__ import annotations
 

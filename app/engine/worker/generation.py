@@ -41,6 +41,7 @@ class Generation:
         self._n_cached = slot.n_past
         self._piece = vocabulary.piece
         self._text = TextStream((*command.stop, *stop))
+        self._text.feed(prompt.pending)
         limit = n_ctx - self._n_prompt
         self._limit = min(command.sampling.max_tokens or limit, limit)
         self._emit = emit

@@ -7,6 +7,7 @@ between is tokenised. To find that place, the conversation is rendered a second 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,15 @@ _marks = re.compile(f"([{chr(_OPEN)}-\U0010ffff])")
 
 @dataclass(frozen=True)
 class Prompt:
-    """Tokens of a whole prompt. `spans`: those each message adds, 0 where it is not found in the rendering."""
+    """Tokens of a whole prompt. `spans`: those each message adds, 0 where it is not found in the rendering.
+
+    `pending`: the bytes of a character that a reply to be continued was cut within.
+    """
 
     tokens: list[int]
     spans: list[int]
     thinking_open: bool
+    pending: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ class PromptBuilder:
             tokens += more
             spans[-1] = len(more)
             tail += said
-        return Prompt(tokens, spans, _is_thinking_open(tail))
+        pending = self._pending(more) if last else b""
+        return Prompt(tokens, spans, _is_thinking_open(tail), pending)
 
     # --- rendering ----------------------------------------------------------------------------------------------------
 
@@ -102,9 +108,14 @@ class PromptBuilder:
             said = opened + message.thinking + (f"\n{closing}\n\n{message.content}" if message.content else "")
         ids = self._sampled(message)
         if ids:
-            spoken = self._visible(ids)
-            if message.content in spoken and message.thinking in spoken:
-                return ids, spoken
+            spoken = self._spoken(ids)[0]
+            content, before = message.content.rstrip(), spoken.rstrip()
+            if before.endswith(content):
+                before = before.removesuffix(content)
+                for tag in (tag for pair in THINKING_TAGS for tag in pair):
+                    before = before.replace(tag, "")
+                if before.strip() == message.thinking.strip():
+                    return ids, spoken
         return self._vocabulary.tokenize(said, special=bool(message.thinking), inner=True), said
 
     # --- splicing -----------------------------------------------------------------------------------------------------
@@ -130,10 +141,9 @@ class PromptBuilder:
 
     def _splice(self, text: str, floor: int, region: Region, limit: int, ids: list[int]) -> _Piece | None:
         """Sampled `ids` for as much of the text around `region` as they spell; None where they do not spell it."""
-        shown = [self._vocabulary.piece(token) or b"" for token in ids]
-        spoken = b"".join(shown).decode("utf-8", "replace")
+        spoken, starts, whole = self._spoken(ids)
         content = text[region.start : region.end]
-        if spoken.strip() == content:
+        if content in (spoken.strip(), whole.strip()):
             # The template may have trimmed it; the model did say it so, and the cache holds it so.
             start, end = region.start, region.end
             lead, trail = len(spoken) - len(spoken.lstrip()), len(spoken) - len(spoken.rstrip())
@@ -143,32 +153,44 @@ class PromptBuilder:
                 end += trail
             return _Piece(start, end, ids)
         at = spoken.rfind(content)
-        if at < 0 or "\ufffd" in spoken:
+        if at < 0:
             return None
-        start, end = at, at + len(content)
-        if floor <= region.start - at and text[region.start - at : region.start] == spoken[:at]:
-            start = 0  # the template kept the thinking before it, word for word
-        while end < len(spoken) and region.end + end - at - len(content) < limit:
-            if text[region.end + end - at - len(content)] != spoken[end]:
-                break
+        shift = region.start - at  # from places in `spoken` to places in `text`
+        begin, end = at, at + len(content)
+        if shift >= floor and text[shift : region.start] == spoken[:at]:
+            begin = 0  # the template kept the thinking before it, word for word
+        while end < len(spoken) and end + shift < limit and text[end + shift] == spoken[end]:
             end += 1
-        # From characters of the reply to whole tokens of it.
-        first, last, offset = None, None, 0
-        start_byte, end_byte = len(spoken[:start].encode()), len(spoken[:end].encode())
-        for number, piece in enumerate(shown):
-            if first is None and offset >= start_byte:
-                first = number
-            offset += len(piece)
-            if offset <= end_byte:
-                last = number + 1
-        if first is None or last is None or first >= last:
+        # From characters to whole tokens; a token that begins within a character is no place to cut.
+        first = next((number for number, start in enumerate(starts) if start >= begin), len(ids))
+        last = max((number for number, start in enumerate(starts) if 0 <= start <= end), default=0)
+        if first >= last:
             return None
-        inside = b"".join(shown[first:last]).decode("utf-8", "replace")
-        shift = len(b"".join(shown[:first]).decode("utf-8", "replace")) - at
-        begin = region.start + shift
-        if text[begin : begin + len(inside)] != inside or begin < floor:
-            return None
-        return _Piece(begin, begin + len(inside), ids[first:last])
+        return _Piece(starts[first] + shift, starts[last] + shift, ids[first:last])
+
+    def _spoken(self, ids: Sequence[int]) -> tuple[str, list[int], str]:
+        """The text of sampled tokens as the reply showed it, cut short or ended, and where in it each token begins.
+
+        -1 for a token that begins within a character; one more place is the end.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        parts: list[str] = []
+        starts: list[int] = []
+        length = 0
+        for token in ids:
+            starts.append(-1 if decoder.getstate()[0] else length)
+            parts.append(decoder.decode(self._vocabulary.piece(token) or b""))
+            length += len(parts[-1])
+        starts.append(-1 if decoder.getstate()[0] else length)
+        spoken = "".join(parts)
+        return spoken, starts, spoken + decoder.decode(b"", True)
+
+    def _pending(self, ids: Sequence[int]) -> bytes:
+        """The bytes at the end of `ids` that are no whole character yet."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for token in ids:
+            decoder.decode(self._vocabulary.piece(token) or b"")
+        return decoder.getstate()[0]
 
     def _sampled(self, message: PromptMessage) -> list[int]:
         """The sampled ids of a reply of this very vocabulary, without what ended it."""
@@ -181,9 +203,6 @@ class PromptBuilder:
         while end and self._vocabulary.piece(ids[end - 1]) is None:
             end -= 1
         return list(ids[:end])
-
-    def _visible(self, ids: Sequence[int]) -> str:
-        return b"".join(self._vocabulary.piece(token) or b"" for token in ids).decode("utf-8", "replace")
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 

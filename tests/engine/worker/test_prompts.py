@@ -220,6 +220,19 @@ def test_continuing_a_reply_goes_on_behind_its_own_tokens(room: Room) -> None:
     assert more.spans[-1] == len(ids)
     edited = room.prompts.build([user("a"), room.reply("the edit", ids)], {}, continue_final=True)
     assert room.text(edited.tokens) == room.text(before.tokens) + "the edit"
+    for shortened in ("the oth", "other"):
+        rest = room.prompts.build([user("a"), room.reply(shortened, ids)], {}, continue_final=True)
+        assert room.text(rest.tokens) == room.text(before.tokens) + shortened, "what was deleted stays deleted"
+
+
+def test_continuing_a_reply_that_was_cut_within_a_character(room: Room) -> None:
+    ids = room.letters("ah 🦊")
+    cut = room.prompts.build([user("a"), room.reply("ah ", ids[:-2])], {}, continue_final=True)
+    assert cut.tokens[-len(ids[:-2]) :] == ids[:-2]
+    assert cut.pending == "🦊".encode()[:2]
+    stream = TextStream()
+    assert stream.feed(cut.pending) == ""
+    assert stream.feed("🦊".encode()[2:]) == "🦊"
 
 
 def test_continuing_within_the_thinking(room: Room) -> None:

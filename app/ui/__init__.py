@@ -1,0 +1,1 @@
+"""Pixels: Qt widgets, Qt models, theme, words on screen."""

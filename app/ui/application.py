@@ -1,0 +1,155 @@
+"""The graphical application from start to end: one window per data folder, first paint early, a clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from app.base.paths import Places
+from app.base.version import version
+from app.ui.bridge import Bridge
+from app.ui.instance import Instance
+from app.ui.ports import ApplicationPort
+from app.ui.theme import icons, style
+from app.ui.theme.theme import Theme, load_fonts
+from app.ui.widgets.focus_ring import FocusRing
+from app.ui.window import Window
+
+log = logging.getLogger(__name__)
+
+OPEN = "inglenook-open"
+MARKS_VARIABLE = "INGLENOOK_MARKS"
+
+
+class _Opening(QObject):
+    """Opens the conversations on a thread of the services; `settled` comes back on the Qt thread."""
+
+    settled = Signal()
+
+    def __init__(self, application: ApplicationPort) -> None:
+        super().__init__()
+        self._application = application
+
+    def start(self) -> None:
+        self._application.jobs.start(OPEN, self._run)
+
+    def _run(self) -> None:
+        try:
+            self._application.open()
+        finally:
+            self.settled.emit()
+
+
+class _Marks(QObject):
+    """Notes moments of the start for measurements, as lines `name <time.time_ns>` in the file MARKS_VARIABLE names."""
+
+    def painted(self) -> None:
+        """The first frame is on the screen."""
+        self._note("first_paint")
+
+    def settled(self) -> None:
+        """The conversations are shown; what is typed can be sent."""
+        self._note("ready")
+
+    def _note(self, name: str) -> None:
+        with Path(os.environ[MARKS_VARIABLE]).open("a", encoding="utf-8") as marks:
+            marks.write(f"{name} {time.time_ns()}\n")
+
+
+class _Signals(QObject):
+    """SIGTERM, SIGINT and SIGHUP end the application as closing the window does."""
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__()
+        self._application = application
+        self._reading, self._writing = socket.socketpair()
+        for end in (self._reading, self._writing):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+        self._notifier = QSocketNotifier(self._reading.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._woken)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._asked_to_end)
+
+    def _woken(self) -> None:
+        self._reading.recv(64)  # back in Python, its own handler runs now
+
+    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
+        log.info("ending on signal %d", number)
+        for window in self._application.topLevelWidgets():
+            if isinstance(window, Window):
+                window.close()
+        self._application.quit()
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._notifier.setEnabled(False)
+        self._reading.close()
+        self._writing.close()
+
+
+def run(application: ApplicationPort, arguments: Sequence[str], places: Places | None = None) -> int:
+    """Shows the window of a built, not yet opened application, and returns the exit code when it has ended."""
+    places = places or application.places
+    qt = QApplication([sys.argv[0] if sys.argv else "inglenook"])
+    qt.setApplicationName("inglenook")
+    qt.setApplicationDisplayName("Inglenook")
+    qt.setDesktopFileName("inglenook")
+    instance = Instance(places.data)
+    if not instance.claim():
+        if instance.ask_first():
+            return 0
+        print("Inglenook is already running for this data folder, but does not answer.", file=sys.stderr)  # noqa: T201
+        return 1
+    code = _show(qt, application, instance, places)
+    application.close()
+    instance.release()
+    return code
+
+
+def _show(qt: QApplication, application: ApplicationPort, instance: Instance, places: Places) -> int:
+    load_fonts()
+    appearance = application.settings.current.appearance
+    theme = Theme(appearance.theme, less_motion=appearance.less_motion)
+    style.install(qt, theme)
+    qt.setWindowIcon(icons.application_icon(theme.colour("page"), theme.colour("ink"), theme.colour("ember")))
+    bridge = Bridge(application.publisher)
+    window = make_window(application, theme, FocusRing(qt, theme), places)
+    bridge.changed.connect(window.apply)
+    opening = _Opening(application)
+    opening.settled.connect(bridge.flush)
+    opening.settled.connect(window.store_settled)
+    window.retry_requested.connect(opening.start)
+    marks = _Marks()
+    if os.environ.get(MARKS_VARIABLE):
+        window.painted.connect(marks.painted)
+        opening.settled.connect(marks.settled)
+    window.painted.connect(opening.start)
+    window.painted.connect(lambda: QTimer.singleShot(0, instance.listen))
+    instance.show_requested.connect(window.come_forward)
+    qt.commitDataRequest.connect(lambda _manager: window.keep())
+    signals = _Signals(qt)
+    window.show()
+    window.conversation.composer.field.setFocus()
+    code = qt.exec()
+    window.hide()
+    signals.close()
+    bridge.close()
+    return code
+
+
+def make_window(application: ApplicationPort, theme: Theme, ring: FocusRing, places: Places) -> Window:
+    """The window, not shown yet."""
+    state: Path = places.window_state
+    return Window(application, theme, ring, places.data, version(), state)

@@ -1,0 +1,274 @@
+"""Choosing a model: the models on this computer, how far a load is, and in words why one was refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import InglenookError
+from app.engine.values import ModelFile
+from app.services.changes import Change, EngineChanged, EngineState, LibraryChanged
+from app.ui import words
+from app.ui.ports import ApplicationPort
+from app.ui.theme import icons, tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.buttons import GHOST, QUIET, Button
+from app.ui.widgets.fade import Fade
+from app.ui.widgets.indicators import Bar
+from app.ui.widgets.labels import Label, Paragraph
+from app.ui.widgets.popover import Popover
+from app.ui.widgets.surfaces import Hairline
+
+WIDTH = 400
+_STARTER = (
+    f"The starter model: small and quick, good for trying things out, often wrong about facts. {words.STARTER_ORIGIN}."
+)
+
+
+class _ModelRow(QAbstractButton):
+    def __init__(self, model: ModelFile, theme: Theme, *, loaded: bool) -> None:
+        super().__init__()
+        self._theme = theme
+        self._model = model
+        self._loaded = loaded
+        self._hover = Fade(self, theme)
+        self.setText(words.model_title(model))
+        self.setAccessibleName(f"{words.model_title(model)}, {words.model_facts(model)}{', loaded' if loaded else ''}")
+        self.setAccessibleDescription(model.problem)
+        self.setToolTip(model.path if not model.is_starter else "")
+        self.setFixedHeight(52)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def enterEvent(self, event: object) -> None:
+        self._hover.to(1.0)
+        super().enterEvent(event)  # type: ignore[arg-type]
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover.to(0.0)
+        super().leaveEvent(event)  # type: ignore[arg-type]
+
+    def sizeHint(self) -> QSize:
+        return QSize(WIDTH - 16, 52)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = self._theme.colour
+        fill = colour("hover")
+        fill.setAlphaF(self._hover.value)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(fill)
+        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        width = self.width() - 12 - 40
+        painter.setFont(self._theme.font("row_selected"))
+        painter.setPen(colour("ink"))
+        name = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(QRectF(12, 7, width, 20), Qt.AlignmentFlag.AlignVCenter, name)
+        painter.setFont(self._theme.font("caption"))
+        problem = self._model.problem
+        painter.setPen(colour("rose" if problem else "ink2"))
+        line = problem or words.model_facts(self._model)
+        line = painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, width)
+        painter.drawText(QRectF(12, 27, width, 18), Qt.AlignmentFlag.AlignVCenter, line)
+        if self._loaded:
+            icons.paint(painter, "check", QRectF(self.width() - 30, 18, 16, 16), colour("moss"))
+
+
+class ModelPicker(Popover):
+    """Opens under the pill. Choosing loads at once; the list follows the library and the engine."""
+
+    file_requested = Signal()
+
+    def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget) -> None:
+        super().__init__("Models", theme, parent)
+        self._application = application
+        self._refusal: tuple[str, str] | None = None
+        self._details = False
+        self._holder = QWidget()
+        self._rows = QVBoxLayout(self._holder)
+        self._rows.setContentsMargins(8, 0, 8, 0)
+        self._rows.setSpacing(2)
+        self._scroll = QScrollArea()
+        self._scroll.setObjectName("bare")
+        self._scroll.setWidget(self._holder)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._progress = self._make_progress()
+        self._failure = self._make_failure()
+        self._open_file = Button("Open a GGUF file…", theme, GHOST)
+        self._open_file.set_icon_name("folder-open")
+        self._open_file.clicked.connect(self._ask_for_file)
+        self._unload = Button("Unload", theme, GHOST)
+        self._unload.set_icon_name("eject")
+        self._unload.setToolTip("Frees the memory the model takes")
+        self._unload.clicked.connect(self._unload_now)
+        bottom = QHBoxLayout()
+        bottom.setContentsMargins(8, 8, 8, 8)
+        bottom.addWidget(self._open_file)
+        bottom.addStretch()
+        bottom.addWidget(self._unload)
+        self.body.addSpacing(8)
+        self.body.addWidget(self._progress)
+        self.body.addWidget(self._failure)
+        self.body.addWidget(self._scroll)
+        self.body.addSpacing(8)
+        self.body.addWidget(Hairline(theme))
+        self.body.addLayout(bottom)
+
+    def _make_progress(self) -> QWidget:
+        box = QWidget()
+        self._loading_name = Label("", self._theme, "row_selected", "ink", elide=True)
+        self._loading_amount = Label("", self._theme, "caption", "ink2")
+        self._bar = Bar(self._theme, "Loading")
+        cancel = Button("Cancel", self._theme, QUIET)
+        cancel.clicked.connect(lambda: self._application.loading.cancel())
+        top = QHBoxLayout()
+        top.setSpacing(8)
+        top.addWidget(self._loading_name, 1)
+        top.addWidget(self._loading_amount)
+        top.addWidget(cancel)
+        column = QVBoxLayout(box)
+        column.setContentsMargins(20, 6, 20, 14)
+        column.setSpacing(6)
+        column.addLayout(top)
+        column.addWidget(self._bar)
+        return box
+
+    def _make_failure(self) -> QWidget:
+        box = QWidget()
+        self._sentence = Paragraph("", self._theme, "secondary", "rose")
+        self._detail = Paragraph("", self._theme, "caption", "ink2")
+        self._more = Button("Details", self._theme, QUIET)
+        self._more.clicked.connect(self._toggle_details)
+        column = QVBoxLayout(box)
+        column.setContentsMargins(20, 6, 20, 12)
+        column.setSpacing(2)
+        column.addWidget(self._sentence)
+        column.addWidget(self._more)
+        column.addWidget(self._detail)
+        return box
+
+    def open_at(self, opener: QWidget) -> None:
+        """Opens under `opener` with the focus on the first model."""
+        self._draw()
+        self.open_below(opener, WIDTH, first=self._first_row())
+
+    def apply(self, change: Change) -> None:
+        """Follows what happened."""
+        if isinstance(change, EngineChanged):
+            if change.state is EngineState.FAILED:
+                self._refusal = (change.sentence, change.detail)
+            elif change.state in (EngineState.READY, EngineState.LOADING):
+                self._refusal = None
+            if self.isVisible() and change.state is EngineState.LOADING and not self._progress.isHidden():
+                self._show_progress(change)
+            elif self.isVisible():
+                self._draw()
+        elif isinstance(change, LibraryChanged) and self.isVisible():
+            self._draw()
+
+    def add(self, path: Path) -> None:
+        """Takes a file into the library and loads it; says why not where it cannot."""
+        try:
+            model = self._application.library.add_file(path)
+            self._application.loading.load(model.id)
+        except InglenookError as error:
+            self._refusal = (error.sentence, error.detail)
+            self._draw()
+
+    def _first_row(self) -> QWidget | None:
+        item = self._rows.itemAt(0)
+        return item.widget() if item is not None else None
+
+    def _draw(self) -> None:
+        state = self._application.loading.state
+        loaded = state.model_id if state.state is EngineState.READY else ""
+        focused = self._focused_row()
+        while (item := self._rows.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                if widget.hasFocus():
+                    self._open_file.setFocus(Qt.FocusReason.OtherFocusReason)
+                widget.hide()
+                widget.deleteLater()
+        models = self._application.library.list()
+        for number, model in enumerate(models):
+            row = _ModelRow(model, self._theme, loaded=model.id == loaded)
+            row.clicked.connect(lambda _checked=False, model_id=model.id: self._load(model_id))
+            self._add(row)
+            if number == focused:
+                row.setFocus(Qt.FocusReason.OtherFocusReason)
+            if model.is_starter:
+                self._add(self._note(_STARTER))
+        if not models:
+            self._add(self._note("There is no model on this computer yet. Open a GGUF file to begin."))
+        busy = state.state in (EngineState.LOADING, EngineState.STARTING)
+        self._progress.setVisible(busy)
+        if busy:
+            self._show_progress(state)
+        self._failure.setVisible(self._refusal is not None)
+        if self._refusal is not None:
+            sentence, detail = self._refusal
+            self._sentence.setText(sentence)
+            self._detail.setText(detail)
+            self._more.setVisible(bool(detail))
+            self._detail.setVisible(bool(detail) and self._details)
+        self._unload.setVisible(bool(loaded))
+        inner = self._rows.heightForWidth(WIDTH) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
+        self._scroll.setFixedHeight(min(360, inner))
+        self.refit()
+
+    def _add(self, widget: QWidget) -> None:
+        self._rows.addWidget(widget)
+        widget.show()  # else it has no size before the next turn of the event loop
+
+    def _focused_row(self) -> int:
+        """Which of the model rows has the focus, or -1."""
+        models = self._holder.findChildren(_ModelRow)
+        return next((number for number, row in enumerate(models) if row.hasFocus()), -1)
+
+    def _note(self, text: str) -> QWidget:
+        note = Paragraph(text, self._theme, "caption", "ink2")
+        holder = QWidget()
+        box = QVBoxLayout(holder)
+        box.setContentsMargins(12, 0, 12, 6)
+        box.addWidget(note)
+        holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        return holder
+
+    def _show_progress(self, change: EngineChanged) -> None:
+        model = next((m for m in self._application.library.list() if m.id == change.model_id), None)
+        name = words.model_title(model) if model is not None else change.model_name
+        self._loading_name.setText(f"Loading {name}")
+        self._bar.set_share(change.fraction)
+        self._bar.setAccessibleDescription(f"{round(change.fraction * 100)} %")
+        if model is not None:
+            done = words.size(round(model.size_bytes * change.fraction))
+            self._loading_amount.setText(f"{done} of {words.size(model.size_bytes)}")
+            self._loading_amount.updateGeometry()
+
+    def _load(self, model_id: str) -> None:
+        try:
+            self._application.loading.load(model_id)
+        except InglenookError as error:
+            self._refusal = (error.sentence, error.detail)
+            self._draw()
+
+    def _unload_now(self) -> None:
+        self._application.loading.unload()
+        self.close_popover()
+
+    def _ask_for_file(self) -> None:
+        self.file_requested.emit()
+
+    def _toggle_details(self) -> None:
+        self._details = not self._details
+        self._detail.setVisible(self._details)
+        self.refit()

@@ -1,0 +1,137 @@
+"""The right side: what this one conversation tells the model, and how its replies are drawn."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
+
+from app.chat.messages import Conversation
+from app.engine.values import Sampling
+from app.ui.components.sampling import SamplingControls
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.buttons import QUIET, Button, IconButton
+from app.ui.widgets.labels import Label, Paragraph
+from app.ui.widgets.surfaces import Hairline, Surface
+
+TELL_AFTER_MS = 500
+
+
+class SidePanel(Surface):
+    """352 px. Tells what was changed for a conversation; a new one keeps it until its first message is sent."""
+
+    sampling_changed = Signal(object)
+    system_prompt_changed = Signal(str)
+    reset_requested = Signal()
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(theme, "page", parent=parent)
+        self.setFixedWidth(tokens.PANEL)
+        self._quiet = False
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.setInterval(TELL_AFTER_MS)
+        self._wait.timeout.connect(self._tell_prompt)
+        self.close_button = IconButton("x", "Close the panel", theme)
+        self.close_button.clicked.connect(self.closed)
+        self.sampling = SamplingControls(theme)
+        self.sampling.sampling_changed.connect(self.sampling_changed)
+        self.reset = Button("Reset", theme, QUIET)
+        self.reset.setToolTip("Back to the values of the settings")
+        self.reset.clicked.connect(self.reset_requested)
+        self.prompt = QPlainTextEdit()
+        self.prompt.setObjectName("field")
+        self.prompt.setAccessibleName("System prompt of this conversation")
+        self.prompt.setTabChangesFocus(True)
+        self.prompt.setFont(theme.font("row"))
+        self.prompt.setFixedHeight(132)
+        self.prompt.textChanged.connect(self._prompt_typed)
+        self._lay_out(theme)
+
+    def _lay_out(self, theme: Theme) -> None:
+        head = QHBoxLayout()
+        head.setContentsMargins(20, 0, 12, 0)
+        head.addWidget(Label("This conversation", theme, "row_strong", "ink"))
+        head.addStretch()
+        head.addWidget(self.close_button)
+        top = QWidget()
+        top.setFixedHeight(tokens.HEADER_HEIGHT - 1)
+        top.setLayout(head)
+        section = QHBoxLayout()
+        section.addWidget(Label("Sampling", theme, "row_strong", "ink"))
+        section.addStretch()
+        section.addWidget(self.reset)
+        page = QWidget()
+        body = QVBoxLayout(page)
+        body.setContentsMargins(20, 16, 20, 20)
+        body.setSpacing(0)
+        body.addWidget(Label("System prompt", theme, "row_strong", "ink"))
+        body.addSpacing(2)
+        body.addWidget(Paragraph("What the model is told before the first message.", theme, "secondary", "ink2"))
+        body.addSpacing(8)
+        body.addWidget(self.prompt)
+        body.addSpacing(20)
+        body.addWidget(Hairline(theme))
+        body.addSpacing(16)
+        body.addLayout(section)
+        body.addSpacing(6)
+        body.addWidget(self.sampling)
+        body.addSpacing(14)
+        body.addWidget(Paragraph("Changes hold from the next reply on.", theme, "caption", "ink3"))
+        body.addStretch()
+        scroll = QScrollArea()
+        scroll.setObjectName("bare")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(page)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        inner = QVBoxLayout()
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        inner.addWidget(top)
+        inner.addWidget(Hairline(theme))
+        inner.addWidget(scroll, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(Hairline(theme, vertical=True))
+        row.addLayout(inner, 1)
+
+    def show_values(self, sampling: Sampling, suggested: Sampling, prompt: str, default_prompt: str) -> None:
+        """Shows a conversation's values; nothing is told. A field that is being written in keeps its words."""
+        self.sampling.show_value(sampling, suggested)
+        self.prompt.setPlaceholderText(default_prompt or "None")
+        if prompt != self.prompt.toPlainText():
+            self._quiet = True
+            self.prompt.setPlainText(prompt)
+            self._quiet = False
+        self._wait.stop()
+
+    def flush(self) -> None:
+        """Tells now what waits to be told."""
+        if self._wait.isActive():
+            self._tell_prompt()
+        if self.sampling.waiting:
+            self.sampling.flush()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something typed or moved was not told yet."""
+        return self._wait.isActive() or self.sampling.waiting
+
+    def _prompt_typed(self) -> None:
+        if not self._quiet:
+            self._wait.start()
+
+    def _tell_prompt(self) -> None:
+        self._wait.stop()
+        self.system_prompt_changed.emit(self.prompt.toPlainText().strip())
+
+
+def values_of(conversation: Conversation | None, defaults: Sampling) -> tuple[Sampling, str]:
+    """The sampling and the system prompt that hold for a conversation; none means a new one."""
+    if conversation is None:
+        return defaults, ""
+    return conversation.sampling or defaults, conversation.system_prompt

@@ -1,0 +1,262 @@
+"""Builds the text document of one prose chunk from Markdown, with a cursor. Loads nothing: images become words.
+
+What Qt draws crudely (bullets, quote bars, code backgrounds) is only noted here and painted by the piece.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
+
+from app.ui.components.transcript.chunks import Block
+from app.ui.components.transcript.looks import Looks, gap
+from app.ui.components.transcript.tables import insert_table
+
+PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
+_BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
+_RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
+_TASK = re.compile(r"^\[([ xX])\] ")
+_REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S", re.MULTILINE)
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def references(text: str) -> str:
+    """The link definitions of a message, to be read along with each of its chunks. Usually none."""
+    if "]:" not in text or not _REFERENCE.search(text):
+        return ""
+    return "\n".join(line for line in text.splitlines() if _REFERENCE.match(line))
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the piece paints itself, by position in the document.
+
+    `marks`: bullets "•", numbers "3.", tasks "[ ]" and "[x]", with the free width to the left of the block.
+    """
+
+    marks: list[tuple[int, str, int]] = field(default_factory=list)
+    codes: list[tuple[int, int]] = field(default_factory=list)
+    links: list[tuple[int, int, str]] = field(default_factory=list)
+    quotes: list[tuple[int, int, int]] = field(default_factory=list)
+    boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    rules: list[int] = field(default_factory=list)
+
+
+class Builder:
+    """Fills one document. `ink` is the role of ordinary text."""
+
+    def __init__(self, document: QTextDocument, looks: Looks, ink: str = "ink") -> None:
+        self.document = document
+        self.looks = looks
+        self.ink = ink
+        self.notes = Notes()
+        self.cursor = QTextCursor(document)
+        self._fresh = True  # the block under the cursor is still free
+        self._before: Block | None = None
+        self._quotes: list[int] = []
+        self._lists: list[tuple[str, int, int]] = []  # mark or "", next number, indent
+        self._mark = ""
+        self._offsets: list[int] = []
+
+    def build(self, source: str, *, ordinal: int = 0, prefix: str = "", weights: tuple[int, ...] = ()) -> Notes:
+        """Parses and fills in; `ordinal`, `prefix` and `weights` as in chunks.Chunk."""
+        tokens = _parser().parse(prefix + source if prefix else source)
+        self.cursor.beginEditBlock()
+        i, n = 0, len(tokens)
+        while i < n:
+            token = tokens[i]
+            kind = token.type
+            if kind == "table_open":
+                end = next(j for j in range(i, n) if tokens[j].type == "table_close")
+                self._table(tokens[i:end], weights, headless=bool(prefix) and i == 0)
+                i = end
+            elif kind == "ordered_list_open":
+                start = int(token.attrs.get("start", 1))
+                if ordinal and token.level == 0:
+                    start, ordinal = ordinal, 0
+                self._open_list("1", start, 26)
+            else:
+                self._token(token)
+            i += 1
+        self.cursor.endEditBlock()
+        return self.notes
+
+    def _token(self, token: Token) -> None:
+        kind = token.type
+        if kind == "inline":
+            self._inline(token)
+        elif kind == "paragraph_open":
+            nested = bool(self._lists) and not self._mark
+            self._open_block(Block.ITEM if self._mark or nested else Block.QUOTE if self._quotes else Block.PARAGRAPH)
+        elif kind == "heading_open":
+            self._heading = int(token.tag[1])
+            self._open_block(Block.HEADING)
+        elif kind == "heading_close":
+            self._heading = 0
+        elif kind == "bullet_list_open":
+            self._open_list("", 0, 20)
+        elif kind in ("bullet_list_close", "ordered_list_close"):
+            self._lists.pop()
+        elif kind == "list_item_open":
+            mark, number, indent = self._lists[-1]
+            self._mark = f"{number}." if mark else "•"
+            self._lists[-1] = (mark, number + 1, indent)
+        elif kind == "list_item_close":
+            if self._mark:  # an empty item
+                self._open_block(Block.ITEM)
+        elif kind == "blockquote_open":
+            self._quotes.append(-1)
+        elif kind == "blockquote_close":
+            start = self._quotes.pop()
+            self._before = Block.QUOTE
+            if start >= 0:
+                self.notes.quotes.append((start, self.cursor.position(), self._indent() + 16))
+        elif kind == "hr":
+            self._open_block(Block.RULE)
+            self.notes.rules.append(self.cursor.position())
+        elif kind in ("fence", "code_block"):
+            self._nested_code(token.content)
+
+    _heading = 0
+
+    def _open_list(self, mark: str, number: int, indent: int) -> None:
+        if not self._lists and self._before is Block.ITEM:
+            self._before = Block.PARAGRAPH  # another list than the one before
+        self._lists.append((mark, number, indent))
+
+    def _indent(self) -> int:
+        return sum(indent for _mark, _number, indent in self._lists) + 16 * len(self._quotes)
+
+    def _open_block(self, block: Block, text: str = "") -> None:
+        looks = self.looks
+        if self._heading:
+            _px, line = looks.headings.get(self._heading, looks.heading)
+            line = line if self._heading <= 3 else looks.line
+        else:
+            line = 1 if block is Block.RULE else looks.line
+        left = self._indent()
+        self._put_block(looks.block(line, top=gap(self._before, block), left=left))
+        self._before = block
+        position = self.cursor.position()
+        for i, start in enumerate(self._quotes):
+            if start < 0:
+                self._quotes[i] = position
+        if self._mark:
+            self.notes.marks.append((position, self._mark, self._lists[-1][2]))
+            self._mark = ""
+
+    def _put_block(self, form: QTextBlockFormat) -> None:
+        if self._fresh:
+            self.cursor.setBlockFormat(form)
+            self._fresh = False
+        else:
+            self.cursor.insertBlock(form)
+
+    def _inline(self, token: Token) -> None:
+        content = token.content
+        if _RIGHT_TO_LEFT.match(content) and self._indent():
+            form = self.cursor.blockFormat()
+            form.setRightMargin(form.leftMargin())
+            form.setLeftMargin(0)
+            self.cursor.setBlockFormat(form)
+        if self._heading:
+            px, _line = self.looks.headings.get(self._heading, self.looks.heading)
+            px = px if self._heading <= 3 else self.looks.text_size
+            self.write(token.children or [], self.ink, px=px, bold=True)
+            return
+        marks = self.notes.marks
+        task = _TASK.match(content)
+        children = token.children or []
+        if task and marks and marks[-1][0] == self.cursor.position() and children and children[0].type == "text":
+            position, _mark, indent = marks[-1]
+            marks[-1] = (position, "[ ]" if task[1] == " " else "[x]", indent)
+            children[0].content = children[0].content[4:]
+        self.write(children, "ink2" if self._quotes else self.ink)
+
+    def write(self, children: list[Token], ink: str, *, px: int = 0, bold: bool = False, weight: int = 600) -> None:
+        """Inline tokens at the cursor."""
+        cursor, looks, notes = self.cursor, self.looks, self.notes
+        strong, italic, struck = int(bold), 0, 0
+        link: tuple[int, str] | None = None
+        fresh: QTextCharFormat | None = None
+        for child in children:
+            kind = child.type
+            if fresh is None:
+                fresh = looks.text(
+                    ink, bold=strong > 0, italic=italic > 0, struck=struck > 0, link=link is not None, px=px,
+                    weight=weight,
+                )  # fmt: skip
+            if kind == "text":
+                text = child.content
+                if "<" in text:
+                    text = _BREAK_TAG.sub("\u2028", text)
+                cursor.insertText(text, fresh)
+            elif kind == "code_inline":
+                start = cursor.position()
+                code = looks.text(ink, code=True, bold=strong > 0 and weight >= 600, struck=struck > 0, px=px)
+                cursor.insertText(PAD, fresh)
+                cursor.insertText(child.content, code)
+                cursor.insertText(PAD, fresh)
+                notes.codes.append((start, cursor.position()))
+            elif kind in ("softbreak", "hardbreak"):
+                cursor.insertText("\u2028", fresh)
+            elif kind == "image":
+                cursor.insertText(f"[{child.content or 'image'}]", looks.text("ink2", italic=True, px=px))
+            else:
+                fresh = None
+                if kind == "strong_open":
+                    strong += 1
+                elif kind == "strong_close":
+                    strong -= 1
+                elif kind == "em_open":
+                    italic += 1
+                elif kind == "em_close":
+                    italic -= 1
+                elif kind == "s_open":
+                    struck += 1
+                elif kind == "s_close":
+                    struck -= 1
+                elif kind == "link_open":
+                    link = (cursor.position(), str(child.attrs.get("href", "")))
+                elif kind == "link_close" and link:
+                    notes.links.append((link[0], cursor.position(), link[1]))
+                    link = None
+
+    def _nested_code(self, content: str) -> None:
+        looks, left = self.looks, self._indent()
+        lines = content.rstrip("\n").split("\n")
+        start = -1
+        form = looks.text(code=True, px=looks.code.pixelSize() + 1)
+        for i, line in enumerate(lines):
+            block = looks.block(
+                looks.code_line, left=left + 12, top=gap(self._before, Block.ITEM) + 10 if i == 0 else 0
+            )
+            if i == len(lines) - 1:
+                block.setBottomMargin(10)
+            self._put_block(block)
+            if i == 0:
+                start = self.cursor.position()
+            self.cursor.insertText(line, form)
+        self.notes.boxes.append((start, self.cursor.position(), left))
+        self._before, self._mark = Block.CODE, ""
+
+    def _table(self, tokens: list[Token], weights: tuple[int, ...], *, headless: bool) -> None:
+        leading = 0
+        if self._fresh:  # Qt keeps an empty block before a table at the start
+            self.cursor.setBlockFormat(self.looks.block(1))
+            self._fresh = False
+            leading = 1
+        insert_table(self, tokens, weights, top=gap(self._before, Block.TABLE) - leading, headless=headless)
+        self.cursor.movePosition(QTextCursor.MoveOperation.End)
+        self.cursor.setBlockFormat(self.looks.block(1))  # ... and another one behind it
+        self._fresh = True
+        self._before = Block.TABLE

@@ -1,0 +1,322 @@
+"""The whole conversation as one tall column of which only what is near the view is laid out. Pixels count from its top.
+
+It reads messages when their rows come near, keeps the last documents, and the reader's place while guessed heights
+become true ones. It neither paints nor scrolls: the view asks and obeys.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from app.chat.messages import Message, PathEntry, ReplyState
+from app.ui.components.transcript.heights import Heights
+from app.ui.components.transcript.looks import END_GAP, Looks
+from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.rows import ANSWER, THINKING, Row, guess_height
+
+KEPT_PIECES = 80
+
+
+class ConversationsLike(Protocol):
+    """Where messages come from."""
+
+    def path(self, conversation_id: str) -> list[PathEntry]: ...
+    def message(self, message_id: str) -> Message: ...
+    def body(self, message_id: str) -> tuple[str, str]: ...
+    def siblings(self, message_id: str) -> list[str]: ...
+
+
+class Place(NamedTuple):
+    """A chunk: row, part (0 thinking, 1 answer) and number of the chunk."""
+
+    row: int
+    part: int
+    chunk: int
+
+
+class Anchor(NamedTuple):
+    """A place on the screen and its distance from the top of the view. `place.chunk` -1 is the top of the row."""
+
+    place: Place
+    below_top: int
+
+
+class Column:
+    """Rows, heights and documents of one conversation."""
+
+    def __init__(self, conversations: ConversationsLike, looks: Looks) -> None:
+        self._conversations = conversations
+        self.looks = looks
+        self.width = 688
+        self.entries: list[PathEntry] = []
+        self.heights = Heights()
+        self.rows: dict[int, Row] = {}
+        self.numbers: dict[str, int] = {}
+        self.end_gap = END_GAP
+        self.laid_out = 0  # pieces made since the start: what a test of virtualisation counts
+        self._pieces: OrderedDict[tuple[str, int, int], Piece] = OrderedDict()
+        self._shifts: dict[tuple[str, int, int], int] = {}
+
+    # -- what there is ----------------------------------------------------------------------------------------------
+
+    def show(self, entries: list[PathEntry]) -> None:
+        """Another path. Rows whose message stays where it was keep their heights."""
+        before, numbers = self.rows, self.numbers
+        kept = {row.id: row for row in before.values()}
+        heights, looks, width = self.heights, self.looks, self.width
+        known = numbers if len(before) or len(numbers) else {}
+        self.numbers = {entry.id: i for i, entry in enumerate(entries)}
+        self.rows = {}
+        found: list[int] = []
+        for i, entry in enumerate(entries):
+            row = kept.get(entry.id)
+            if row is not None:
+                row.entry, row.first = entry, i == 0
+                self.rows[i] = row
+                found.append(row.height(looks))
+            elif entry.id in known:
+                found.append(heights[known[entry.id]])
+            else:
+                found.append(guess_height(entry, looks, width))
+        self.entries = entries
+        self.heights = Heights(found)
+
+    def clear(self) -> None:
+        """Nothing is shown any more."""
+        self.entries, self.rows, self.numbers, self.heights = [], {}, {}, Heights()
+        self._pieces.clear()
+        self._shifts.clear()
+
+    def row(self, number: int) -> Row:
+        """The row, read from the store if it was not near the view before."""
+        row = self.rows.get(number)
+        if row is None:
+            entry = self.entries[number]
+            message = self._conversations.message(entry.id)
+            row = self.rows[number] = Row(entry, message, self.looks, self.width, first=number == 0)
+            self.measure(number)
+        return row
+
+    def reread(self, number: int) -> Row:
+        """The row as the store has it now."""
+        row = self.rows.get(number)
+        if row is None:
+            return self.row(number)
+        row.take(self._conversations.message(row.id), self.looks, self.width)
+        self.measure(number)
+        return row
+
+    def measure(self, number: int) -> int:
+        """Takes over the height of a row that changed; returns by how much it grew."""
+        return self.heights.set(number, self.rows[number].height(self.looks))
+
+    @property
+    def total(self) -> int:
+        """The height of everything."""
+        return self.heights.total + self.end_gap if self.entries else 0
+
+    # -- documents --------------------------------------------------------------------------------------------------
+
+    def piece(self, row: Row, part: int, index: int) -> Piece:
+        """The laid out document of a chunk."""
+        whole = row.parts[part]
+        chunk = whole.chunks[index]
+        key = (row.id, part, chunk.start)
+        piece = self._pieces.get(key)
+        closes = whole.closes(index)
+        if piece is not None and piece.closes == closes and piece.looks is self.looks:
+            if piece.chunk == chunk and piece.references_used == whole.references:
+                self._pieces.move_to_end(key)
+                if piece.width != self.width:
+                    piece.lay_out(self.width)
+                return piece
+            if piece.extend_code(chunk, whole.text[chunk.start : chunk.end]):
+                self._pieces.move_to_end(key)
+                return piece
+        source = whole.text[chunk.start : chunk.end]
+        ink = "ink2" if part == THINKING else "ink"
+        piece = Piece(chunk, source, self.looks, ink=ink, references=whole.references, closes=closes)
+        piece.lay_out(self.width)
+        self.laid_out += 1
+        self._pieces[key] = piece
+        self._pieces.move_to_end(key)
+        while len(self._pieces) > KEPT_PIECES:
+            self._pieces.popitem(last=False)
+        return piece
+
+    def uncoloured(self) -> list[Piece]:
+        """Code whose colours are still to be found, the most recently used first."""
+        return [piece for piece in reversed(self._pieces.values()) if not piece.coloured]
+
+    @property
+    def kept(self) -> int:
+        """How many documents exist."""
+        return len(self._pieces)
+
+    def has_piece(self, row: Row, part: int, index: int) -> bool:
+        """Whether the document of a chunk exists."""
+        return (row.id, part, row.parts[part].chunks[index].start) in self._pieces
+
+    def drop_pieces(self) -> None:
+        """All documents are outdated."""
+        self._pieces.clear()
+
+    def restyle(self, looks: Looks, width: int) -> None:
+        """Another look or width: heights become guesses, documents are made again."""
+        if looks is not self.looks:
+            self._pieces.clear()
+        self.looks, self.width = looks, width
+        for row in self.rows.values():
+            for part in row.parts:
+                part.forget()
+            row.measure_notes(looks, width)
+
+    # -- where things are -------------------------------------------------------------------------------------------
+
+    def y_of(self, place: Place) -> int:
+        """The top of a chunk, or of a row."""
+        top = self.heights.top(place.row)
+        row = self.rows.get(place.row)
+        if place.chunk < 0 or row is None:
+            return top
+        part = row.parts[place.part]
+        if place.chunk >= len(part.chunks):
+            return top + row.part_top(place.part) + part.height
+        return top + row.part_top(place.part) + part.tops[place.chunk]
+
+    def rows_between(self, top: int, bottom: int) -> Iterator[tuple[int, Row, int]]:
+        """The rows that touch [top, bottom): number, row, top of the row."""
+        number = self.heights.find(max(0, top))
+        if number < 0:
+            return
+        y = self.heights.top(number)
+        while number < len(self.entries) and y < bottom:
+            row = self.row(number)
+            yield number, row, y
+            y += self.heights[number]
+            number += 1
+
+    def chunks_between(self, row: Row, top: int, bottom: int) -> Iterator[tuple[int, int, int]]:
+        """The chunks of a row that touch [top, bottom) of the row: part, number, top in the row."""
+        for part in row.shown_parts():
+            whole, base = row.parts[part], row.part_top(part)
+            tops, heights = whole.tops, whole.heights
+            low, high = 0, len(whole.chunks)
+            while low < high:  # the first chunk whose bottom lies below `top`
+                middle = (low + high) // 2
+                if base + tops[middle] + heights[middle] <= top:
+                    low = middle + 1
+                else:
+                    high = middle
+            for index in range(low, len(whole.chunks)):
+                y = base + tops[index]
+                if y >= bottom:
+                    break
+                yield part, index, y
+
+    # -- laying out near the view -----------------------------------------------------------------------------------
+
+    def anchor(self, top: int, bottom: int) -> Anchor | None:
+        """The first chunk on the screen whose height is true; the top of the first row when there is none."""
+        number = self.heights.find(max(0, top))
+        if number < 0:
+            return None
+        first = number
+        y = self.heights.top(number)
+        while number < len(self.entries) and y < bottom:
+            row = self.rows.get(number)
+            if row is not None:
+                for part, index, inside in self.chunks_between(row, top - y, bottom - y):
+                    if row.parts[part].known[index]:
+                        return Anchor(Place(number, part, index), y + inside - top)
+            y += self.heights[number]
+            number += 1
+        return Anchor(Place(first, ANSWER, -1), self.heights.top(first) - top)
+
+    def settle(self, top: int, height: int, anchor: Anchor | None, *, to_end: bool) -> int:
+        """Makes everything on the screen true; returns the top of the view that keeps the anchor where it was."""
+        while True:
+            if to_end:
+                top = max(0, self.total - height)
+            elif anchor is not None:
+                top = self.y_of(anchor.place) - anchor.below_top
+            top = max(0, min(top, self.total - height))
+            if not self._lay_out_first_unknown(top, top + height):
+                return top
+
+    def _lay_out_first_unknown(self, top: int, bottom: int) -> bool:
+        """Lays out all unknown chunks of the first row on the screen that has some; whether a height changed."""
+        number = self.heights.find(max(0, top))
+        if number < 0:
+            return False
+        y = self.heights.top(number)
+        while number < len(self.entries) and y < bottom:
+            fresh = number not in self.rows
+            before = self.heights[number]
+            row = self.row(number)
+            changed = fresh and self.heights[number] != before
+            for part, index, _inside in list(self.chunks_between(row, top - y, bottom - y)):
+                whole = row.parts[part]
+                if not whole.known[index]:
+                    old = whole.heights[index]
+                    whole.set_height(index, self.piece(row, part, index).height)
+                    changed = changed or whole.heights[index] != old
+            if changed:
+                self.measure(number)
+                return True
+            y += self.heights[number]
+            number += 1
+        return False
+
+    def prefetch(self, top: int, bottom: int) -> bool:
+        """Makes one more document between `top` and `bottom`; False when all exist. Heights may change."""
+        # once the cache is full, a wider reach would push out what is on the screen
+        wanted = KEPT_PIECES // 2 if self.kept >= KEPT_PIECES - 8 else KEPT_PIECES - 8
+        seen = 0
+        for number, row, y in self.rows_between(top, bottom):
+            for part, index, _inside in self.chunks_between(row, top - y, bottom - y):
+                whole = row.parts[part]
+                seen += 1
+                if seen > wanted:
+                    return False
+                if not whole.known[index] or not self.has_piece(row, part, index):
+                    whole.set_height(index, self.piece(row, part, index).height)
+                    self.measure(number)
+                    return True
+        return False
+
+    # -- code that is wider than the column -------------------------------------------------------------------------
+
+    def shift_key(self, row: Row, part: int, index: int) -> tuple[str, int, int]:
+        """What all chunks of one code block have in common."""
+        first, _last = row.parts[part].code_block(index)
+        return row.id, part, row.parts[part].chunks[first].start
+
+    def shift(self, row: Row, part: int, index: int) -> int:
+        """How far a code block is scrolled to the right."""
+        return self._shifts.get(self.shift_key(row, part, index), 0) if self._shifts else 0
+
+    def set_shift(self, row: Row, part: int, index: int, shift: int) -> bool:
+        """Scrolls a code block; whether it moved."""
+        widest = self.code_width(row, part, index)
+        shift = max(0, min(shift, widest - self.width))
+        key = self.shift_key(row, part, index)
+        if self._shifts.get(key, 0) == shift:
+            return False
+        self._shifts[key] = shift
+        return True
+
+    def code_width(self, row: Row, part: int, index: int) -> int:
+        """The widest line of a code block, as far as it is laid out."""
+        first, last = row.parts[part].code_block(index)
+        return max(
+            self.piece(row, part, i).content_width
+            for i in range(first, last + 1)
+            if i == index or self.has_piece(row, part, i)
+        )
+
+    def live(self) -> list[int]:
+        """The rows that may still grow."""
+        return [n for n, row in self.rows.items() if row.state.live or row.state is ReplyState.QUEUED]

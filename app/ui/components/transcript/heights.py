@@ -1,0 +1,62 @@
+"""The heights of all messages as a Fenwick tree: tops and hits in logarithmic time. Only integers, no drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Heights:
+    """Integer heights of rows, with prefix sums that follow each change."""
+
+    def __init__(self, heights: Sequence[int] = ()) -> None:
+        self._heights = list(heights)
+        n = len(self._heights)
+        tree = [0, *self._heights]
+        for i in range(1, n + 1):
+            parent = i + (i & -i)
+            if parent <= n:
+                tree[parent] += tree[i]
+        self._tree = tree
+        self._top_bit = 1 << n.bit_length() >> 1
+        self.total = sum(self._heights)
+
+    def __len__(self) -> int:
+        return len(self._heights)
+
+    def __getitem__(self, index: int) -> int:
+        return self._heights[index]
+
+    def set(self, index: int, height: int) -> int:
+        """Gives a row another height; returns by how much it grew."""
+        grown = height - self._heights[index]
+        if grown:
+            self._heights[index] = height
+            self.total += grown
+            i = index + 1
+            tree, n = self._tree, len(self._heights)
+            while i <= n:
+                tree[i] += grown
+                i += i & -i
+        return grown
+
+    def top(self, index: int) -> int:
+        """The sum of the heights before row `index`."""
+        total, i, tree = 0, index, self._tree
+        while i > 0:
+            total += tree[i]
+            i -= i & -i
+        return total
+
+    def find(self, y: int) -> int:
+        """The row that covers `y`; the first or last one when y lies outside. -1 when there are no rows."""
+        n = len(self._heights)
+        if not n:
+            return -1
+        position, bit, tree = 0, self._top_bit, self._tree
+        while bit:
+            following = position + bit
+            if following <= n and tree[following] <= y:
+                position = following
+                y -= tree[following]
+            bit >>= 1
+        return min(position, n - 1)

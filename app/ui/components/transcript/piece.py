@@ -1,0 +1,265 @@
+"""One chunk laid out: its document, what is painted around the text, hits and copies. No rows, no scrolling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+from typing import cast
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QAbstractTextDocumentLayout, QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
+
+from app.ui.components.transcript.building import PAD, Builder, Notes
+from app.ui.components.transcript.chunks import Chunk, Kind
+from app.ui.components.transcript.looks import CODE_HEAD, CODE_PAD, Looks
+
+Ornament = tuple[str, QRectF, str]  # dot | number | task | bar | rule | box | code, where, text
+
+
+class Piece:
+    """The document of one chunk. `closes`: the code block of this chunk does not go on in the next one.
+
+    `source` is the chunk's slice of the message. Coordinates are relative to the text's left edge and the piece's top.
+    """
+
+    def __init__(self, chunk: Chunk, source: str, looks: Looks, *, ink: str, references: str, closes: bool) -> None:
+        self.chunk = chunk
+        self.closes = closes
+        self.source = source
+        self.looks = looks
+        self.references_used = references
+        self.coloured = chunk.kind is not Kind.CODE
+        self.width = -1
+        self.height = 0
+        self.top = CODE_HEAD if chunk.head else 0
+        self.content_width = 0
+        self.ornaments: list[Ornament] = []
+        self.document = QTextDocument()
+        self.document.setUndoRedoEnabled(False)
+        self.document.setDocumentMargin(0)
+        self.notes = Notes()
+        self.blank = chunk.kind is not Kind.CODE and not source.strip()
+        if self.blank:
+            return
+        if chunk.kind is Kind.PROSE:
+            self.document.setDefaultFont(looks.body)
+            builder = Builder(self.document, looks, ink)
+            text = f"{source}\n\n{references}" if references else source
+            self.notes = builder.build(text, ordinal=chunk.ordinal, prefix=chunk.prefix, weights=chunk.weights)
+        else:
+            self._fill_plain(ink)
+
+    def _fill_plain(self, ink: str) -> None:
+        chunk, looks, document = self.chunk, self.looks, self.document
+        code = chunk.kind is Kind.CODE
+        document.setDefaultFont(looks.code if code else looks.body)
+        option = QTextOption()
+        option.setWrapMode(QTextOption.WrapMode.NoWrap if code else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        if code:
+            option.setTextDirection(Qt.LayoutDirection.LeftToRight)
+            option.setTabStopDistance(looks.code_advance * 4)
+        document.setDefaultTextOption(option)
+        cursor = QTextCursor(document)
+        cursor.setBlockFormat(looks.block(looks.code_line if code else looks.line))
+        cursor.setBlockCharFormat(looks.text(ink))
+        cursor.insertText(self.code_text() if code else self._plain_text(), looks.text(ink))
+
+    def _plain_text(self) -> str:
+        return self.source.removesuffix("\n").replace("\r", "")
+
+    def code_text(self) -> str:
+        """The lines of code in this chunk, without fences."""
+        chunk = self.chunk
+        return code_of(chunk, self.source).removesuffix("\n")
+
+    @property
+    def empty_code(self) -> bool:
+        """Whether this part of a code block holds no line."""
+        return self.chunk.kind is Kind.CODE and self.chunk.code_end <= self.chunk.code_start
+
+    def extend_code(self, chunk: Chunk, source: str) -> bool:
+        """Appends new lines of a code block that is still growing; False when this needs a new piece instead."""
+        if chunk.kind is not Kind.CODE or self.empty_code or chunk.code_end <= chunk.code_start:
+            return False
+        before = self.code_text()
+        after = code_of(chunk, source).removesuffix("\n")
+        if not after.startswith(before) or chunk.head != self.chunk.head:
+            return False
+        self.chunk, self.source, self.coloured = chunk, source, False
+        if len(after) > len(before):
+            cursor = QTextCursor(self.document)
+            cursor.movePosition(QTextCursor.MoveOperation.End)
+            cursor.insertText(after[len(before) :])
+        width, self.width = self.width, -1
+        self.lay_out(width)
+        return True
+
+    def lay_out(self, width: int) -> int:
+        """Lays the text out at `width` pixels; returns the height of the piece."""
+        if width == self.width:
+            return self.height
+        self.width = width
+        if self.blank:
+            return 0
+        if self.chunk.kind is Kind.CODE:
+            text = 0
+            if not self.empty_code:
+                size = self.document.documentLayout().documentSize()
+                text, self.content_width = ceil(size.height()), ceil(self.document.idealWidth())
+            self.height = self.top + text + (CODE_PAD if self.closes else 0)
+            return self.height
+        self.document.setTextWidth(width)
+        self.height = ceil(self.document.documentLayout().documentSize().height())  # this lays out
+        self.ornaments = list(self._find_ornaments())
+        return self.height
+
+    # -- what is painted around the text ----------------------------------------------------------------------------
+
+    def _block_rect(self, block: QTextBlock) -> QRectF:
+        return self.document.documentLayout().blockBoundingRect(block)
+
+    def _lines(self, start: int, end: int) -> Iterator[tuple[QRectF, QTextLine, int, int]]:
+        """The lines that [start, end) of the document touches: rectangle, line, first and last place in the block."""
+        block = self.document.findBlock(start)
+        while block.isValid() and block.position() < end:
+            layout, base = block.layout(), block.position()
+            origin = self._block_rect(block).topLeft()
+            first, last = max(0, start - base), min(end - base, block.length() - 1)
+            for index in range(layout.lineCount()):
+                line = layout.lineAt(index)
+                a, b = max(first, line.textStart()), min(last, line.textStart() + line.textLength())
+                if a < b or (a == b == first == last):
+                    yield line.rect().translated(origin), line, a, b
+            block = block.next()
+
+    def _extent(self, start: int, end: int) -> tuple[float, float]:
+        """The top of the first and the bottom of the last line of [start, end]."""
+        first, last = self.document.findBlock(start), self.document.findBlock(end)
+        top = first.layout().lineAt(0).y() + self._block_rect(first).top()
+        line = last.layout().lineAt(last.layout().lineCount() - 1)
+        return top, line.y() + line.height() + self._block_rect(last).top()
+
+    def _find_ornaments(self) -> Iterator[Ornament]:
+        notes, looks = self.notes, self.looks
+        for start, end, left in notes.boxes:
+            top, bottom = self._extent(start, end)
+            yield "box", QRectF(left, top - 10, self.width - left, bottom - top + 20), ""
+        for start, end, left in notes.quotes:
+            top, bottom = self._extent(start, end)
+            yield "bar", QRectF(left - 16, top, 2, bottom - top), ""
+        for position in notes.rules:
+            _top, bottom = self._extent(position, position)
+            yield "rule", QRectF(0, round(bottom) - 1, self.width, 1), ""
+        for start, end in notes.codes:
+            for rect, line, a, b in self._lines(start, end):
+                left, right = sorted((x_of(line, a), x_of(line, b)))
+                middle = rect.center().y()
+                half = min(rect.height() / 2 - 1, looks.text_size * 0.68)
+                origin = rect.left() - line.rect().left()
+                yield "code", QRectF(origin + left, middle - half + 0.5, right - left, 2 * half), ""
+        for position, mark, indent in notes.marks:
+            block = self.document.findBlock(position)
+            if not block.layout().lineCount():
+                continue
+            line = block.layout().lineAt(0)
+            rect = line.rect().translated(self._block_rect(block).topLeft())
+            left: float = rect.left() - indent
+            if block.textDirection() == Qt.LayoutDirection.RightToLeft:
+                left = rect.right()
+            box = QRectF(left, rect.top(), indent, rect.height())
+            if mark == "•":
+                yield (
+                    "dot",
+                    QRectF(left + (3 if left < rect.left() else indent - 7), box.center().y() - 2 + 1, 4, 4),
+                    "",
+                )
+            elif mark[0] == "[":
+                yield "task", QRectF(left, box.center().y() - 7, 14, 14), mark
+            else:
+                yield "number", box, mark
+
+    def paint_context(self) -> QAbstractTextDocumentLayout.PaintContext:
+        """A context in which the caller may set selections and clip."""
+        return QAbstractTextDocumentLayout.PaintContext()
+
+    # -- positions --------------------------------------------------------------------------------------------------
+
+    @property
+    def length(self) -> int:
+        """The last position of the document."""
+        return 0 if self.blank or self.empty_code else self.document.characterCount() - 1
+
+    def hit(self, x: float, y: float) -> int:
+        """The position nearest to a point."""
+        if self.blank or self.empty_code:
+            return 0
+        point = QPointF(x, y - self.top)
+        return max(0, self.document.documentLayout().hitTest(point, Qt.HitTestAccuracy.FuzzyHit))
+
+    def link_at(self, x: float, y: float) -> str:
+        """The address under a point, or nothing."""
+        if not self.notes.links:
+            return ""
+        position = self.document.documentLayout().hitTest(QPointF(x, y - self.top), Qt.HitTestAccuracy.ExactHit)
+        if position < 0:
+            return ""
+        return next((url for start, end, url in self.notes.links if start <= position < end), "")
+
+    def caret_rect(self, position: int) -> QRectF:
+        """Where a caret at `position` stands: no width, the height of its line."""
+        if self.blank or self.empty_code:
+            return QRectF(0, self.top, 0, self.looks.line)
+        block = self.document.findBlock(min(position, self.length))
+        origin = self._block_rect(block).topLeft() + QPointF(0, self.top)
+        offset = min(position, self.length) - block.position()
+        line = block.layout().lineForTextPosition(offset)
+        if not line.isValid():
+            return QRectF(origin.x(), origin.y(), 0, self.looks.line)
+        return QRectF(origin.x() + x_of(line, offset), origin.y() + line.y(), 0, line.height())
+
+    def text_end(self) -> int:
+        """The position behind the last visible letter: a table ends with an empty block that does not count."""
+        block = self.document.lastBlock()
+        while block.isValid() and block.length() <= 1 and block.position() > 0:
+            block = block.previous()
+        return block.position() + block.length() - 1 if block.isValid() else 0
+
+    def copied(self, start: int, end: int) -> str:
+        """The plain text of [start, end): bullets and numbers as a person sees them, cells apart by tabs."""
+        if self.blank or self.empty_code or start >= end:
+            return ""
+        marks = {position: mark for position, mark, _indent in self.notes.marks}
+        lines: list[str] = []
+        row_before: tuple[int, int] | None = None
+        block = self.document.findBlock(start)
+        while block.isValid() and block.position() < max(end, start + 1):
+            base = block.position()
+            text = block.text()[max(0, start - base) : end - base]
+            if base >= start and base in marks:
+                text = f"{'-' if marks[base] == '•' else marks[base]} {text}"
+            cursor = QTextCursor(block)
+            table = cursor.currentTable()
+            row = (table.firstPosition(), table.cellAt(cursor).row()) if table else None
+            if row is not None and row == row_before:
+                lines[-1] += f"\t{text}"
+            elif text or table or self.chunk.kind is not Kind.PROSE or block.next().isValid():
+                lines.append(text)
+            row_before = row
+            block = block.next()
+        joined = "\n".join(lines).replace("\u2028", "\n")
+        return joined.replace(PAD, "") if self.notes.codes else joined
+
+
+def x_of(line: QTextLine, position: int) -> float:
+    """The x of a position in a line. Qt also returns the position, which PySide's annotations do not know."""
+    x, _position = cast(tuple[float, int], line.cursorToX(position))
+    return x
+
+
+def code_of(chunk: Chunk, source: str) -> str:
+    """The lines of code of a chunk out of its slice of the message, dedented as far as the fence was indented."""
+    code = source[chunk.code_start - chunk.start : chunk.code_end - chunk.start].replace("\r\n", "\n")
+    if chunk.indent:
+        lines = code.split("\n")
+        code = "\n".join(line[min(chunk.indent, len(line) - len(line.lstrip(" "))) :] for line in lines)
+    return code

@@ -1,0 +1,106 @@
+"""Puts a Markdown table into a document: no box, a line under the head, hairlines under rows, numbers to the right."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from markdown_it.token import Token
+from PySide6.QtCore import Qt
+from PySide6.QtGui import (
+    QBrush,
+    QTextBlockFormat,
+    QTextFormat,
+    QTextFrameFormat,
+    QTextLength,
+    QTextTableCellFormat,
+    QTextTableFormat,
+)
+
+if TYPE_CHECKING:
+    from app.ui.components.transcript.building import Builder
+
+CELL_PAD = 7
+COLUMN_GAP = 16
+_NUMBER = re.compile(r"^[^\w]{0,3}\d[\d.,' \u00a0\u202f]*\s?[^\s\d]{0,6}$")
+
+
+def _rows(tokens: list[Token]) -> tuple[list[list[Token]], list[str]]:
+    """The cells' inline tokens row by row, and each column's alignment as written."""
+    rows: list[list[Token]] = []
+    aligns: list[str] = []
+    for i, token in enumerate(tokens):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type in ("th_open", "td_open"):
+            rows[-1].append(tokens[i + 1])
+            if len(rows) == 1:
+                style = str(token.attrs.get("style", ""))
+                aligns.append(style.removeprefix("text-align:"))
+    return rows, aligns
+
+
+def _percents(rows: list[list[Token]], weights: tuple[int, ...]) -> list[float]:
+    columns = len(rows[0])
+    if len(weights) != columns:
+        found = [max((len(row[i].content) for row in rows if i < len(row)), default=1) for i in range(columns)]
+        weights = tuple(found)
+    shares = [min(max(weight, 6), 48) for weight in weights]
+    total = sum(shares)
+    return [100 * share / total for share in shares]
+
+
+def insert_table(builder: Builder, tokens: list[Token], weights: tuple[int, ...], *, top: int, headless: bool) -> None:
+    """Inserts the table of `tokens` at the builder's cursor. `headless`: the head stands in the chunk before."""
+    looks = builder.looks
+    rows, aligns = _rows(tokens)
+    if not rows or not rows[0]:
+        return
+    columns = len(rows[0])
+    body = rows[1:]
+    numeric = [
+        column > 0 and bool(body) and all(_NUMBER.match(row[column].content) for row in body)
+        for column in range(columns)
+    ]
+    shown = body if headless else rows
+    if not shown:
+        return
+    form = QTextTableFormat()
+    form.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
+    form.setColumnWidthConstraints(
+        [QTextLength(QTextLength.Type.PercentageLength, share) for share in _percents(rows, weights)]
+    )
+    form.setCellPadding(0)
+    form.setCellSpacing(0)
+    form.setBorder(0)
+    form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_None)
+    form.setTopMargin(max(0, top))
+    form.setProperty(QTextFormat.Property.TableBorderCollapse, False)
+    table = builder.cursor.insertTable(len(shown), columns, form)
+    for index, row in enumerate(shown):
+        head = index == 0 and not headless
+        for column in range(columns):
+            cell = table.cellAt(index, column)
+            shape = QTextTableCellFormat()
+            shape.setTopPadding(CELL_PAD)
+            shape.setBottomPadding(CELL_PAD)
+            shape.setLeftPadding(COLUMN_GAP if column else 0)
+            shape.setBottomBorder(1)
+            shape.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+            shape.setBottomBorderBrush(QBrush(looks.colour("edge" if head else "line")))
+            cell.setFormat(shape)
+            builder.cursor = cell.firstCursorPosition()
+            align = Qt.AlignmentFlag.AlignLeft
+            if aligns[column] == "center":
+                align = Qt.AlignmentFlag.AlignHCenter
+            elif aligns[column] == "right" or (not aligns[column] and numeric[column]):
+                align = Qt.AlignmentFlag.AlignRight
+            block = QTextBlockFormat(looks.block(looks.table_line, align=align))
+            builder.cursor.setBlockFormat(block)
+            if column < len(row):
+                strong = head or (column == 0 and columns > 1 and all(numeric[1:]))
+                builder.write(
+                    row[column].children or [], "ink2" if head else builder.ink,
+                    px=looks.table_px, bold=strong, weight=600 if head else 500,
+                )  # fmt: skip
+    builder.cursor = table.lastCursorPosition()

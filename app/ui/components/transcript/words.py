@@ -1,0 +1,124 @@
+"""The words under and above a reply: its state, its speed, what went wrong. Painted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PySide6.QtGui import QTextLayout
+
+from app.chat.messages import ReplyFacts, ReplyState
+from app.ui.components.transcript.looks import Looks
+
+NOTE_PAD = 12
+NOTE_LINE = 20
+NOTE_BUTTON = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence under the reply. `trouble` stands on rose with an action, the others are quiet. Height in pixels."""
+
+    kind: str
+    text: str
+    trouble: bool
+    height: int
+    lines: tuple[str, ...]
+
+
+def notes_of(state: ReplyState, facts: ReplyFacts | None, looks: Looks, width: int) -> list[Note]:
+    """What has to be said under a reply in this state."""
+    notes: list[Note] = []
+    left_out = len(facts.left_out) if facts else 0
+    if left_out == 1:
+        notes.append(
+            _note("left_out", "1 earlier message did not fit and was left out of what the model read.", looks, width)
+        )
+    elif left_out:
+        text = f"{left_out:,} earlier messages did not fit and were left out of what the model read."
+        notes.append(_note("left_out", text, looks, width))
+    if state is ReplyState.FAILED:
+        said = facts.error_sentence if facts else ""
+        notes.append(_note("failed", said or "The reply failed.", looks, width))
+    elif state is ReplyState.LOST:
+        said = facts.error_sentence if facts else ""
+        notes.append(_note("lost", said or "The reply was interrupted. What was written so far is kept.", looks, width))
+    elif facts and facts.generation and facts.generation.finish_reason == "length":
+        notes.append(_note("length", "The reply stopped at its length limit.", looks, width))
+    return notes
+
+
+def _note(kind: str, text: str, looks: Looks, width: int) -> Note:
+    trouble = kind in ("failed", "lost")
+    room = width - 24 - (NOTE_BUTTON + 12 if trouble else 0)
+    lines = tuple(_wrapped(text, looks, room))
+    return Note(kind, text, trouble, len(lines) * NOTE_LINE + (2 * NOTE_PAD if trouble else 0), lines)
+
+
+def _wrapped(text: str, looks: Looks, room: int) -> Iterator[str]:
+    layout = QTextLayout(text, looks.secondary)
+    layout.beginLayout()
+    line = layout.createLine()
+    while line.isValid():
+        line.setLineWidth(room)
+        yield text[line.textStart() : line.textStart() + line.textLength()]
+        line = layout.createLine()
+    layout.endLayout()
+
+
+def seconds(value: float) -> str:
+    """A duration as a person says it."""
+    whole = round(value)
+    if whole < 60:
+        return f"{max(1, whole)} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def thinking_line(facts: ReplyFacts | None, *, now: bool) -> str:
+    """The folded thinking in words."""
+    if now:
+        return "Thinking…"
+    return f"Thought for {seconds(facts.thinking_s)}" if facts and facts.thinking_s > 0 else "Thought first"
+
+
+def waiting_line(state: ReplyState, progress: tuple[int, int] | None) -> str:
+    """What a reply without text is doing; nothing when the caret says enough."""
+    if state is ReplyState.QUEUED:
+        return "Waiting for the reply before"
+    if state is ReplyState.READING and progress and progress[1] > 0:
+        done, total = progress
+        return f"Reading: {done:,} of {total:,} tokens ({100 * done // total} %)"
+    return ""
+
+
+def facts_line(state: ReplyState, facts: ReplyFacts | None) -> str:
+    """How fast the reply came, at the right of its actions."""
+    words: list[str] = []
+    if state is ReplyState.STOPPED:
+        words.append("Stopped")
+    made = facts.generation if facts else None
+    if made:
+        if made.tokens_per_s > 0:
+            words.append(f"{made.tokens_per_s:.1f} tokens/s")
+        if made.ttft_s > 0:
+            words.append(f"first token {made.ttft_s:.1f} s" if made.ttft_s >= 0.1 else "first token 0.1 s")
+        if made.completion_tokens:
+            words.append(f"{made.completion_tokens:,} token{'' if made.completion_tokens == 1 else 's'}")
+    return " · ".join(words)
+
+
+def spoken_name(question: bool, state: ReplyState, facts: ReplyFacts | None) -> str:
+    """Who speaks and in what state, for a screen reader."""
+    if question:
+        return "You"
+    who = facts.model_name if facts and facts.model_name else "Reply"
+    how = {
+        ReplyState.QUEUED: "waiting for the reply before",
+        ReplyState.READING: "reading",
+        ReplyState.WRITING: "writing",
+        ReplyState.STOPPED: "stopped",
+        ReplyState.FAILED: f"failed. {facts.error_sentence if facts else ''}".strip(),
+        ReplyState.LOST: f"interrupted. {facts.error_sentence if facts else ''}".strip(),
+    }.get(state, "")
+    return f"{who}, {how}" if how else who

@@ -1,0 +1,81 @@
+"""A conversation's own values, between side panel and services. A new one keeps them until it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.base.errors import InglenookError
+from app.chat.messages import Conversation
+from app.engine.values import Sampling
+from app.services.sending import Choices
+from app.ui.components.side_panel import SidePanel, values_of
+from app.ui.ports import ApplicationPort
+
+
+class OwnValues:
+    """Listens to the panel; calls `say` with a sentence where a value cannot be kept."""
+
+    def __init__(self, application: ApplicationPort, panel: SidePanel, say: Callable[[str], None]) -> None:
+        self._application = application
+        self._panel = panel
+        self._say = say
+        self._conversation: Conversation | None = None
+        self._shown = False
+        self._sampling: Sampling | None = None
+        self._prompt = ""
+        panel.sampling_changed.connect(self._set_sampling)
+        panel.system_prompt_changed.connect(self._set_prompt)
+        panel.reset_requested.connect(self._reset)
+
+    def show(self, conversation: Conversation | None) -> None:
+        """Shows the values of a conversation, or those a new one would begin with."""
+        before = self._conversation.id if self._conversation is not None else ""
+        now = conversation.id if conversation is not None else ""
+        if self._shown and before == now and self._panel.waiting:
+            self._conversation = conversation
+            return  # the hand is still on it; what it does will be told and come back
+        self._conversation, self._shown = conversation, True
+        defaults = self._application.settings.current.generation
+        sampling, prompt = values_of(conversation, defaults.sampling())
+        if conversation is None:
+            sampling, prompt = self._sampling or sampling, self._prompt
+        self._panel.show_values(sampling, defaults.sampling(), prompt, defaults.system_prompt)
+
+    def take_choices(self) -> Choices | None:
+        """What the first message of a new conversation takes along; forgotten afterwards."""
+        if self._sampling is None and not self._prompt:
+            return None
+        choices = Choices(system_prompt=self._prompt or None, sampling=self._sampling)
+        self._sampling, self._prompt = None, ""
+        return choices
+
+    def _set_sampling(self, sampling: Sampling) -> None:
+        conversation = self._conversation
+        if conversation is None:
+            self._sampling = sampling
+            return
+        conversation_id = conversation.id
+        self._do(lambda: self._application.conversations.configure(conversation_id, sampling=sampling))
+
+    def _set_prompt(self, prompt: str) -> None:
+        conversation = self._conversation
+        if conversation is None:
+            self._prompt = prompt
+            return
+        conversation_id = conversation.id
+        self._do(lambda: self._application.conversations.configure(conversation_id, system_prompt=prompt))
+
+    def _reset(self) -> None:
+        conversation = self._conversation
+        if conversation is None:
+            self._sampling = None
+            self.show(None)
+            return
+        conversation_id = conversation.id
+        self._do(lambda: self._application.conversations.configure(conversation_id, sampling=None))
+
+    def _do(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except InglenookError as error:
+            self._say(error.sentence)

@@ -1,0 +1,188 @@
+"""What a person can do on the conversation page, handed down to the services; a refusal becomes words on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtCore import QStandardPaths, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app.base.errors import InglenookError
+from app.services.changes import EngineChanged, EngineState
+from app.services.errors import NoModelFound
+from app.ui.components.banner import Banner
+from app.ui.components.composer import Composer
+from app.ui.components.model_picker import ModelPicker
+from app.ui.pages.conversation.own_values import OwnValues
+from app.ui.ports import ApplicationPort
+
+ENGINE = "engine"
+SEND = "send"
+
+
+class Page(Protocol):
+    """The parts of the page that these verbs need."""
+
+    conversation_id: str
+    live_id: str
+    banner: Banner
+    composer: Composer
+    picker: ModelPicker
+    own: OwnValues
+
+    def open(self, conversation_id: str | None) -> None: ...
+    def say(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None: ...
+    def toggle_picker(self) -> None: ...
+    def show_sent(self, reply_id: str) -> None: ...
+    def own_flush(self) -> None: ...
+    def window(self) -> QWidget: ...
+
+
+class Verbs:
+    """One object per page."""
+
+    def __init__(self, application: ApplicationPort, page: Page) -> None:
+        self._application = application
+        self._page = page
+        self.editing = ""
+        self._draft = ""
+        self._died = False
+
+    def send(self, text: str) -> None:
+        """Sends what was written; the text stays in the field if it is refused."""
+        page, sending = self._page, self._application.sending
+        try:
+            if self.editing:
+                sent = sending.edit(self.editing, text)
+            else:
+                page.own_flush()
+                choices = None if page.conversation_id else page.own.take_choices()
+                sent = sending.send(page.conversation_id or None, text, choices=choices)
+        except NoModelFound:
+            page.banner.say(
+                SEND,
+                "There is no model on this computer yet",
+                "Open a GGUF file, and the message can be sent. It stays here until then.",
+                action="Open a model",
+                act=self.open_model_file,
+            )
+            return
+        except InglenookError as error:
+            page.banner.say(SEND, "The message was not sent", error.sentence, kind="rose")
+            return
+        page.banner.unsay(SEND)
+        if self.editing:
+            self.end_edit()
+        else:
+            page.composer.set_text("")
+        page.open(sent.conversation_id)
+        page.show_sent(sent.reply_id)
+
+    def stop(self, reply_id: str = "") -> None:
+        """Stops a reply, or the one that is being written here."""
+        if wanted := reply_id or self._page.live_id:
+            self._application.sending.stop(wanted)
+
+    def regenerate(self, reply_id: str) -> None:
+        """Asks for another reply."""
+        self._try(lambda: self._application.sending.regenerate(reply_id))
+
+    def choose(self, message_id: str) -> None:
+        """Shows the path through a sibling."""
+        conversation_id = self._page.conversation_id
+        self._try(lambda: self._application.conversations.choose(conversation_id, message_id))
+
+    def copy(self, message_id: str) -> None:
+        """Puts the text of a message on the clipboard."""
+        try:
+            text, _ = self._application.conversations.body(message_id)
+        except InglenookError as error:
+            self._page.say(error.sentence)
+            return
+        QGuiApplication.clipboard().setText(text)
+        self._page.say("Copied", icon_name="copy")
+
+    def begin_edit(self, message_id: str) -> None:
+        """Puts an earlier message into the composer; the draft there is kept aside."""
+        try:
+            text, _ = self._application.conversations.body(message_id)
+        except InglenookError as error:
+            self._page.say(error.sentence)
+            return
+        composer = self._page.composer
+        if not self.editing:
+            composer.flush_draft()
+            self._draft = composer.text()
+        self.editing = message_id
+        composer.show_editing(True)
+        composer.put(text)
+
+    def end_edit(self) -> None:
+        """Brings the draft back that stood there before."""
+        if self.editing:
+            self.editing = ""
+            self._page.composer.show_editing(False)
+            self._page.composer.set_text(self._draft)
+
+    def warm(self) -> None:
+        """A message is being written: the model may be loaded meanwhile."""
+        self._application.loading.warm()
+
+    def open_link(self, url: str) -> None:
+        """Hands a link to the browser; only what a browser is for."""
+        target = QUrl(url)
+        if target.scheme() in ("http", "https", "mailto"):
+            QDesktopServices.openUrl(target)
+        else:
+            self._page.say("This kind of link is not opened from a conversation")
+
+    def open_model_file(self) -> None:
+        """Lets a person choose a GGUF file, adds it and loads it."""
+        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
+        name, _ = QFileDialog.getOpenFileName(self._page.window(), "Open a model", start, "GGUF models (*.gguf)")
+        if name:
+            self.add_model(Path(name))
+
+    def add_model(self, path: Path) -> None:
+        """Adds a GGUF file and loads it; a refusal is shown in the list of models."""
+        if not self._page.picker.isVisible():
+            self._page.toggle_picker()
+        self._page.picker.add(path)
+
+    def engine_changed(self, change: EngineChanged) -> None:
+        """Says when the engine died, came back, or refused a model."""
+        banner = self._page.banner
+        if change.restarted and change.state is EngineState.STARTING:
+            self._died = True
+            banner.say(
+                ENGINE,
+                "The model stopped unexpectedly and is being started again",
+                change.sentence or "What was written is kept.",
+            )
+        elif change.state is EngineState.READY:
+            if self._died:
+                banner.say(
+                    ENGINE,
+                    "The model is back",
+                    "What was written is kept. A reply that broke off can be asked for again.",
+                    kind="moss",
+                )
+            else:
+                banner.unsay(ENGINE)
+            self._died = False
+        elif change.state is EngineState.FAILED and not self._page.picker.isVisible():
+            title = (
+                f"{change.model_name} could not be loaded" if change.model_name else "The model could not be started"
+            )
+            banner.say(
+                ENGINE, title, change.sentence, kind="rose", action="Choose a model", act=self._page.toggle_picker
+            )
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except InglenookError as error:
+            self._page.say(error.sentence)

@@ -1,0 +1,115 @@
+"""Defaults of new conversations, and where the models are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
+
+from app.engine.values import Sampling
+from app.settings.schema import Settings
+from app.ui.components.sampling import SCALES, SamplingControls
+from app.ui.pages.settings.parts import Section
+from app.ui.theme.theme import Theme
+from app.ui.widgets.buttons import QUIET, Button
+from app.ui.widgets.controls import Switch
+from app.ui.widgets.labels import Label, Paragraph
+
+Change = Callable[[str, object], None]
+TELL_AFTER_MS = 500
+
+
+class GeneralSection(Section):
+    """What a conversation starts with unless it has values of its own."""
+
+    def __init__(self, theme: Theme, change: Change, models_folder: Path) -> None:
+        super().__init__("General", theme)
+        self._change = change
+        self._default_folder = models_folder
+        self._folder = models_folder
+        self._quiet = False
+        self.auto_load = Switch("Load the last model at start", theme)
+        self.auto_load.clicked.connect(lambda on: change("engine.auto_load", on))
+        self.add_row(
+            "Load the last model at start",
+            "The first answer comes sooner; otherwise it loads when you begin to write",
+            self.auto_load,
+        )
+        choose = Button("Choose…", theme)
+        choose.setAccessibleName("Choose the folder of models")
+        choose.clicked.connect(self._choose_folder)
+        show = Button("Show", theme)
+        show.setAccessibleName("Show the folder of models")
+        show.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder))))
+        self.add_row("Folder of models", "Every GGUF file in it can be chosen", show, choose, line=False)
+        self._folder_word = Label("", theme, "code", "ink2", elide=True)
+        self.add_block(self._folder_word, above=0)
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.setInterval(TELL_AFTER_MS)
+        self._wait.timeout.connect(self.flush)
+        self.column.addSpacing(14)
+        self.column.addWidget(Label("System prompt", theme, "row_selected", "ink"))
+        self.column.addWidget(
+            Paragraph("What the model is told before every conversation that has no words of its own", theme)
+        )
+        self.column.addSpacing(8)
+        self.prompt = QPlainTextEdit()
+        self.prompt.setObjectName("field")
+        self.prompt.setAccessibleName("Default system prompt")
+        self.prompt.setPlaceholderText("None")
+        self.prompt.setTabChangesFocus(True)
+        self.prompt.setFont(theme.font("row"))
+        self.prompt.setFixedHeight(96)
+        self.prompt.textChanged.connect(lambda: None if self._quiet else self._wait.start())
+        self.add_block(self.prompt, above=0, below=18)
+        self.column.addSpacing(16)
+        self.column.addWidget(Label("Sampling", theme, "row_selected", "ink"))
+        self.column.addSpacing(8)
+        self.sampling = SamplingControls(theme)
+        self.sampling.sampling_changed.connect(self._sampled)
+        self.column.addWidget(self.sampling)
+        self.column.addSpacing(10)
+        reset = Button("Reset", theme, QUIET)
+        reset.setAccessibleName("Reset sampling")
+        reset.clicked.connect(lambda: self._sampled(Sampling()))
+        self.column.addWidget(reset)
+        self.finish()
+
+    def show_values(self, settings: Settings) -> None:
+        """Shows what holds, without telling."""
+        self.auto_load.setChecked(settings.engine.auto_load)
+        chosen = settings.general.models_dir
+        self._folder = Path(chosen).expanduser() if chosen else self._default_folder
+        self._folder_word.setText(str(self._folder))
+        if not self._wait.isActive() and settings.generation.system_prompt != self.prompt.toPlainText():
+            self._quiet = True
+            self.prompt.setPlainText(settings.generation.system_prompt)
+            self._quiet = False
+        if not self.sampling.waiting:
+            self.sampling.show_value(settings.generation.sampling(), Sampling())
+
+    def flush(self) -> None:
+        """Tells now what waits to be told."""
+        if self._wait.isActive():
+            self._wait.stop()
+        self._change("generation.system_prompt", self.prompt.toPlainText().strip())
+
+    def leave(self) -> None:
+        """The page goes: what waits is told."""
+        if self._wait.isActive():
+            self.flush()
+        if self.sampling.waiting:
+            self.sampling.flush()
+
+    def _sampled(self, sampling: Sampling) -> None:
+        for name in (*SCALES, "seed"):
+            self._change(f"generation.{name}", getattr(sampling, name))
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.window(), "Folder of models", str(self._folder))
+        if folder:
+            self._change("general.models_dir", folder)

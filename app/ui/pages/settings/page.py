@@ -1,0 +1,170 @@
+"""The settings: sections at the left, the chosen one at the right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QRadioButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.errors import InglenookError
+from app.services.changes import Change, SettingsChanged
+from app.ui.pages.settings.about import AboutSection
+from app.ui.pages.settings.appearance import AppearanceSection
+from app.ui.pages.settings.general import GeneralSection
+from app.ui.ports import ApplicationPort
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.labels import Label
+
+SECTIONS = {"general": "General", "appearance": "Appearance", "about": "About"}
+
+
+class _SectionRow(QRadioButton):
+    def __init__(self, text: str, theme: Theme) -> None:
+        super().__init__(text)
+        self._theme = theme
+        self.setFixedHeight(32)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        return QSize(184, 32)
+
+    def hitButton(self, position: object) -> bool:
+        return True
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.isChecked():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.colour("hover"))
+            painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        painter.setFont(self._theme.font("row_selected" if self.isChecked() else "row"))
+        painter.setPen(self._theme.colour("ink" if self.isChecked() or self.underMouse() else "ink2"))
+        painter.drawText(self.rect().adjusted(12, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, self.text())
+
+
+class SettingsPage(QWidget):
+    """Follows the settings file; a value that cannot be saved is said."""
+
+    failed = Signal(str)
+    left = Signal()
+    diagnostics_requested = Signal()
+
+    def __init__(
+        self, application: ApplicationPort, theme: Theme, data: Path, version: str, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._application = application
+        self._scrolls: dict[str, QScrollArea] = {}
+        self.general = GeneralSection(theme, self._change, data / "models")
+        self.appearance = AppearanceSection(theme, self._change)
+        self.about = AboutSection(theme, data, version)
+        self.about.diagnostics_requested.connect(self.diagnostics_requested)
+        sections = {"general": self.general, "appearance": self.appearance, "about": self.about}
+
+        rows = QVBoxLayout()
+        rows.setSpacing(2)
+        rows.setContentsMargins(0, 0, 0, 0)
+        group = QButtonGroup(self)
+        self.rows: dict[str, _SectionRow] = {}
+        for key, word in SECTIONS.items():
+            row = _SectionRow(word, theme)
+            group.addButton(row)
+            row.toggled.connect(lambda on, key=key: self._show(key) if on else None)
+            self.rows[key] = row
+            rows.addWidget(row)
+        rows.addStretch()
+        left = QWidget()
+        left.setFixedWidth(184)
+        left.setLayout(rows)
+
+        self._right = QVBoxLayout()
+        self._right.setContentsMargins(0, 0, 0, 0)
+        for key, section in sections.items():
+            scroll = QScrollArea()
+            scroll.setObjectName("bare")
+            scroll.setFrameShape(QFrame.Shape.NoFrame)
+            scroll.setWidgetResizable(True)
+            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            holder = QWidget()
+            inside = QHBoxLayout(holder)
+            inside.setContentsMargins(4, 0, 14, 0)
+            section.setMaximumWidth(640)
+            inside.addWidget(section, 1)
+            scroll.setWidget(holder)
+            self._scrolls[key] = scroll
+            self._right.addWidget(scroll)
+        title = QHBoxLayout()
+        title.setContentsMargins(12, 24, 0, 16)
+        title.addWidget(Label("Settings", theme, "page_title", "ink"))
+        title.addStretch()
+        body = QHBoxLayout()
+        body.setSpacing(44)
+        body.addWidget(left)
+        body.addLayout(self._right, 1)
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(title)
+        column.addLayout(body, 1)
+        holder = QWidget()
+        holder.setMaximumWidth(184 + 44 + 658)
+        holder.setLayout(column)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(32, 0, 10, 0)
+        whole.addStretch(0)
+        whole.addWidget(holder, 1)
+        whole.addStretch(0)
+        self.show_section("appearance")
+        self.reload()
+
+    def show_section(self, key: str) -> None:
+        """Goes to a section: general, appearance or about."""
+        self.rows[key].setChecked(True)
+        self._show(key)
+
+    def apply(self, change: Change) -> None:
+        """Follows what happened."""
+        if isinstance(change, SettingsChanged):
+            self.reload()
+
+    def reload(self) -> None:
+        """Shows the settings as they hold."""
+        settings = self._application.settings.current
+        self.general.show_values(settings)
+        self.appearance.show_values(settings.appearance)
+
+    def leave(self) -> None:
+        """What was typed and not told yet is told."""
+        self.general.leave()
+
+    def _show(self, key: str) -> None:
+        for name, scroll in self._scrolls.items():
+            scroll.setVisible(name == key)
+
+    def _change(self, name: str, value: object) -> None:
+        try:
+            self._application.settings.change(name, value)
+        except InglenookError as error:
+            self.failed.emit(error.sentence)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)

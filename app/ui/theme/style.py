@@ -1,0 +1,81 @@
+"""Fusion, a full palette, and the few style sheet rules that painted widgets do not cover."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QApplication
+
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme
+
+_ROLES: dict[QPalette.ColorRole, str] = {
+    QPalette.ColorRole.Window: "page",
+    QPalette.ColorRole.WindowText: "ink",
+    QPalette.ColorRole.Base: "raised",
+    QPalette.ColorRole.AlternateBase: "fill",
+    QPalette.ColorRole.Text: "ink",
+    QPalette.ColorRole.Button: "raised",
+    QPalette.ColorRole.ButtonText: "ink",
+    QPalette.ColorRole.BrightText: "rose",
+    QPalette.ColorRole.PlaceholderText: "ink3",
+    QPalette.ColorRole.Highlight: "selection",
+    QPalette.ColorRole.HighlightedText: "ink",
+    QPalette.ColorRole.Accent: "ember",
+    QPalette.ColorRole.Link: "ember",
+    QPalette.ColorRole.LinkVisited: "ember2",
+    QPalette.ColorRole.ToolTipBase: "toast",
+    QPalette.ColorRole.ToolTipText: "toast_text",
+    QPalette.ColorRole.Light: "raised",
+    QPalette.ColorRole.Midlight: "line",
+    QPalette.ColorRole.Mid: "line2",
+    QPalette.ColorRole.Dark: "edge",
+    QPalette.ColorRole.Shadow: "ink3",
+}
+
+_SHEET = """
+QToolTip { background: %(toast)s; color: %(toast_text)s; border: 0; padding: 5px 8px; }
+QMenu { background: %(raised)s; border: 1px solid %(line2)s; border-radius: 8px; padding: 5px; }
+QMenu::item { color: %(ink)s; padding: 6px 24px 6px 10px; border-radius: 6px; }
+QMenu::item:selected { background: %(hover)s; }
+QMenu::item:disabled { color: %(ink3)s; }
+QMenu::separator { height: 1px; background: %(line)s; margin: 5px 4px; }
+QMenu::icon { padding-left: 8px; }
+QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
+QScrollBar::handle:vertical { background: %(line2)s; border-radius: 2px; min-height: 32px; margin: 2px 3px 2px 3px; }
+QScrollBar::handle:vertical:hover { background: %(edge)s; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
+QScrollBar::handle:horizontal { background: %(line2)s; border-radius: 2px; min-width: 32px; margin: 3px 2px 3px 2px; }
+QScrollBar::handle:horizontal:hover { background: %(edge)s; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+QLineEdit { background: %(raised)s; color: %(ink)s; border: 1px solid %(line2)s; border-radius: 8px; padding: 0 9px;
+  min-height: 32px; max-height: 32px; selection-background-color: %(selection)s; selection-color: %(ink)s;
+  placeholder-text-color: %(ink3)s; }
+QLineEdit:focus { border-color: %(edge)s; }
+QLineEdit:disabled { color: %(ink3)s; }
+QPlainTextEdit#field { background: %(raised)s; color: %(ink)s; border: 1px solid %(line2)s; border-radius: 8px;
+  padding: 4px 5px; selection-background-color: %(selection)s; selection-color: %(ink)s;
+  placeholder-text-color: %(ink3)s; }
+QPlainTextEdit#field:focus { border-color: %(edge)s; }
+QAbstractScrollArea#bare, QScrollArea#bare, QScrollArea#bare > QWidget > QWidget { background: transparent; border: 0; }
+"""
+
+
+def apply(application: QApplication, theme: Theme) -> None:
+    """Puts the palette and the style sheet of `theme` on the whole application."""
+    palette = QPalette()
+    for role, name in _ROLES.items():
+        palette.setColor(role, theme.colour(name))
+    for role in (QPalette.ColorRole.Text, QPalette.ColorRole.WindowText, QPalette.ColorRole.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, theme.colour("ink3"))
+    application.setPalette(palette)
+    application.setFont(theme.font("secondary"))
+    values = tokens.NIGHT if theme.dark else tokens.PAPER
+    application.setStyleSheet(_SHEET % values)
+
+
+def install(application: QApplication, theme: Theme) -> None:
+    """Chooses Fusion, applies the theme, and applies it again whenever it changes."""
+    application.setStyle("Fusion")
+    apply(application, theme)
+    theme.changed.connect(lambda: apply(application, theme))

@@ -1,0 +1,164 @@
+"""Push buttons of four kinds and icon buttons, painted in the theme. Knows no action."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+
+from app.ui.theme import icons, tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.fade import Fade
+
+PRIMARY, SECONDARY, GHOST, QUIET = "primary", "secondary", "ghost", "quiet"
+
+
+def mix(a: QColor, b: QColor, share: float) -> QColor:
+    """The colour at `share` (0..1) of the way from `a` to `b`, alpha included."""
+    return QColor.fromRgbF(
+        a.redF() + (b.redF() - a.redF()) * share,
+        a.greenF() + (b.greenF() - a.greenF()) * share,
+        a.blueF() + (b.blueF() - a.blueF()) * share,
+        a.alphaF() + (b.alphaF() - a.alphaF()) * share,
+    )
+
+
+class Button(QAbstractButton):
+    """A text button. One primary per view; `quiet` has no padding, so that its text can stand on an edge."""
+
+    def __init__(self, text: str, theme: Theme, kind: str = SECONDARY, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._kind = kind
+        self._icon_name = ""
+        self._accent = False
+        self._hover = Fade(self, theme)
+        self.setText(text)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.update)
+
+    def set_icon_name(self, name: str) -> None:
+        """Shows an icon before the text."""
+        self._icon_name = name
+        self.updateGeometry()
+        self.update()
+
+    def set_accent(self, accent: bool) -> None:
+        """Writes a quiet button in ember: something is asked for."""
+        self._accent = accent
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        metrics = QFontMetrics(self._theme.font("button"))
+        width = metrics.horizontalAdvance(self.text()) + 2 * self._padding() + (20 if self._icon_name else 0)
+        return QSize(width + 1, 24 if self._kind == QUIET else 32)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def _padding(self) -> int:
+        return 0 if self._kind == QUIET else 14
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._hover.to(1.0)
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover.to(0.0)
+        super().leaveEvent(event)  # type: ignore[arg-type]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = self._theme.colour
+        hover = self._hover.value if self.isEnabled() else 0.0
+        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        ink = colour("ink")
+        match self._kind:
+            case "primary":
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(mix(colour("ember"), colour("ember2"), hover))
+                painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+                ink = colour("on_ember")
+            case "secondary":
+                painter.setPen(QPen(mix(colour("line2"), colour("edge"), hover), 1))
+                painter.setBrush(colour("raised"))
+                painter.drawRoundedRect(box, tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+            case "ghost":
+                fill = colour("hover")
+                fill.setAlphaF(hover)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(fill)
+                painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+                ink = mix(colour("ink2"), colour("ink"), hover)
+            case _:
+                base = ("ember", "ember2") if self._accent else ("ink2", "ink")
+                ink = mix(colour(base[0]), colour(base[1]), hover)
+        if not self.isEnabled():
+            ink = colour("ink3")
+        left = float(self._padding())
+        if self._icon_name:
+            icons.paint(painter, self._icon_name, QRectF(left, self.height() / 2 - 7, 14, 14), ink)
+            left += 20
+        painter.setPen(ink)
+        painter.setFont(self._theme.font("button"))
+        room = QRectF(left, 0, self.width() - left, self.height())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+
+
+class IconButton(QAbstractButton):
+    """A square button with an icon only; `name` is its accessible name and its tool tip. Checked stays filled."""
+
+    def __init__(
+        self,
+        icon_name: str,
+        name: str,
+        theme: Theme,
+        *,
+        side: int = 32,
+        size: int = 18,
+        shortcut: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon_name = icon_name
+        self._size = size
+        self._hover = Fade(self, theme)
+        self.setFixedSize(side, side)
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name}  {shortcut}" if shortcut else name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.changed.connect(self.update)
+
+    def set_icon_name(self, icon_name: str, name: str) -> None:
+        """Changes what the button shows and how it is called."""
+        self._icon_name = icon_name
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.update()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._hover.to(1.0)
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover.to(0.0)
+        super().leaveEvent(event)  # type: ignore[arg-type]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        hover = self._hover.value if self.isEnabled() else 0.0
+        fill = self._theme.colour("hover")
+        fill.setAlphaF(1.0 if self.isChecked() else hover)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(fill)
+        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_ICON, tokens.RADIUS_ICON)
+        ink = self._theme.colour("ink3" if not self.isEnabled() else "ink2")
+        centre = QPointF(self.rect().width() / 2, self.rect().height() / 2)
+        half = self._size / 2
+        icons.paint(painter, self._icon_name, QRectF(centre.x() - half, centre.y() - half, self._size, self._size), ink)

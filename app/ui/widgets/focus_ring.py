@@ -1,0 +1,92 @@
+"""The ring around what has keyboard focus: 2 px ember, 2 px outside. Not for clicks, not for text fields."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QRectF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QApplication, QSlider, QWidget
+
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme
+
+_OUTSIDE = tokens.FOCUS_GAP + tokens.FOCUS_WIDTH
+
+
+class _Ring(QWidget):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._theme.colour("ember"), tokens.FOCUS_WIDTH))
+        half = tokens.FOCUS_WIDTH / 2
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(half, half, -half, -half), 9, 9)
+
+
+class FocusRing(QObject):
+    """Follows the focus through the application. `moving` is true while a Tab key moves it: only then the ring shows.
+
+    A slider draws its own ring and is told by its property `keyboard`. No event filter on the application: it would put
+    every event of a streaming reply through Python.
+    """
+
+    def __init__(self, application: QApplication, theme: Theme) -> None:
+        super().__init__(application)
+        self._theme = theme
+        self._target: QWidget | None = None
+        self._ring: _Ring | None = None
+        self.moving = False
+        application.focusChanged.connect(self._follow)
+
+    @property
+    def target(self) -> QWidget | None:
+        """The widget that has the ring now."""
+        return self._target
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._target:
+            if event.type() in (QEvent.Type.Hide, QEvent.Type.ParentChange):
+                self._leave()
+            elif event.type() in (QEvent.Type.Move, QEvent.Type.Resize):
+                self._place()
+        return False
+
+    def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
+        self._leave()
+        if new is None:
+            return
+        if isinstance(new, QSlider):
+            new.setProperty("keyboard", self.moving)
+            return
+        parent = new.parentWidget()
+        if not self.moving or parent is None or not isinstance(new, QAbstractButton):
+            return
+        self._target = new
+        self._ring = _Ring(self._theme, parent)
+        new.installEventFilter(self)
+        new.destroyed.connect(self._forget)
+        self._place()
+        self._ring.show()
+        self._ring.raise_()
+
+    def _place(self) -> None:
+        if self._ring is not None and self._target is not None:
+            self._ring.setGeometry(self._target.geometry().adjusted(-_OUTSIDE, -_OUTSIDE, _OUTSIDE, _OUTSIDE))
+
+    def _leave(self) -> None:
+        if self._target is not None:
+            self._target.removeEventFilter(self)
+            self._target.destroyed.disconnect(self._forget)
+            self._target = None
+        if self._ring is not None:
+            self._ring.hide()
+            self._ring.deleteLater()
+            self._ring = None
+
+    def _forget(self) -> None:
+        self._target = None
+        self._ring = None

@@ -1,0 +1,112 @@
+"""Things that only show: ring gauge, progress bar, badge."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.ui.theme import icons, tokens
+from app.ui.theme.theme import Theme
+
+
+class Ring(QWidget):
+    """A ring of 16 px that fills clockwise; from 80 % on it is ochre."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._share = 0.0
+        self.setFixedSize(16, 16)
+        theme.changed.connect(self.update)
+
+    def set_share(self, share: float) -> None:
+        """Fills the ring to `share` (0..1)."""
+        self._share = min(1.0, max(0.0, share))
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(2, 2, 12, 12)
+        painter.setPen(QPen(self._theme.colour("line2"), 2))
+        painter.drawEllipse(box)
+        if self._share > 0:
+            pen = QPen(self._theme.colour("ochre" if self._share >= 0.8 else "ink2"), 2)
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            painter.setPen(pen)
+            painter.drawArc(box, 90 * 16, -round(360 * 16 * self._share))
+
+
+class Bar(QWidget):
+    """A progress bar 4 px high."""
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._share = 0.0
+        self.setAccessibleName(name)
+        self.setFixedHeight(4)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.update)
+
+    def set_share(self, share: float) -> None:
+        """Fills the bar to `share` (0..1)."""
+        self._share = min(1.0, max(0.0, share))
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("bar_empty"))
+        painter.drawRoundedRect(QRectF(self.rect()), 2, 2)
+        if self._share > 0:
+            painter.setBrush(self._theme.colour("ember"))
+            painter.drawRoundedRect(QRectF(0, 0, max(4.0, self.width() * self._share), 4), 2, 2)
+
+
+class Badge(QWidget):
+    """An icon and a word on a tint, 20 high. Kinds: moss, ochre, rose, plain."""
+
+    def __init__(self, text: str, icon_name: str, kind: str, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._text, self._icon_name, self._kind = text, icon_name, kind
+        self.setAccessibleName(text)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self.update)
+
+    def show_state(self, text: str, icon_name: str, kind: str) -> None:
+        """Changes word, icon and tint."""
+        self._text, self._icon_name, self._kind = text, icon_name, kind
+        self.setAccessibleName(text)
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        width = QFontMetrics(self._theme.font("caption_strong")).horizontalAdvance(self._text)
+        return QSize(width + 15 + (16 if self._icon_name else 0), 20)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        plain = self._kind == "plain"
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("fill" if plain else f"{self._kind}_tint"))
+        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_BADGE, tokens.RADIUS_BADGE)
+        ink = self._theme.colour("ink2" if plain else self._kind)
+        left = 7.0
+        if self._icon_name:
+            icons.paint(painter, self._icon_name, QRectF(left, 4, 12, 12), ink)
+            left += 16
+        painter.setPen(ink)
+        painter.setFont(self._theme.font("caption_strong"))
+        painter.drawText(
+            QRectF(left, 0, self.width() - left, 20),
+            Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
+            self._text,
+        )

@@ -1,0 +1,174 @@
+"""A short word about something done, with at most one way back. Leaves by itself; waits while the pointer is on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEasingCurve, QPropertyAnimation, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QEnterEvent,
+    QFontMetrics,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QAbstractButton, QGraphicsOpacityEffect, QHBoxLayout, QWidget
+
+from app.ui.theme import icons, tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.surfaces import SHADOW_MARGIN, paint_shadow
+
+HEIGHT = 44
+
+
+class _ToastButton(QAbstractButton):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def sizeHint(self) -> QSize:
+        return QSize(QFontMetrics(self._theme.font("button")).horizontalAdvance(self.text()) + 24, 28)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        edge = "toast_text" if self.underMouse() else "toast_line"
+        painter.setPen(QPen(self._theme.colour(edge), 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        painter.setPen(self._theme.colour("toast_text"))
+        painter.setFont(self._theme.font("button"))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self.text())
+
+
+class Toast(QWidget):
+    """One toast, placed by its owner: `bottom` is where its lower edge stands, `centre` its middle."""
+
+    left = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._text = ""
+        self._icon_name = ""
+        self._undo: Callable[[], None] | None = None
+        self._place = (0, 0, 400)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.leave)
+        self._button = _ToastButton(theme, self)
+        self._button.clicked.connect(self._take_back)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, SHADOW_MARGIN + 8, 0)
+        row.addStretch()
+        row.addWidget(self._button)
+        row.setContentsMargins(SHADOW_MARGIN, SHADOW_MARGIN, SHADOW_MARGIN + 8, SHADOW_MARGIN)
+        self._effect = QGraphicsOpacityEffect(self)
+        self._effect.setEnabled(False)
+        self.setGraphicsEffect(self._effect)
+        self._motion = QPropertyAnimation(self._effect, b"opacity", self)
+        self._motion.setEasingCurve(QEasingCurve.Type.OutCubic)
+        self._motion.finished.connect(self._moved)
+        theme.changed.connect(self.update)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """The words shown."""
+        return self._text
+
+    def show_text(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
+        """Shows words for six seconds; `undo` is what its button does."""
+        self._text, self._icon_name, self._undo = text, icon_name, undo
+        self.setAccessibleName(text)
+        self._button.setVisible(undo is not None)
+        self._button.setText("Undo")
+        self._button.setAccessibleName("Undo")
+        self._fit()
+        self.show()
+        self.raise_()
+        self._animate(0.0, 1.0, tokens.TOAST_IN_MS)
+        self._timer.start(tokens.TOAST_STAYS_MS)
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
+
+    def leave(self) -> None:
+        """Goes away; what it could undo stays done."""
+        self._timer.stop()
+        self._undo = None
+        if self.isVisible():
+            self._animate(1.0, 0.0, tokens.TOAST_OUT_MS)
+
+    def place(self, centre: int, bottom: int, widest: int) -> None:
+        """Puts the toast with its lower edge at `bottom` around `centre`, at most `widest` wide."""
+        self._place = (centre, bottom, widest)
+        if self.isVisible():
+            self._fit()
+
+    def _fit(self) -> None:
+        centre, bottom, widest = self._place
+        text = QFontMetrics(self._theme.font("button")).horizontalAdvance(self._text)
+        width = 16 + (26 if self._icon_name else 0) + text + 16
+        if self._undo is not None:
+            width += self._button.sizeHint().width() + 2
+        width = min(width, widest)
+        self.setGeometry(
+            centre - width // 2 - SHADOW_MARGIN,
+            bottom - HEIGHT - SHADOW_MARGIN,
+            width + 2 * SHADOW_MARGIN,
+            HEIGHT + 2 * SHADOW_MARGIN,
+        )
+
+    def _animate(self, start: float, end: float, milliseconds: int) -> None:
+        self._motion.stop()
+        duration = self._theme.duration(milliseconds)
+        self._effect.setEnabled(duration > 0)
+        self._motion.setDuration(duration)
+        self._motion.setStartValue(start)
+        self._motion.setEndValue(end)
+        if duration:
+            self._motion.start()
+        else:
+            self._moved()
+
+    def _moved(self) -> None:
+        self._effect.setEnabled(False)  # an effect that is on paints everything twice
+        if self._motion.endValue() == 0.0:
+            self.hide()
+            self.left.emit()
+
+    def _take_back(self) -> None:
+        undo, self._undo = self._undo, None
+        self.leave()
+        if undo is not None:
+            undo()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._timer.stop()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: object) -> None:
+        if self.isVisible():
+            self._timer.start(tokens.TOAST_STAYS_MS)
+        super().leaveEvent(event)  # type: ignore[arg-type]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(self.rect()).adjusted(SHADOW_MARGIN, SHADOW_MARGIN, -SHADOW_MARGIN, -SHADOW_MARGIN)
+        paint_shadow(painter, box, tokens.RADIUS_BLOCK, self._theme.colour("shadow"))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("toast"))
+        painter.drawRoundedRect(box, tokens.RADIUS_BLOCK, tokens.RADIUS_BLOCK)
+        ink = self._theme.colour("toast_text")
+        left = box.left() + 16
+        if self._icon_name:
+            icons.paint(painter, self._icon_name, QRectF(left, box.center().y() - 8, 16, 16), ink)
+            left += 26
+        right = box.right() - (self._button.width() + 18 if self._undo is not None else 16)
+        painter.setPen(ink)
+        painter.setFont(self._theme.font("button"))
+        text = painter.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, int(right - left) + 1)
+        painter.drawText(QRectF(left, box.top(), right - left + 1, box.height()), Qt.AlignmentFlag.AlignVCenter, text)

@@ -1,0 +1,244 @@
+"""The window: frame, menus, navigation between pages. Nothing about chats or models is decided here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QPaintEvent
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
+
+from app.chat.messages import SearchHit
+from app.services.changes import Change, SettingsChanged, TroubleChanged
+from app.ui import window_state
+from app.ui.components.sidebar import Rail, Sidebar
+from app.ui.deeds import copy_diagnostics, deeds, delete, show_menu
+from app.ui.frame import Frame
+from app.ui.menus import Actions
+from app.ui.pages.conversation.page import ConversationPage
+from app.ui.pages.settings.page import SettingsPage
+from app.ui.pages.trouble.page import OPENING, TroublePage
+from app.ui.ports import ApplicationPort
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.focus_ring import FocusRing
+from app.ui.window_state import WindowState
+
+
+class Window(QMainWindow):
+    """Follows changes handed to `apply`; tells `painted` once, after the first frame."""
+
+    painted = Signal()
+    retry_requested = Signal()
+
+    def __init__(
+        self, application: ApplicationPort, theme: Theme, ring: FocusRing, data: Path, version: str, state_file: Path
+    ) -> None:
+        super().__init__()
+        self.application = application
+        self._theme = theme
+        self._ring = ring
+        self._state_file = state_file
+        self._state = window_state.read(state_file)
+        self._painted = self._opened = self._refused = False
+        self.setWindowTitle("Inglenook")
+        self.setMinimumSize(*tokens.MINIMUM_SIZE)
+        self.sidebar = Sidebar(application, theme)
+        self.rail = Rail(theme)
+        self.conversation = ConversationPage(application, theme)
+        self.settings = SettingsPage(application, theme, data, version)
+        self.trouble = TroublePage(theme, data)
+        self.pages = QStackedWidget()
+        for page in (self.conversation, self.settings, self.trouble):
+            self.pages.addWidget(page)
+        self.frame = Frame(theme, self.sidebar, self.rail, self.pages)
+        self.setCentralWidget(self.frame)
+        self.actions_ = Actions(self, deeds(self))
+        self._connect()
+        self._restore()
+        self.apply_appearance()
+        self.go(self.conversation)
+
+    def _connect(self) -> None:
+        side, rail, page = self.sidebar, self.rail, self.conversation
+        side.open_requested.connect(self.open)
+        side.hit_chosen.connect(self._open_hit)
+        side.new_requested.connect(self.new)
+        side.delete_requested.connect(lambda conversation_id: delete(self, conversation_id))
+        side.settings_requested.connect(lambda: self.show_settings(""))
+        side.fold_requested.connect(lambda: self.frame.set_wanted(False))
+        side.failed.connect(page.say)
+        rail.unfold_requested.connect(lambda: self.go(page))
+        rail.new_requested.connect(self.new)
+        rail.search_requested.connect(self.show_search)
+        rail.settings_requested.connect(lambda: self.rail.settings.setChecked(True))
+        self.frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
+        page.header.unfold_requested.connect(lambda: self.frame.set_wanted(True))
+        page.header.menu_requested.connect(lambda: show_menu(self))
+        page.conversation_shown.connect(self._conversation_shown)
+        page.panel_toggled.connect(lambda _shown: self.go(page))
+        self.settings.failed.connect(page.say)
+        self.settings.left.connect(lambda: self.go(page))
+        self.settings.diagnostics_requested.connect(lambda: copy_diagnostics(self))
+        self.trouble.retry_requested.connect(self._retry)
+        self.trouble.quit_requested.connect(self.close)
+
+    # --- navigation -------------------------------------------------------------------------------------------------
+
+    def open(self, conversation_id: str, message_id: str | None = None) -> None:
+        """Shows a conversation, at a message if one is given."""
+        self.go(self.conversation)
+        self.frame.overlay(False)
+        self.conversation.open(conversation_id, message_id=message_id)
+        self.conversation.composer.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def new(self) -> None:
+        """Shows the beginning of a new conversation."""
+        self.go(self.conversation)
+        self.frame.overlay(False)
+        self.conversation.open(None)
+        self.conversation.composer.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_settings(self, section: str) -> None:
+        """Shows the settings, at a section if one is given."""
+        if section:
+            self.settings.show_section(section)
+        self.go(self.settings)
+
+    def rename(self, conversation_id: str) -> None:
+        """Opens the title of a conversation for writing, in the list."""
+        if conversation_id:
+            self.frame.set_wanted(True)
+            self.sidebar.search.clear()
+            self.sidebar.list.rename(conversation_id)
+
+    def go(self, page: QWidget) -> None:
+        """Shows a page; without conversations there is only one."""
+        if self._refused and not self._opened:
+            page = self.trouble
+        if page is not self.settings:
+            self.settings.leave()
+        self.pages.setCurrentWidget(page)
+        there = page is self.settings
+        self.sidebar.settings.setChecked(there)
+        self.rail.settings.setChecked(there)
+        panel = page is self.conversation and not self.conversation.panel.isHidden()
+        self.frame.show_for(railed=there, alone=page is self.trouble, panel=panel)
+        self.conversation.header.show_unfold(not self.frame.sidebar_visible)
+        self.actions_.enable(conversation=bool(self.conversation.conversation_id), usable=page is not self.trouble)
+
+    def _conversation_shown(self, conversation_id: str) -> None:
+        self.sidebar.list.show_opened(conversation_id)
+        conversation = self.conversation.conversation()
+        self.setWindowTitle(f"{conversation.title} – Inglenook" if conversation is not None else "Inglenook")
+        self.actions_.enable(conversation=bool(conversation_id), usable=True)
+        self.sidebar.new.setEnabled(True)
+
+    def _open_hit(self, hit: SearchHit) -> None:
+        self.open(hit.conversation_id, hit.message_id)
+
+    def show_find(self) -> None:
+        """Opens the find bar."""
+        self.go(self.conversation)
+        self.conversation.find_bar.come()
+
+    def show_search(self) -> None:
+        """Puts the cursor into the search field."""
+        self.go(self.conversation)
+        self.frame.set_wanted(True)
+        self.sidebar.focus_search()
+
+    # --- what happened ----------------------------------------------------------------------------------------------
+
+    def apply(self, change: Change) -> None:
+        """Follows a change."""
+        if isinstance(change, TroubleChanged):
+            self._trouble(change)
+            return
+        if isinstance(change, SettingsChanged):
+            self.apply_appearance()
+            self.conversation.reload()
+        self.sidebar.apply(change)
+        self.conversation.apply(change)
+        self.settings.apply(change)
+
+    def apply_appearance(self) -> None:
+        """Takes theme and type from the settings."""
+        appearance = self.application.settings.current.appearance
+        self._theme.set_preference(appearance.theme)
+        self._theme.set_less_motion(appearance.less_motion)
+        self.conversation.apply_appearance()
+
+    def store_settled(self) -> None:
+        """The attempt to open the conversations is over; what went wrong was told before."""
+        if self._refused:
+            return
+        first, self._opened = not self._opened, True
+        self.sidebar.reload()
+        self.conversation.store_opened()
+        last = self._state.conversation_id
+        if first and last and not self.conversation.conversation_id and self.application.conversations.get(last):
+            self.conversation.open(last)
+        self.go(self.conversation)
+
+    def _trouble(self, change: TroubleChanged) -> None:
+        if change.code in OPENING and not self._opened:
+            self._refused = bool(change.sentence)
+            if self._refused:
+                self.trouble.tell(change.code, change.sentence, change.detail)
+                self.go(self.trouble)
+        elif change.sentence:
+            self.conversation.banner.say(change.code, change.sentence, kind="rose")
+        else:
+            self.conversation.banner.unsay(change.code)
+
+    def _retry(self) -> None:
+        self._refused = False
+        self.retry_requested.emit()
+
+    # --- coming and going -------------------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        if not self._state.geometry or not self.restoreGeometry(QByteArray.fromBase64(self._state.geometry.encode())):
+            self.resize(1200, 800)
+        self.frame.set_wanted(self._state.sidebar)
+        self.conversation.show_panel(self._state.panel)
+        if self._state.conversation_id:
+            self.conversation.expect_conversation()
+
+    def keep(self) -> None:
+        """Keeps everything typed, and how the window stands."""
+        self.settings.leave()
+        self.conversation.flush()
+        state = WindowState(
+            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+            sidebar=self.frame.wanted,
+            panel=not self.conversation.panel.isHidden(),
+            conversation_id=self.conversation.conversation_id if self._opened else self._state.conversation_id,
+        )
+        window_state.write(self._state_file, state)
+
+    def come_forward(self) -> None:
+        """Shows the window in front of others."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def focusNextPrevChild(self, following: bool) -> bool:
+        focused = self.focusWidget()
+        self._ring.moving = focused is None or focused.isVisible()  # else it was hidden, and Qt looks for another
+        try:
+            return super().focusNextPrevChild(following)
+        finally:
+            self._ring.moving = False
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.keep()
+        super().closeEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self.painted.emit)

@@ -1,0 +1,79 @@
+"""Numbers, sizes and times as words. Pure functions; no widget."""
+
+from __future__ import annotations
+
+import datetime
+
+from app.engine.values import ModelFile
+
+
+def tokens_short(count: int) -> str:
+    """A count of tokens as 640, 3.1k or 8k."""
+    if count < 1000:
+        return str(count)
+    rounded = f"{count / 1000:.1f}".removesuffix(".0") if count < 10_000 else str(round(count / 1000))
+    return f"{rounded}k"
+
+
+def context_short(limit: int) -> str:
+    """A context length as people say it: 8192 is 8k, 131072 is 128k."""
+    return f"{limit // 1024}k" if limit >= 1024 else str(limit)
+
+
+def size(size_bytes: int) -> str:
+    """A size in decimal units, as file managers show it."""
+    if size_bytes >= 1_000_000_000:
+        return f"{size_bytes / 1e9:.1f} GB"
+    return f"{max(1, round(size_bytes / 1e6))} MB"
+
+
+def parameters(count: int) -> str:
+    """A parameter count: 135M, 8.0B."""
+    return f"{count / 1e9:.1f}B" if count >= 1_000_000_000 else f"{round(count / 1e6)}M"
+
+
+def greeting(hour: int) -> str:
+    """What to say at that hour of the day (0..23)."""
+    if 5 <= hour < 12:
+        return "Good morning."
+    if 12 <= hour < 18:
+        return "Good afternoon."
+    return "Good evening."
+
+
+def day_group(then: datetime.date, today: datetime.date) -> str:
+    """The heading a conversation of `then` stands under."""
+    if then >= today:
+        return "Today"
+    if then == today - datetime.timedelta(days=1):
+        return "Yesterday"
+    return "Earlier"
+
+
+def day_of(updated_ms: int) -> datetime.date:
+    """The local day of a moment."""
+    return datetime.datetime.fromtimestamp(updated_ms / 1000).date()
+
+
+def model_version(model: ModelFile) -> str:
+    """What stands small beside a model's name."""
+    return model.quantization
+
+
+def model_facts(model: ModelFile) -> str:
+    """Quantization, size and parameters in one line."""
+    facts = [model.quantization, size(model.size_bytes)]
+    if model.n_params:
+        facts.insert(1, f"{parameters(model.n_params)} parameters")
+    return " · ".join(fact for fact in facts if fact)
+
+
+STARTER_ORIGIN = "SmolLM2-135M-Instruct by Hugging Face, Apache-2.0"
+
+
+def model_title(model: ModelFile) -> str:
+    """A model's name for people: without the quantization, which stands beside it."""
+    name = model.name.removesuffix(".gguf")
+    for separator in (".", "-", "_"):
+        name = name.removesuffix(f"{separator}{model.quantization}") if model.quantization else name
+    return name

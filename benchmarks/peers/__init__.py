@@ -1,0 +1,1 @@
+"""What the application is measured against, each a process of its own that answers JSON lines."""

@@ -1,0 +1,1 @@
+"""The arithmetic of the measurements. Nothing here is timed."""

@@ -1,0 +1,1 @@
+"""Rules about conversations, without any I/O."""

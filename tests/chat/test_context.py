@@ -1,0 +1,94 @@
+"""Turns leave whole, oldest first; the system prompt and the newest question never do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.chat import context
+from app.chat.messages import Message, ReplyFacts, Role
+from app.engine.values import GenerationFacts
+
+ROLES = ["system", "user", "assistant", "user", "assistant", "user"]
+
+
+def test_what_fits_stays_whole() -> None:
+    fit = context.fit(ROLES, [10] * 6, 65, 100, 20)
+    assert (fit.kept, fit.left_out, fit.total) == ([0, 1, 2, 3, 4, 5], [], 65)
+
+
+def test_the_oldest_turn_leaves_as_a_whole() -> None:
+    fit = context.fit(ROLES, [10, 20, 20, 10, 10, 10], 85, 100, 20)
+    assert (fit.kept, fit.left_out, fit.total) == ([0, 3, 4, 5], [1, 2], 45)
+
+
+def test_once_something_leaves_there_is_room_for_some_turns() -> None:
+    roles = ["user", "assistant"] * 20 + ["user"]
+    fit = context.fit(roles, [50] * 41, 2060, 2000, 250)
+    assert fit.total <= 2000 * context.AFTER_CUT
+    assert fit.left_out == list(range(len(fit.left_out)))
+    assert len(fit.left_out) % 2 == 0
+
+
+def test_the_newest_question_may_use_the_reserve() -> None:
+    fit = context.fit(["user"], [90], 95, 100, 25)
+    assert fit.kept == [0]
+
+
+def test_a_question_that_is_too_large_is_refused_with_numbers() -> None:
+    with pytest.raises(context.TooLarge) as raised:
+        context.fit(ROLES, [10, 20, 20, 20, 20, 200], 300, 200, 50)
+    assert (raised.value.tokens, raised.value.limit) == (220, 200)
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=30), st.integers(64, 1000))
+def test_never_cuts_what_must_stay(spans: list[int], limit: int) -> None:
+    roles = ["system", *(("user", "assistant")[index % 2] for index in range(len(spans)))]
+    if roles[-1] == "assistant":
+        roles.append("user")
+    spans = (spans * 2)[: len(roles)] if len(spans) > 1 else spans * len(roles)
+    total = sum(spans) + 7
+    reserve = context.reserve_for(limit)
+    if 7 + spans[0] + spans[-1] > limit:  # what must stay does not fit
+        with pytest.raises(context.TooLarge):
+            context.fit(roles, spans, total, limit, reserve)
+        return
+    fit = context.fit(roles, spans, total, limit, reserve)
+    assert 0 in fit.kept
+    assert len(roles) - 1 in fit.kept
+    assert fit.total <= limit
+    assert sorted(fit.kept + fit.left_out) == list(range(len(roles)))
+    assert fit.total == total - sum(spans[index] for index in fit.left_out)
+    assert all(roles[index] != "assistant" or index - 1 in fit.kept for index in fit.kept)
+
+
+def test_reserve() -> None:
+    assert context.reserve_for(8192) == context.RESERVE
+    assert context.reserve_for(1000) == 250
+    assert context.reserve_for(8192, max_tokens=20) == 20
+
+
+def reply(tokens: int, left_out: list[str], model_id: str = "m", n_ctx: int = 100) -> Message:
+    made = GenerationFacts(
+        prompt_tokens=tokens, cached_tokens=0, completion_tokens=5, prompt_s=0, decode_s=0, ttft_s=0, seed=0,
+        finish_reason="stop",
+    )  # fmt: skip
+    facts = ReplyFacts(model_id=model_id, n_ctx=n_ctx, tokenizer="v", generation=made, left_out=left_out)
+    return Message(id="r", conversation_id="c", parent_id="u", role=Role.ASSISTANT, text="text", facts=facts)
+
+
+USER = Message(id="u2", conversation_id="c", parent_id="r", role=Role.USER, text="x" * 30)
+
+
+def test_what_was_left_out_stays_out_for_the_same_window() -> None:
+    assert context.still_left_out([reply(50, ["a", "b"]), USER], "m", 100) == {"a", "b"}
+    assert context.still_left_out([reply(50, ["a"]), USER], "m", 200) == set()
+    assert context.still_left_out([reply(50, ["a"]), USER], "other", 100) == set()
+
+
+def test_what_is_known_of_the_length() -> None:
+    assert context.known_so_far([reply(50, []), USER], "v") == (55, 30)
+    assert context.known_so_far([reply(50, []), USER], "other vocabulary") == (0, 34)
+    assert context.may_overflow(55, 30, 80, 20)
+    assert not context.may_overflow(55, 30, 100, 20)

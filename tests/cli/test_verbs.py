@@ -1,0 +1,143 @@
+"""The verbs that only look, and the doors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.__main__ import _window_asked, main
+from app.base.version import version
+from tests.support.command import ROOT, inglenook, json_of
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.mark.usefixtures("starter_model")
+def test_doctor(home: Path) -> None:
+    report = json_of(home, "doctor")
+    wanted = {
+        "version", "python", "llama_cpp", "llama_cpp_build", "devices", "data_dir", "models", "database", "problems",
+    }  # fmt: skip
+    assert wanted <= report.keys()
+    assert report["version"] == version()
+    assert report["llama_cpp"]
+    assert report["llama_cpp_build"]
+    assert [device["kind"] for device in report["devices"]].count("cpu") == 1
+    assert report["data_dir"] == str(home)
+    assert report["database"]["ok"] is True
+    assert report["database"]["schema"]
+    assert report["problems"] == []
+    assert [model["is_starter"] for model in report["models"]] == [True]
+    plain = inglenook(home, "doctor")
+    assert plain.returncode == 0
+    assert "Everything is in order." in plain.stdout
+
+
+def test_doctor_says_what_is_wrong(home: Path) -> None:
+    home.mkdir()
+    (home / "inglenook.db").write_bytes(b"not a database" * 1000)
+    (home / "settings.json").write_text("{")
+    (home / "models").mkdir()
+    (home / "models" / "cut.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    done = inglenook(home, "doctor", "--json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["database"] == {"ok": False, "schema": None}
+    assert len(report["problems"]) == 3
+    assert all(problem.endswith(".") for problem in report["problems"])
+    assert (home / "inglenook.db").read_bytes() == b"not a database" * 1000
+
+
+@pytest.mark.usefixtures("starter_model")
+def test_models(home: Path, starter_model: Path) -> None:
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "My model.gguf").symlink_to(starter_model)
+    (home / "models" / "Big-00001-of-00002.gguf").write_bytes(b"GGUF")
+    (home / "models" / "Big-00002-of-00002.gguf").write_bytes(b"GGUF")
+    listed = json_of(home, "models", "list")
+    assert [Path(model["path"]).name for model in listed] == [
+        "Big-00001-of-00002.gguf",
+        "My model.gguf",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+    ]
+    assert listed[0]["problem"]
+    assert [model["is_starter"] for model in listed] == [False, False, True]
+    assert listed[2]["license"].lower() == "apache-2.0"
+    assert listed[2]["quantization"] == "Q4_1"
+    again = json_of(home, "models", "list")
+    assert [model["id"] for model in again] == [model["id"] for model in listed]
+    assert "comes with Inglenook" in inglenook(home, "models", "list").stdout
+
+
+def test_version_and_help(home: Path) -> None:
+    assert inglenook(home, "--version").stdout == f"Inglenook {version()}\n"
+    for arguments in (("--help",), ("ask", "--help"), ("chats", "--help")):
+        done = inglenook(home, *arguments)
+        assert done.returncode == 0
+        assert "Usage: inglenook" in done.stdout
+    assert not home.exists()
+
+
+def test_data_dir_comes_before_the_environment(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert inglenook(home, "--data-dir", str(other), "chats", "list").returncode == 0
+    assert (other / "inglenook.db").is_file()
+    assert not home.exists()
+
+
+def test_without_a_display_the_headless_command_is_shown(home: Path) -> None:
+    done = inglenook(home)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert 'inglenook ask "' in done.stderr
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "window"),
+    [
+        ([], (True, None)),
+        (["--data-dir", "/x"], (True, "/x")),
+        (["--data-dir=/x"], (True, "/x")),
+        (["--data-dir"], (False, None)),
+        (["ask", "x"], (False, None)),
+        (["--version"], (False, None)),
+    ],
+)
+def test_doors(arguments: list[str], window: tuple[bool, str | None]) -> None:
+    assert _window_asked(arguments) == window
+
+
+def test_the_worker_s_door_is_chosen_before_anything_heavy_is_imported() -> None:
+    heavy = "('PySide6', 'sqlalchemy', 'click', 'app.bootstrap')"
+    code = f"import sys, app.__main__; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_building_the_application_imports_no_store() -> None:
+    code = "import sys, app.bootstrap; print([m for m in ('sqlalchemy', 'alembic', 'PySide6') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_data_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+    done = inglenook(blocked / "home", "chats", "list")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_main_returns_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert version() in capsys.readouterr().out

@@ -1,0 +1,73 @@
+"""Processes as /proc shows them: who descends from whom, and who is still there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+GUARD_S = 60.0
+TICK_S = 0.02
+
+
+def until(look: Callable[[], T], what: str, guard_s: float = GUARD_S, tick_s: float = TICK_S) -> T:
+    """Looks again and again until there is something true; returns it. For states that no signal tells of."""
+    deadline = time.monotonic() + guard_s
+    waiter = threading.Event()
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        waiter.wait(tick_s)
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie has)."""
+    state = _stat(pid)
+    return state is None or state[0] in "ZX"
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children and so on, those that have ended left out."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (stat := _stat(int(entry.name))) is not None and stat[0] not in "ZX":
+            parents.setdefault(int(stat[1]), []).append(int(entry.name))
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = parents.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def engine_of(pid: int) -> int | None:
+    """The engine process of an application."""
+    for child in descendants(pid):
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"--engine-worker" in words:
+            return child
+    return None
+
+
+def maps(pid: int, name: str) -> bool:
+    """Whether a process has a file of this name mapped into its memory."""
+    try:
+        return name in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent and so on; None when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -1,0 +1,77 @@
+"""Starts the application as `python -m app` does, with two windows into it: what it publishes, and what it shows.
+
+Every change is appended to a file at once, with the moment of the machine's monotonic clock, so that it survives a kill.
+What stands on the screen is told on request, as a screen reader would get it. Nothing else is different.
+
+    python -m tests.end_to_end.watched FILE_DESCRIPTOR CHANGES_FILE [arguments of the application]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import QSocketNotifier
+from PySide6.QtGui import QAccessible, QAccessibleInterface
+from PySide6.QtWidgets import QApplication
+
+from app import __main__, bootstrap
+from app.services.changes import Change
+from app.ui import application
+
+
+def main() -> int:
+    """Returns the application's exit code."""
+    line = socket.socket(fileno=int(sys.argv[1]))
+    changes = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    build, make_window = bootstrap.build, application.make_window
+
+    def note(change: Change) -> None:
+        fields = msgspec.to_builtins(change)
+        told = {"at_s": time.monotonic(), "change": type(change).__name__, **fields}
+        os.write(changes, json.dumps(told).encode() + b"\n")
+
+    def building(*places: Any) -> bootstrap.Application:
+        made = build(*places)
+        made.publisher.subscribe(note)
+        return made
+
+    def making(*parts: Any) -> Any:
+        window = make_window(*parts)
+        notifier = QSocketNotifier(line.fileno(), QSocketNotifier.Type.Read, window)
+        notifier.activated.connect(lambda: answer(line))
+        return window
+
+    bootstrap.build, application.make_window = building, making  # type: ignore[assignment]
+    return __main__.main(sys.argv[3:])
+
+
+def answer(line: socket.socket) -> None:
+    """Tells what is on the screen, as one line of JSON."""
+    line.recv(1)
+    shown: list[str] = []
+    for widget in QApplication.topLevelWidgets():
+        if widget.isVisible():
+            read(QAccessible.queryAccessibleInterface(widget), shown)
+    line.sendall(json.dumps(shown).encode() + b"\n")
+
+
+def read(interface: QAccessibleInterface | None, shown: list[str]) -> None:
+    """Appends the words of everything visible below."""
+    if interface is None or not interface.isValid() or interface.state().invisible:
+        return
+    for kind in (QAccessible.Text.Name, QAccessible.Text.Value, QAccessible.Text.Description):
+        words = interface.text(kind)
+        if words and words not in shown:
+            shown.append(words)
+    for index in range(interface.childCount()):
+        read(interface.child(index), shown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

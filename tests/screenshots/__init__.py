@@ -1,0 +1,1 @@
+"""Pictures of every page and state, drawn by the real window."""

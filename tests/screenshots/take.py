@@ -1,0 +1,333 @@
+"""Draws every page and state in both themes and three sizes: `python -m tests.screenshots.take FOLDER [--only PART]`.
+
+Real widgets on values; nothing is loaded and no store is opened. `--fonts DIR` adds fonts, to see what a package shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from app.base.paths import Places
+from app.chat.messages import ReplyState
+from app.engine.values import ModelFile
+from app.services.changes import EngineState, ReplyChanged, ReplyGrew, TroubleChanged
+from app.ui.deeds import delete
+from app.ui.theme import style
+from app.ui.theme.theme import Theme
+from app.ui.widgets.focus_ring import FocusRing
+from app.ui.window import Window
+from tests.screenshots import content
+from tests.support.fake_application import FakeApplication, starter
+
+SIZES = ((1440, 900), (1024, 700), (880, 600))
+SETTLE_MS = 120
+
+
+@dataclass
+class Stage:
+    """One window on one fake application."""
+
+    application: FakeApplication
+    window: Window
+    conversation_id: str
+
+
+Scene = Callable[[Stage], None]
+
+
+def _ready(stage: Stage) -> None:
+    stage.application.loading.become(EngineState.READY, stage.application.library.models[0])
+
+
+def conversation(stage: Stage) -> None:
+    _ready(stage)
+    stage.window.open(stage.conversation_id)
+
+
+def streaming(stage: Stage) -> None:
+    application = stage.application
+    application.conversations.messages[stage.conversation_id] = [
+        _owned(stage, m) for m in content.turn(ReplyState.WRITING, content.ANSWER + content.END)
+    ]
+    from tests.support.fake_application import FakeLive
+
+    application.sending.live[stage.conversation_id] = FakeLive("m2")
+    conversation(stage)
+    change = ReplyChanged(conversation_id=stage.conversation_id, message_id="m2", state=ReplyState.WRITING)
+    stage.window.apply(change)
+    at = len(content.ANSWER + content.END)
+    stage.window.apply(ReplyGrew(conversation_id=stage.conversation_id, message_id="m2", offset=at, text=" € 277"))
+
+
+def _owned(stage: Stage, message: object) -> object:
+    import msgspec
+
+    return msgspec.structs.replace(message, conversation_id=stage.conversation_id)  # type: ignore[type-var]
+
+
+def first_start(stage: Stage) -> None:
+    stage.application.conversations.rows.clear()
+    stage.application.library.models = [starter()]
+    stage.window.sidebar.reload()
+    _ready(stage)
+    stage.window.new()
+
+
+def new_conversation(stage: Stage) -> None:
+    stage.window.new()
+    stage.window.conversation.composer.put(
+        "Put this letter into plain words, in a few short sentences:\n\nDear tenant,"
+    )
+
+
+def no_model(stage: Stage) -> None:
+    stage.application.library.models = []
+    stage.window.new()
+    stage.window.conversation.reload()
+
+
+def side_panel(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.conversation.show_panel(True)
+
+
+def settings_general(stage: Stage) -> None:
+    stage.window.show_settings("general")
+
+
+def settings_appearance(stage: Stage) -> None:
+    stage.window.show_settings("appearance")
+
+
+def settings_about(stage: Stage) -> None:
+    stage.window.show_settings("about")
+
+
+def picker(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.conversation.toggle_picker()
+
+
+def picker_loading(stage: Stage) -> None:
+    conversation(stage)
+    stage.application.loading.become(EngineState.LOADING, content.qwen(), fraction=0.46)
+    stage.window.conversation.toggle_picker()
+
+
+def picker_refused(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.conversation.toggle_picker()
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.qwen(),
+        sentence="This file is not a chat model: it holds a vocabulary only.",
+        detail="general.architecture = llama, 0 tensors",
+    )
+
+
+def search(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.frame.set_wanted(True)
+    stage.window.sidebar.search.setText("heat")
+    stage.window.sidebar._search()
+    stage.window.sidebar.results.step(1)
+
+
+def search_nothing(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.frame.set_wanted(True)
+    stage.window.sidebar.search.setText("zebra")
+    stage.window.sidebar._search()
+
+
+def find(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.show_find()
+    stage.window.conversation.find_bar.field.setText("the")
+    stage.window.conversation.find_bar._find()
+
+
+def rename(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.rename(stage.conversation_id)
+
+
+def toast(stage: Stage) -> None:
+    conversation(stage)
+    delete(stage.window, "c6")
+
+
+def banner(stage: Stage) -> None:
+    conversation(stage)
+    model = stage.application.library.models[0]
+    stage.application.loading.become(
+        EngineState.STARTING, model, sentence="It ran out of memory. What was written is kept.", restarted=True
+    )
+
+
+def banner_refused(stage: Stage) -> None:
+    conversation(stage)
+    stage.application.loading.become(
+        EngineState.FAILED, content.qwen(), sentence="The model needs 9.1 GB and 6.4 GB are free."
+    )
+
+
+def lost(stage: Stage) -> None:
+    messages = content.turn(
+        ReplyState.LOST,
+        content.ANSWER.split("### Side")[0],
+        facts=content.reply_facts(
+            error_code="engine_died", error_sentence="The model stopped unexpectedly while it was writing."
+        ),
+    )
+    stage.application.conversations.messages[stage.conversation_id] = [_owned(stage, m) for m in messages]
+    conversation(stage)
+
+
+def failed(stage: Stage) -> None:
+    messages = content.turn(
+        ReplyState.FAILED,
+        "",
+        thinking="",
+        facts=content.reply_facts(
+            generation=None,
+            error_code="prompt_too_long",
+            error_sentence="The message is longer than the model can read: 9,120 of 8,192 tokens.",
+        ),
+    )
+    stage.application.conversations.messages[stage.conversation_id] = [_owned(stage, m) for m in messages]
+    conversation(stage)
+
+
+def editing(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.conversation.verbs.begin_edit("m1")
+
+
+def keyboard_focus(stage: Stage) -> None:
+    conversation(stage)
+    stage.window.conversation.composer.field.setFocus()
+    stage.window.focusNextPrevChild(True)
+    stage.window.focusNextPrevChild(True)
+
+
+def trouble(stage: Stage) -> None:
+    stage.window._opened = False
+    stage.window.apply(
+        TroubleChanged(
+            code="database_corrupt",
+            sentence="The file with the conversations is damaged and was left as it is.",
+            detail="file is not a database (26)",
+        )
+    )
+
+
+SCENES: dict[str, Scene] = {
+    scene.__name__: scene
+    for scene in (
+        conversation,
+        streaming,
+        first_start,
+        new_conversation,
+        no_model,
+        side_panel,
+        settings_general,
+        settings_appearance,
+        settings_about,
+        picker,
+        picker_loading,
+        picker_refused,
+        search,
+        search_nothing,
+        find,
+        rename,
+        toast,
+        banner,
+        banner_refused,
+        lost,
+        failed,
+        editing,
+        keyboard_focus,
+        trouble,
+    )
+}
+
+
+def settle(milliseconds: int = SETTLE_MS) -> None:
+    """Lets timers and paints happen."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def take(scene: Scene, theme: Theme, ring: FocusRing, size: tuple[int, int], file: Path) -> None:
+    """Draws one picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        models: list[ModelFile] = [content.qwen(), starter()]
+        application = FakeApplication(Path(folder), models)
+        conversation_id = content.fill(application, content.done(), int(time.time() * 1000))
+        application.settings.change("appearance.theme", theme.preference)
+        application.settings.change("appearance.less_motion", True)
+        places = Places(content.HOME, content.HOME / "logs")
+        window = Window(application, theme, ring, places.data, "0.1.0", Path(folder) / "window.json")
+        application.publisher.subscribe(window.apply)
+        window.resize(*size)
+        window.show()
+        window.store_settled()
+        settle(20)
+        scene(Stage(application, window, conversation_id))
+        settle()
+        window.grab().save(str(file))
+        window.close()
+        window.deleteLater()
+        settle(0)
+
+
+def main() -> int:
+    """Draws what the arguments ask for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--theme", default="paper,night")
+    parser.add_argument("--size", default="")
+    parser.add_argument("--fonts", type=Path)
+    given = parser.parse_args()
+    qt = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(qt, QApplication)
+    if given.fonts:
+        for font in sorted(given.fonts.iterdir()):
+            QFontDatabase.addApplicationFont(str(font))
+    given.folder.mkdir(parents=True, exist_ok=True)
+    theme = Theme("paper", less_motion=True)
+    style.install(qt, theme)
+    ring = FocusRing(qt, theme)
+    count = 0
+    for preference in given.theme.split(","):
+        theme.set_preference(preference)
+        for name, scene in SCENES.items():
+            if given.only and name not in given.only.split(","):
+                continue
+            for width, height in SIZES:
+                if given.size and str(width) != given.size:
+                    continue
+                take(scene, theme, ring, (width, height), given.folder / f"{name}-{preference}-{width}.png")
+                count += 1
+    print(f"{count} pictures in {given.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

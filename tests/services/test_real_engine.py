@@ -1,0 +1,82 @@
+"""The services with the real engine and the starter model: what a script cannot show."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from app.base.paths import find_places
+from app.bootstrap import Application, build
+from app.chat.messages import ReplyState
+from app.engine.values import Sampling
+from app.services.changes import EngineChanged, EngineState, ReplyProgressed
+from app.services.sending import Choices
+from tests.support.application import Recorder
+
+pytestmark = pytest.mark.usefixtures("starter_model")
+
+BRIEF = Choices(sampling=Sampling(seed=1, max_tokens=24))
+
+
+@pytest.fixture
+def running_app() -> Iterator[tuple[Application, Recorder]]:
+    app = build(find_places())
+    seen = Recorder()
+    app.publisher.subscribe(seen)
+    app.settings.override("engine.n_ctx", 2048)
+    app.settings.override("engine.n_threads", 1)
+    try:
+        app.open()
+        yield app, seen
+    finally:
+        app.close()
+
+
+def test_the_next_turn_reads_only_what_is_new(running_app: tuple[Application, Recorder]) -> None:
+    app, seen = running_app
+    sent = app.sending.send(None, "Why is the sky blue?", choices=BRIEF)
+    first = seen.end_of(sent.reply_id).facts
+    other = app.sending.send(sent.conversation_id, "And at night?", choices=BRIEF)
+    second = seen.end_of(other.reply_id).facts
+    assert first is not None
+    assert second is not None
+    assert first.generation is not None
+    assert second.generation is not None
+    before = first.generation.prompt_tokens + first.generation.completion_tokens
+    assert second.generation.cached_tokens >= before - 2
+    assert second.generation.prompt_tokens - second.generation.cached_tokens < 25
+    assert second.tokenizer == first.tokenizer != ""
+    assert second.n_ctx == 2048
+
+
+def test_a_conversation_longer_than_the_window_goes_on(running_app: tuple[Application, Recorder]) -> None:
+    app, seen = running_app
+    app.settings.override("engine.n_ctx", 512)
+    words = "The lighthouse keeper counts the ships that pass in the fog. " * 9
+    sent = app.sending.send(None, words, choices=BRIEF)
+    for _ in range(3):
+        assert seen.end_of(sent.reply_id).state is ReplyState.DONE
+        sent = app.sending.send(sent.conversation_id, words, choices=BRIEF)
+    ended = seen.end_of(sent.reply_id)
+    assert ended.state is ReplyState.DONE, ended.facts
+    assert ended.facts is not None
+    assert ended.facts.left_out
+
+
+def test_killed_while_reading_a_long_prompt(running_app: tuple[Application, Recorder]) -> None:
+    app, seen = running_app
+    sent = app.sending.send(None, "All ships are counted in the fog. " * 150, choices=BRIEF)
+    seen.wait_for(ReplyProgressed, lambda c: c.message_id == sent.reply_id)
+    assert app.engine.pid is not None
+    os.kill(app.engine.pid, signal.SIGKILL)
+    ended = seen.end_of(sent.reply_id)
+    assert ended.state is ReplyState.LOST
+    assert app.conversations.body(sent.reply_id) == ("", "")
+    seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.restarted)
+    again = app.sending.regenerate(sent.reply_id)
+    seen.wait_for(ReplyProgressed, lambda c: c.message_id == again)
+    app.sending.stop(again)
+    assert seen.end_of(again).state is ReplyState.STOPPED
