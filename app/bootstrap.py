@@ -53,9 +53,7 @@ class Application:
     def __init__(self, places: Places, engine_command: Sequence[str]) -> None:
         self.places = places
         self.publisher = Publisher()
-        self.settings = SettingsFile(
-            places.settings, on_change=lambda names: self.publisher.publish(SettingsChanged(names=names))
-        )
+        self.settings = SettingsFile(places.settings, on_change=self._settings_changed)
         self.jobs = Jobs()
         self.ground = Ground(self.publisher)
         self.engine = Engine(engine_command, on_state=self._engine_changed)
@@ -116,6 +114,11 @@ class Application:
                 log.info("not saved at the end: %s", error.code)
             self.ground.closed()
             store.close()
+
+    def _settings_changed(self, names: tuple[str, ...]) -> None:
+        self.publisher.publish(SettingsChanged(names=names))
+        if "general.models_dir" in names:
+            self.jobs.submit(self.library.refresh)
 
     def _engine_changed(self, state: State, outcome: Outcome | None) -> None:
         self.loading.engine_changed(state, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not benchmarks or options.pairs < 1:
         names = ", ".join(name for one in BENCHMARKS for name in one.figures)
         parser.error(f"--pairs is at least 1, and --only one of: {names}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every `with` ends the processes it started
     figures: list[Figure] = []
     failed = False
     for one in benchmarks:

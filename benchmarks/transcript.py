@@ -29,7 +29,66 @@ REPLY_CHARS = 200_000
 TOKENS_PER_S = 500
 CHARS_PER_TOKEN = 4
 
-_WORDS = ["the", "of", "and", "a", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "his", "but", "at", "are", "this", "have", "from", "or", "had", "an", "which", "one", "would", "all", "there", "been", "who", "their", "boiler", "heat", "pump", "price", "office", "winter", "model", "token", "context", "window", "answer", "measure", "temperature", "reading", "letter", "question", "street", "morning", "garden", "language", "computer", "memory"]
+_WORDS = [
+    "the",
+    "of",
+    "and",
+    "a",
+    "to",
+    "in",
+    "is",
+    "that",
+    "for",
+    "it",
+    "as",
+    "was",
+    "with",
+    "be",
+    "by",
+    "on",
+    "not",
+    "he",
+    "his",
+    "but",
+    "at",
+    "are",
+    "this",
+    "have",
+    "from",
+    "or",
+    "had",
+    "an",
+    "which",
+    "one",
+    "would",
+    "all",
+    "there",
+    "been",
+    "who",
+    "their",
+    "boiler",
+    "heat",
+    "pump",
+    "price",
+    "office",
+    "winter",
+    "model",
+    "token",
+    "context",
+    "window",
+    "answer",
+    "measure",
+    "temperature",
+    "reading",
+    "letter",
+    "question",
+    "street",
+    "morning",
+    "garden",
+    "language",
+    "computer",
+    "memory",
+]
 _CODE = [
     "def total(rows, key='price'):",
     "    return sum(row[key] * 1.19 for row in rows if row)",
@@ -126,14 +185,9 @@ class SqliteConversations:
 
 
 def resident_mb() -> float:
-    """The resident memory of this process."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-    except OSError:
-        import psutil
-
-        return float(psutil.Process().memory_info().rss) / 2**20
+    """The resident memory of this process, as Linux counts it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -161,7 +215,7 @@ def _window(conversations: object) -> Transcript:
 
 
 def measure_open(conversations: object) -> dict[str, float]:
-    """`open_ms`: from the call to the end of the first paint. `memory_mb`: what that and the idle work after it added."""
+    """`open_ms`: from the call to the end of the first paint. `memory_mb`: what that and the idle work then added."""
     from PySide6.QtWidgets import QApplication
 
     transcript = _window(conversations)

@@ -41,8 +41,8 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming.")
 @click.pass_obj
 def ask(
-    front: Front, /, question: str | None, model: str | None, system: str | None, continued: str | None, temporary: bool,
-    ctx: int | None, threads: int | None, as_json: bool, **sampling: Any,
+    front: Front, /, question: str | None, model: str | None, system: str | None, continued: str | None,
+    temporary: bool, ctx: int | None, threads: int | None, as_json: bool, **sampling: Any,
 ) -> int:  # fmt: skip
     """Ask a model and get its answer. QUESTION may also come, or go on, on standard input."""
     text = whole_question(question, piped_text())

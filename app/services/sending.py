@@ -26,6 +26,7 @@ from app.services.ground import Ground
 from app.services.jobs import REPLIES, Jobs
 from app.services.keeping import Keeping
 from app.services.live import Live, LiveReplies, LiveReply
+from app.services.lookup import Lookup, copied, new_message
 from app.services.memory import Memory, Write
 from app.services.writing import Turn, Writing
 from app.settings.file import SettingsFile
@@ -63,6 +64,7 @@ class Sending:
     ) -> None:  # fmt: skip
         self._ground = ground
         self._memory = memory
+        self._lookup = Lookup(ground, memory)
         self._live = live_replies
         self._keeping = keeping
         self._writing = writing
@@ -91,23 +93,23 @@ class Sending:
     def edit(self, message_id: str, text: str) -> Sent:
         """Sends another wording of a message: a sibling of it. Nothing is overwritten."""
         _require_text(text)
-        message = self._message(message_id)
+        message = self._lookup.message(message_id)
         if message.role is not Role.USER:
             raise ServiceError("Only your own messages can be edited.")
         return self._add_turn(
-            self._conversation(message.conversation_id), message.parent_id, text, Choices(), new=False
+            self._lookup.conversation(message.conversation_id), message.parent_id, text, Choices(), new=False
         )
 
     def regenerate(self, reply_id: str, *, choices: Choices | None = None) -> str:
         """Asks for another reply to the same message; returns its id. A reply that is still being written is
         stopped."""
-        message = self._message(reply_id)
+        message = self._lookup.message(reply_id)
         parent_id = message.id if message.role is Role.USER else message.parent_id
         if parent_id is None:
             raise NoSuchThing("This reply answers nothing.", detail=reply_id)
         self.stop(reply_id)
-        conversation = self._conversation(message.conversation_id)
-        reply = _message_of(conversation.id, parent_id, Role.ASSISTANT)
+        conversation = self._lookup.conversation(message.conversation_id)
+        reply = new_message(conversation.id, parent_id, Role.ASSISTANT)
         self._begin(conversation, None, reply, choices or Choices(), new=False)
         return reply.id
 
@@ -152,7 +154,7 @@ class Sending:
         self, conversation_id: str | None, text: str, temporary: bool, choices: Choices
     ) -> tuple[Conversation, bool]:
         if conversation_id is not None and (not temporary or self._memory.is_temporary(conversation_id)):
-            return self._conversation(conversation_id), False
+            return self._lookup.conversation(conversation_id), False
         now = now_ms()
         conversation = Conversation(
             id=new_id(),
@@ -167,8 +169,8 @@ class Sending:
             return conversation, True
         path: list[Message] = []
         if conversation_id is not None:
-            source = self._conversation(conversation_id)
-            path = self._path(source.id, source.leaf_id)
+            source = self._lookup.conversation(conversation_id)
+            path = self._lookup.path(source.id, source.leaf_id)
             conversation = msgspec.structs.replace(
                 conversation,
                 title=source.title,
@@ -176,7 +178,7 @@ class Sending:
                 system_prompt=source.system_prompt if choices.system_prompt is None else choices.system_prompt,
                 sampling=choices.sampling or source.sampling,
             )
-        self._memory.hold(conversation, _copied(path, conversation.id), temporary=True)
+        self._memory.hold(conversation, copied(path, conversation.id), temporary=True)
         held = self._memory.conversation(conversation.id)
         assert held is not None
         return held, False
@@ -184,8 +186,8 @@ class Sending:
     def _add_turn(
         self, conversation: Conversation, parent_id: str | None, text: str, choices: Choices, *, new: bool
     ) -> Sent:
-        user = _message_of(conversation.id, parent_id, Role.USER, text)
-        reply = _message_of(conversation.id, user.id, Role.ASSISTANT)
+        user = new_message(conversation.id, parent_id, Role.USER, text)
+        reply = new_message(conversation.id, user.id, Role.ASSISTANT)
         self._begin(conversation, user, reply, choices, new=new)
         return Sent(conversation_id=conversation.id, message_id=user.id, reply_id=reply.id)
 
@@ -207,7 +209,7 @@ class Sending:
             conversation=conversation,
             parent_id=reply.parent_id or "",
             created_ms=reply.created_ms,
-            path=lambda: self._path(conversation.id, reply.parent_id),
+            path=lambda: self._lookup.path(conversation.id, reply.parent_id),
             stored=stored,
             sampling=choices.sampling or conversation.sampling or generation.sampling(),
             system_prompt=prompt or generation.system_prompt,
@@ -226,9 +228,7 @@ class Sending:
         if start:
             self._jobs.start(REPLIES, self._work)
 
-    def _store_turn(
-        self, conversation: Conversation, user: Message | None, reply: Message, new: bool
-    ) -> Write:
+    def _store_turn(self, conversation: Conversation, user: Message | None, reply: Message, new: bool) -> Write:
         if user is None:
             return lambda store: store.messages.add_reply(reply)
         return lambda store: store.messages.add_turn(conversation if new else None, user, reply)
@@ -291,51 +291,10 @@ class Sending:
                 self._publisher.publish(ConversationsChanged(ids=(live.conversation_id,)))
             live.ended.set()
 
-    # --- looking things up ------------------------------------------------------------------------------------------
-
-    def _conversation(self, conversation_id: str) -> Conversation:
-        held = self._memory.conversation(conversation_id)
-        found = held or self._ground.store.conversations.get(conversation_id)
-        if found is None:
-            raise NoSuchThing("This conversation is no longer there.", detail=conversation_id)
-        return found
-
-    def _message(self, message_id: str) -> Message:
-        return self._memory.message(message_id) or self._ground.store.messages.get(message_id)
-
-    def _path(self, conversation_id: str, leaf_id: str | None) -> list[Message]:
-        if leaf_id is None:
-            return []
-        tree = self._memory.tree(conversation_id)
-        return tree.path_to(leaf_id) if tree is not None else self._ground.store.messages.prompt_path(leaf_id)
-
 
 def _require_text(text: str) -> None:
     if not text.strip():
         raise NothingToSend("There is nothing to send: the message is empty.")
-
-
-def _message_of(conversation_id: str, parent_id: str | None, role: Role, text: str = "") -> Message:
-    return Message(
-        id=new_id(),
-        conversation_id=conversation_id,
-        parent_id=parent_id,
-        role=role,
-        text=text,
-        state=ReplyState.DONE if role is Role.USER else ReplyState.QUEUED,
-        created_ms=now_ms(),
-    )
-
-
-def _copied(path: list[Message], conversation_id: str) -> list[Message]:
-    """The same path with ids of its own, so that it shares nothing with the stored one."""
-    copies: list[Message] = []
-    for message in path:
-        parent_id = copies[-1].id if copies else None
-        copies.append(
-            msgspec.structs.replace(message, id=new_id(), conversation_id=conversation_id, parent_id=parent_id)
-        )
-    return copies
 
 
 def _wait(future: Future[None]) -> None:

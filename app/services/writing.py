@@ -78,7 +78,7 @@ class _Attempt:
         )
 
 
-class MessageTooLarge(InglenookError):
+class MessageTooLarge(InglenookError):  # noqa: N818 - as in errors.py
     """The newest message alone does not fit the model's window."""
 
     code = "message_too_large"

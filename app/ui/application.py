@@ -16,7 +16,6 @@ from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
 from app.base.paths import Places
-from app.base.version import version
 from app.ui.bridge import Bridge
 from app.ui.instance import Instance
 from app.ui.ports import ApplicationPort
@@ -28,6 +27,7 @@ from app.ui.window import Window
 log = logging.getLogger(__name__)
 
 OPEN = "inglenook-open"
+MARKS_VARIABLE = "INGLENOOK_MARKS"
 MARKS_VARIABLE = "INGLENOOK_MARKS"
 
 
@@ -122,19 +122,21 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
     load_fonts()
     appearance = application.settings.current.appearance
     theme = Theme(appearance.theme, less_motion=appearance.less_motion)
-    style.install(qt, theme)
-    qt.setWindowIcon(icons.application_icon(theme.colour("page"), theme.colour("ink"), theme.colour("ember")))
+    style.prepare(qt, theme)
     bridge = Bridge(application.publisher)
     window = make_window(application, theme, FocusRing(qt, theme), places)
+    style.follow(qt, theme)
     bridge.changed.connect(window.apply)
     opening = _Opening(application)
     opening.settled.connect(bridge.flush)
     opening.settled.connect(window.store_settled)
+    opening.settled.connect(lambda: _mark("ready"))
     window.retry_requested.connect(opening.start)
     marks = _Marks()
     if os.environ.get(MARKS_VARIABLE):
         window.painted.connect(marks.painted)
         opening.settled.connect(marks.settled)
+    window.painted.connect(lambda: _after_first_frame(qt, window, theme))
     window.painted.connect(opening.start)
     window.painted.connect(lambda: QTimer.singleShot(0, instance.listen))
     instance.show_requested.connect(window.come_forward)
@@ -149,7 +151,21 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
     return code
 
 
+def _after_first_frame(qt: QApplication, window: Window, theme: Theme) -> None:
+    _mark("first_paint")
+    icon = icons.application_icon(theme.colour("page"), theme.colour("ink"), theme.colour("ember"))
+    qt.setWindowIcon(icon)
+    window.setWindowIcon(icon)
+
+
+def _mark(name: str) -> None:
+    """Notes a moment of the start in the file that the variable names, for measurements."""
+    file = os.environ.get(MARKS_VARIABLE)
+    if file:
+        with Path(file).open("a", encoding="utf-8") as marks:
+            marks.write(f"{name} {time.time_ns()}\n")
+
+
 def make_window(application: ApplicationPort, theme: Theme, ring: FocusRing, places: Places) -> Window:
     """The window, not shown yet."""
-    state: Path = places.window_state
-    return Window(application, theme, ring, places.data, version(), state)
+    return Window(application, theme, ring, places.data, places.window_state)

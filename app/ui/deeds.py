@@ -28,7 +28,7 @@ def deeds(window: Window) -> dict[str, Callable[[], object]]:
         "find": window.show_find,
         "search": window.show_search,
         "sidebar": lambda: window.frame.set_wanted(not window.frame.sidebar_visible),
-        "panel": lambda: _on_page(window, lambda: page.show_panel(page.panel.isHidden())),
+        "panel": lambda: _on_page(window, lambda: page.show_panel(not page.panel_shown)),
         "models": lambda: _on_page(window, page.toggle_picker),
         "previous": lambda: step(window, -1),
         "next": lambda: step(window, 1),

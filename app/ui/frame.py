@@ -15,6 +15,13 @@ class _Shade(QWidget):
 
     pressed = Signal()
 
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), self._theme.colour("shadow"))
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.pressed.emit()
 
@@ -35,7 +42,7 @@ class Frame(QWidget):
         self._overlaid = False
         for widget in (sidebar, rail, pages):
             widget.setParent(self)
-        self._shade = _Shade(self)
+        self._shade = _Shade(theme, self)
         self._shade.pressed.connect(lambda: self.overlay(False))
         self._shade.hide()
         theme.changed.connect(self.update)

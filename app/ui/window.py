@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.chat.messages import SearchHit
-from app.services.changes import Change, SettingsChanged, TroubleChanged
+from app.services.changes import Change, ConversationsChanged, SettingsChanged, TroubleChanged
 from app.ui import window_state
 from app.ui.components.sidebar import Rail, Sidebar
 from app.ui.deeds import copy_diagnostics, deeds, delete, show_menu
 from app.ui.frame import Frame
 from app.ui.menus import Actions
 from app.ui.pages.conversation.page import ConversationPage
-from app.ui.pages.settings.page import SettingsPage
-from app.ui.pages.trouble.page import OPENING, TroublePage
+from app.ui.pages.trouble.codes import OPENING
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
 from app.ui.window_state import WindowState
+
+if TYPE_CHECKING:
+    from app.ui.pages.settings.page import SettingsPage
+    from app.ui.pages.trouble.page import TroublePage
 
 
 class Window(QMainWindow):
@@ -32,12 +37,13 @@ class Window(QMainWindow):
     retry_requested = Signal()
 
     def __init__(
-        self, application: ApplicationPort, theme: Theme, ring: FocusRing, data: Path, version: str, state_file: Path
+        self, application: ApplicationPort, theme: Theme, ring: FocusRing, data: Path, state_file: Path
     ) -> None:
         super().__init__()
         self.application = application
         self._theme = theme
         self._ring = ring
+        self._data = data
         self._state_file = state_file
         self._state = window_state.read(state_file)
         self._painted = self._opened = self._refused = False
@@ -46,11 +52,8 @@ class Window(QMainWindow):
         self.sidebar = Sidebar(application, theme)
         self.rail = Rail(theme)
         self.conversation = ConversationPage(application, theme)
-        self.settings = SettingsPage(application, theme, data, version)
-        self.trouble = TroublePage(theme, data)
         self.pages = QStackedWidget()
-        for page in (self.conversation, self.settings, self.trouble):
-            self.pages.addWidget(page)
+        self.pages.addWidget(self.conversation)
         self.frame = Frame(theme, self.sidebar, self.rail, self.pages)
         self.setCentralWidget(self.frame)
         self.actions_ = Actions(self, deeds(self))
@@ -77,11 +80,29 @@ class Window(QMainWindow):
         page.header.menu_requested.connect(lambda: show_menu(self))
         page.conversation_shown.connect(self._conversation_shown)
         page.panel_toggled.connect(lambda _shown: self.go(page))
-        self.settings.failed.connect(page.say)
-        self.settings.left.connect(lambda: self.go(page))
-        self.settings.diagnostics_requested.connect(lambda: copy_diagnostics(self))
-        self.trouble.retry_requested.connect(self._retry)
-        self.trouble.quit_requested.connect(self.close)
+
+    @cached_property
+    def settings(self) -> SettingsPage:
+        """The settings, built at the first visit."""
+        from app.ui.pages.settings.page import SettingsPage
+
+        page = SettingsPage(self.application, self._theme, self._data)
+        page.failed.connect(self.conversation.say)
+        page.left.connect(lambda: self.go(self.conversation))
+        page.diagnostics_requested.connect(lambda: copy_diagnostics(self))
+        self.pages.addWidget(page)
+        return page
+
+    @cached_property
+    def trouble(self) -> TroublePage:
+        """The page for a store that cannot be opened, built when it is needed."""
+        from app.ui.pages.trouble.page import TroublePage
+
+        page = TroublePage(self._theme, self._data)
+        page.retry_requested.connect(self._retry)
+        page.quit_requested.connect(self.close)
+        self.pages.addWidget(page)
+        return page
 
     # --- navigation -------------------------------------------------------------------------------------------------
 
@@ -116,23 +137,28 @@ class Window(QMainWindow):
         """Shows a page; without conversations there is only one."""
         if self._refused and not self._opened:
             page = self.trouble
-        if page is not self.settings:
-            self.settings.leave()
+        settings = self.__dict__.get("settings")
+        if settings is not None and page is not settings:
+            settings.leave()
         self.pages.setCurrentWidget(page)
-        there = page is self.settings
+        there = page is settings
         self.sidebar.settings.setChecked(there)
         self.rail.settings.setChecked(there)
-        panel = page is self.conversation and not self.conversation.panel.isHidden()
-        self.frame.show_for(railed=there, alone=page is self.trouble, panel=panel)
+        alone = page is not self.conversation and not there
+        panel = page is self.conversation and self.conversation.panel_shown
+        self.frame.show_for(railed=there, alone=alone, panel=panel)
         self.conversation.header.show_unfold(not self.frame.sidebar_visible)
-        self.actions_.enable(conversation=bool(self.conversation.conversation_id), usable=page is not self.trouble)
+        self.actions_.enable(conversation=bool(self.conversation.conversation_id), usable=not alone)
 
     def _conversation_shown(self, conversation_id: str) -> None:
         self.sidebar.list.show_opened(conversation_id)
-        conversation = self.conversation.conversation()
-        self.setWindowTitle(f"{conversation.title} – Inglenook" if conversation is not None else "Inglenook")
+        self._show_title()
         self.actions_.enable(conversation=bool(conversation_id), usable=True)
         self.sidebar.new.setEnabled(True)
+
+    def _show_title(self) -> None:
+        conversation = self.conversation.conversation()
+        self.setWindowTitle(f"{conversation.title} – Inglenook" if conversation is not None else "Inglenook")
 
     def _open_hit(self, hit: SearchHit) -> None:
         self.open(hit.conversation_id, hit.message_id)
@@ -160,7 +186,10 @@ class Window(QMainWindow):
             self.conversation.reload()
         self.sidebar.apply(change)
         self.conversation.apply(change)
-        self.settings.apply(change)
+        if "settings" in self.__dict__:
+            self.settings.apply(change)
+        if isinstance(change, ConversationsChanged):
+            self._show_title()
 
     def apply_appearance(self) -> None:
         """Takes theme and type from the settings."""
@@ -208,12 +237,13 @@ class Window(QMainWindow):
 
     def keep(self) -> None:
         """Keeps everything typed, and how the window stands."""
-        self.settings.leave()
+        if "settings" in self.__dict__:
+            self.settings.leave()
         self.conversation.flush()
         state = WindowState(
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
             sidebar=self.frame.wanted,
-            panel=not self.conversation.panel.isHidden(),
+            panel=self.conversation.panel_shown,
             conversation_id=self.conversation.conversation_id if self._opened else self._state.conversation_id,
         )
         window_state.write(self._state_file, state)

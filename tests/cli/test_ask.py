@@ -16,6 +16,7 @@ from tests.support.command import (
     environment,
     inglenook,
     json_of,
+    last_messages,
     log_text,
     one_sentence,
     start,
@@ -114,7 +115,7 @@ def test_ctrl_c_stops_keeps_and_says_130(home: Path) -> None:
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == b""
-    messages = json_of(home, "chats", "show", "last")["messages"]
+    messages = last_messages(home)
     assert messages[1]["state"] == "stopped"
     assert messages[1]["text"] == (begun + rest).decode().removesuffix("\n")
 
@@ -127,7 +128,7 @@ def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout[12:].strip() == "rc=141"
-    messages = json_of(home, "chats", "show", "last")["messages"]
+    messages = last_messages(home)
     assert messages[1]["state"] == "stopped"
     assert messages[1]["text"].startswith(done.stdout[:12])
 

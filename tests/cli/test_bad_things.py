@@ -15,7 +15,17 @@ from sqlcipher3 import dbapi2
 
 from tests.support import tiny_models
 from tests.support.application import gone, until
-from tests.support.command import ROOT, command, environment, inglenook, json_of, log_text, one_sentence, start
+from tests.support.command import (
+    ROOT,
+    command,
+    environment,
+    inglenook,
+    json_of,
+    last_messages,
+    log_text,
+    one_sentence,
+    start,
+)
 
 pytestmark = pytest.mark.usefixtures("starter_model")
 
@@ -51,7 +61,7 @@ def test_killed_while_streaming_loses_two_seconds_at_most(home: Path) -> None:
     connection = dbapi2.connect(str(home / "inglenook.db"))
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
-    messages = json_of(home, "chats", "show", "last")["messages"]
+    messages = last_messages(home)
     assert messages[1]["state"] == "lost"
     assert messages[1]["facts"] is None or messages[1]["facts"]["generation"] is None
     kept = messages[1]["text"].encode()
@@ -62,7 +72,7 @@ def test_killed_while_streaming_loses_two_seconds_at_most(home: Path) -> None:
     assert kept.startswith(old)
     again = json_of(home, "ask", "Go on", "--continue", "last", *SHORT)
     assert again["text"]
-    assert [m["role"] for m in json_of(home, "chats", "show", "last")["messages"]][2:] == ["user", "assistant"]
+    assert [m["role"] for m in last_messages(home)][2:] == ["user", "assistant"]
 
 
 def test_the_engine_killed_under_a_command(home: Path) -> None:
@@ -76,7 +86,7 @@ def test_the_engine_killed_under_a_command(home: Path) -> None:
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1
     assert errors.startswith("inglenook: ")
-    message = json_of(home, "chats", "show", "last")["messages"][1]
+    message = last_messages(home)[1]
     assert message["state"] == "lost"
     assert message["text"] == (begun + rest).decode().removesuffix("\n")
     assert message["facts"]["error_sentence"] in errors
@@ -91,7 +101,7 @@ def test_ended_from_outside(home: Path, number: signal.Signals) -> None:
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (128 + number, b"")
     assert all(gone(pid) for pid in children)
-    assert json_of(home, "chats", "show", "last")["messages"][1]["state"] == "stopped"
+    assert last_messages(home)[1]["state"] == "stopped"
 
 
 def test_two_at_once_both_finish(home: Path) -> None:
@@ -145,7 +155,7 @@ def test_a_template_that_raises(home: Path, tmp_path: Path) -> None:
     done = inglenook(home, "ask", "Hi", "--model", str(model), *SHORT)
     assert done.returncode == 1
     assert "template" in one_sentence(done)
-    assert json_of(home, "chats", "show", "last")["messages"][1]["state"] == "failed"
+    assert last_messages(home)[1]["state"] == "failed"
 
 
 def test_databases_that_cannot_be_used_are_not_touched(home: Path) -> None:
@@ -219,7 +229,7 @@ def test_standard_output_on_a_full_disk(home: Path) -> None:
     assert done.returncode == 1
     assert len(done.stderr.decode().splitlines()) == 1
     assert b"Traceback" not in done.stderr
-    assert json_of(home, "chats", "show", "last")["messages"][1]["state"] in ("stopped", "done")
+    assert last_messages(home)[1]["state"] in ("stopped", "done")
 
 
 def test_another_working_folder_cannot_change_what_runs(home: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,8 @@ def start(screen: Screen, home: Path, tmp_path: Path, expected_warnings: list[st
     """Starts windows. At the end none is left, and no log has a warning that the test did not expect."""
     windows: list[Window] = []
 
-    def begin(*arguments: str, at: Path = home, plain: bool = False, before: str = "") -> Window:
-        windows.append(Window(screen, at, *arguments, plain=plain, before=before))
+    def begin(*arguments: str, at: Path = home, **options: Any) -> Window:
+        windows.append(Window(screen, at, *arguments, **options))
         return windows[-1]
 
     yield begin

@@ -47,9 +47,9 @@ class Screen:
         assert done.returncode == 0, f"xdotool {' '.join(words)}: {done.stderr}"
         return done.stdout
 
-    def windows_of(self, pid: int) -> list[str]:
-        """The visible windows of a process."""
-        return self._xdotool("search", "--onlyvisible", "--pid", str(pid), "--name", "Inglenook").stdout.split()
+    def windows_of(self, pid: int, title: str = "Inglenook") -> list[str]:
+        """The visible windows of a process whose titles hold these words."""
+        return self._xdotool("search", "--all", "--onlyvisible", "--pid", str(pid), "--name", title).stdout.split()
 
     def title(self, window: str) -> str:
         """What the title bar would say."""
@@ -67,9 +67,7 @@ class Screen:
         head = struct.unpack_from(f">{_WORDS}I", data)
         assert head[_BITS] == 32
         start = head[_HEAD_BYTES] + head[_COLOURS] * _COLOUR_BYTES
-        image = QImage(
-            data[start:], head[_WIDTH], head[_HEIGHT], head[_LINE_BYTES], QImage.Format.Format_RGB32
-        ).copy()
+        image = QImage(data[start:], head[_WIDTH], head[_HEIGHT], head[_LINE_BYTES], QImage.Format.Format_RGB32).copy()
         PICTURES.mkdir(parents=True, exist_ok=True)
         assert image.save(str(PICTURES / f"{name}.png"))
         return image

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlcipher3 import dbapi2
 
 from tests.end_to_end.processes import descendants, engine_of, gone, until
 from tests.end_to_end.screen import Screen
+from tests.end_to_end.watched import TIMING_VARIABLE
 from tests.support.command import ROOT, environment
 
 LONG = "Write a very long story about a lighthouse keeper."
@@ -25,9 +27,15 @@ ORPHANS_S = 5.0
 
 
 class Window:
-    """`plain`: exactly `python -m app`. Otherwise it also tells what it publishes and shows (watched.py)."""
+    """`plain`: exactly `python -m app`. Otherwise it also tells what it publishes and shows (watched.py).
 
-    def __init__(self, screen: Screen, home: Path, *arguments: str, plain: bool = False, before: str = "") -> None:
+    `before` is a program that runs ours; `timing` makes the engine's supervisor less patient.
+    """
+
+    def __init__(
+        self, screen: Screen, home: Path, *arguments: str, plain: bool = False, before: Sequence[str] = (),
+        timing: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
         self.screen, self.home = screen, home
         home.parent.mkdir(exist_ok=True)
         number = len(list(home.parent.glob("window-*.stderr")))
@@ -36,11 +44,13 @@ class Window:
         self.stderr_path = home.parent / f"window-{number}.stderr"
         self._line, theirs = socket.socketpair()
         module = ["app"] if plain else ["tests.end_to_end.watched", str(theirs.fileno()), str(self._changes)]
-        command = [sys.executable, "-m", *module, "--data-dir", str(home), *arguments]
+        command = [*before, sys.executable, "-m", *module, "--data-dir", str(home), *arguments]
         shown = {"DISPLAY": screen.display, "QT_QPA_PLATFORM": "xcb", "INGLENOOK_MARKS": str(self._marks)}
+        if timing is not None:
+            shown[TIMING_VARIABLE] = json.dumps(timing)
         with self.stderr_path.open("wb") as stderr:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f'{before} exec "$@"', "sh", *command] if before else command,
+                command,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd=ROOT,
                 env=environment(home, **shown), pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip
@@ -48,7 +58,7 @@ class Window:
         self.pid = self.process.pid
         self.ended = False
 
-    # --- coming and going ---------------------------------------------------------------------------------------------
+    # --- coming and going -------------------------------------------------------------------------------------------
 
     def ready(self) -> Window:
         """Waits until the conversations are there (or were refused) and the keys reach the window."""
@@ -92,11 +102,12 @@ class Window:
     def end(self) -> None:
         """Whatever happened, nothing stays behind."""
         for pid in [] if self.ended else [*descendants(self.pid), self.pid]:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self._line.close()
 
-    # --- a person's hands and eyes --------------------------------------------------------------------------------------
+    # --- a person's hands and eyes ------------------------------------------------------------------------------------
 
     def keys(self, *names: str) -> None:
         """Presses keys."""
@@ -115,21 +126,30 @@ class Window:
         """The window's title."""
         return self.screen.title(self.id)
 
+    def click(self, words: str) -> None:
+        """Waits until something has exactly these words, and clicks on it."""
+        x, y = self.until(lambda: self.shown().get(words), f"something called '{words}'")
+        self.screen.do("mousemove", str(x), str(y), "click", "1")
+
     def words(self) -> str:
         """Everything that is written on the window, as a screen reader gets it."""
+        return "\n".join(self.shown())
+
+    def shown(self) -> dict[str, list[int]]:
+        """The same, with the place of each on the screen."""
         self._line.sendall(b"?")
         answer = b""
         while not answer.endswith(b"\n"):
             piece = self._line.recv(1 << 20)
             assert piece, f"the window ended: {self.stderr}"
             answer += piece
-        return "\n".join(json.loads(answer))
+        return dict(json.loads(answer))
 
     def shows(self, text: str) -> None:
         """Waits until this is written somewhere on the window."""
         self.until(lambda: text in self.words(), f"the words '{text}' on the window")
 
-    # --- what happened inside -------------------------------------------------------------------------------------------
+    # --- what happened inside -----------------------------------------------------------------------------------------
 
     def changes(self, kind: str, **fields: object) -> list[dict[str, Any]]:
         """What it published, of one kind and with these values."""

@@ -282,7 +282,7 @@ def take(scene: Scene, theme: Theme, ring: FocusRing, size: tuple[int, int], fil
         application.settings.change("appearance.theme", theme.preference)
         application.settings.change("appearance.less_motion", True)
         places = Places(content.HOME, content.HOME / "logs")
-        window = Window(application, theme, ring, places.data, "0.1.0", Path(folder) / "window.json")
+        window = Window(application, theme, ring, places.data, Path(folder) / "window.json")
         application.publisher.subscribe(window.apply)
         window.resize(*size)
         window.show()

@@ -68,7 +68,7 @@ def test_a_conversation_longer_than_the_window_goes_on(running_app: tuple[Applic
 
 def test_killed_while_reading_a_long_prompt(running_app: tuple[Application, Recorder]) -> None:
     app, seen = running_app
-    sent = app.sending.send(None, "All ships are counted in the fog. " * 150, choices=BRIEF)
+    sent = app.sending.send(None, "All ships are counted in the fog. " * 100, choices=BRIEF)
     seen.wait_for(ReplyProgressed, lambda c: c.message_id == sent.reply_id)
     assert app.engine.pid is not None
     os.kill(app.engine.pid, signal.SIGKILL)

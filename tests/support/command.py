@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from app.base.paths import Places
+from app.store.store import open_store
+
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 120.0
 
@@ -51,6 +56,17 @@ def json_of(home: Path, *arguments: str, piped: str | None = None) -> Any:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return json.loads(done.stdout)
+
+
+def last_messages(home: Path) -> list[dict[str, Any]]:
+    """The messages of the conversation updated last, as `chats show --json` has them, without a process for it."""
+    store = open_store(Places(home, home / "logs"))
+    try:
+        (conversation,) = store.conversations.list(limit=1)
+        ids = [entry.id for entry in store.messages.path(conversation.id)]
+        return [msgspec.to_builtins(message) for message in store.messages.get_many(ids)]
+    finally:
+        store.close()
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Conversations:
                 thinking=thinking,
                 state=state,
                 facts=facts,
-            )  # fmt: skip
+            )
         )
         return message_id
 

@@ -13,7 +13,7 @@ from app.engine.worker.sequences import Slot
 from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary
 
-DELTA_INTERVAL_S = 0.016  # a frame of a screen: more Deltas could not be shown, and each costs both processes
+DELTA_INTERVAL_S = 0.02  # about a frame of a screen: more could hardly be shown, and each costs both processes
 
 STOP, LENGTH, STOPPED = "stop", "length", "stopped"
 

@@ -30,9 +30,9 @@ class _Mark(QWidget):
 
 
 class Banner(Surface):
-    """Hidden until something is said. `key` names the trouble, so that its end takes away only its own banner."""
+    """Tells when it is to be shown. `key` names the trouble, so that its end takes away only its own banner."""
 
-    closed = Signal(str)
+    shown = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "ochre_tint", radius=tokens.RADIUS_BLOCK, parent=parent)
@@ -56,10 +56,9 @@ class Banner(Surface):
         row.addLayout(words, 1)
         row.addWidget(self.action, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._close, 0, Qt.AlignmentFlag.AlignVCenter)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
-        self.hide()
 
     def say(
         self,
@@ -84,13 +83,13 @@ class Banner(Surface):
         self.action.updateGeometry()
         self.setAccessibleName(f"{title} {detail}".strip())
         self.updateGeometry()
-        self.show()
+        self.shown.emit(True)
 
     def unsay(self, key: str) -> None:
         """Takes the message away if it is still the one of this key."""
         if self.key == key:
             self.key = ""
-            self.hide()
+            self.shown.emit(False)
 
     def _pressed(self) -> None:
         act = self._act
@@ -99,6 +98,5 @@ class Banner(Surface):
             act()
 
     def _dismiss(self) -> None:
-        key, self.key = self.key, ""
-        self.hide()
-        self.closed.emit(key)
+        self.key = ""
+        self.shown.emit(False)

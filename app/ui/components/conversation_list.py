@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -203,9 +203,9 @@ class ConversationList(QListView):
         self._hover(self.indexAt(event.position().toPoint()))
         super().mouseMoveEvent(event)
 
-    def leaveEvent(self, event: QEvent) -> None:
+    def leaveEvent(self, event: object) -> None:
         self._hover(QModelIndex())
-        super().leaveEvent(event)
+        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def _hover(self, index: QModelIndex) -> None:
         if self.hovered != index:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
-from app.chat.messages import Conversation
 from app.engine.values import Sampling
 from app.ui.components.sampling import SamplingControls
 from app.ui.theme import tokens
@@ -128,10 +127,3 @@ class SidePanel(Surface):
     def _tell_prompt(self) -> None:
         self._wait.stop()
         self.system_prompt_changed.emit(self.prompt.toPlainText().strip())
-
-
-def values_of(conversation: Conversation | None, defaults: Sampling) -> tuple[Sampling, str]:
-    """The sampling and the system prompt that hold for a conversation; none means a new one."""
-    if conversation is None:
-        return defaults, ""
-    return conversation.sampling or defaults, conversation.system_prompt

@@ -234,6 +234,7 @@ class Sidebar(Surface):
             self._show_page()
 
     def _search(self) -> None:
+        self._wait.stop()
         text = self.search.text().strip()
         try:
             hits: list[SearchHit] = self._application.conversations.search(text) if text else []
@@ -250,7 +251,6 @@ class Sidebar(Surface):
 
     def _take_hit(self) -> None:
         if self._wait.isActive():
-            self._wait.stop()
             self._search()
         self.results.choose_current()
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QRectF, Qt
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QApplication, QSlider, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
 
 _OUTSIDE = tokens.FOCUS_GAP + tokens.FOCUS_WIDTH
 
@@ -48,6 +53,8 @@ class FocusRing(QObject):
         return self._target
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        from PySide6.QtCore import QEvent  # its enumerations take tens of milliseconds, not before the first frame
+
         if watched is self._target:
             if event.type() in (QEvent.Type.Hide, QEvent.Type.ParentChange):
                 self._leave()

@@ -85,6 +85,7 @@ class Paragraph(QLabel):
         self._theme = theme
         self._use = use
         self._role = role
+        self._measured: tuple[tuple[str, int], int] = (("", 0), 0)
         self.setTextFormat(Qt.TextFormat.PlainText)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
@@ -110,7 +111,10 @@ class Paragraph(QLabel):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        return self._lay_out(width, None) if self.text() else 0
+        key = (self.text(), width)
+        if self._measured[0] != key:
+            self._measured = (key, self._lay_out(width, None) if self.text() else 0)
+        return self._measured[1]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

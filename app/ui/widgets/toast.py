@@ -20,8 +20,6 @@ from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.surfaces import SHADOW_MARGIN, paint_shadow
 
-HEIGHT = 44
-
 
 class _ToastButton(QAbstractButton):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
@@ -116,9 +114,9 @@ class Toast(QWidget):
         width = min(width, widest)
         self.setGeometry(
             centre - width // 2 - SHADOW_MARGIN,
-            bottom - HEIGHT - SHADOW_MARGIN,
+            bottom - tokens.TOAST_HEIGHT - SHADOW_MARGIN,
             width + 2 * SHADOW_MARGIN,
-            HEIGHT + 2 * SHADOW_MARGIN,
+            tokens.TOAST_HEIGHT + 2 * SHADOW_MARGIN,
         )
 
     def _animate(self, start: float, end: float, milliseconds: int) -> None:

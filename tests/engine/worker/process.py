@@ -1,4 +1,4 @@
-"""A real worker process and a thread that reads its events; the loop of a worker in this process, for looking inside."""
+"""A real worker process and a thread that reads its events; a worker's loop in this process, for looking inside."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the cache gives back is what reading anew would have given, for every kind of memory.
 
-llama.cpp's numbers depend on how a prompt was sliced, so equal means: bit-equal to a control that decoded the same tokens in
-the same slices. Against another slicing only closeness can be asked for.
+llama.cpp's numbers depend on how a prompt was sliced, so equal means: bit-equal to a control that decoded the same
+tokens in the same slices. Against another slicing only closeness can be asked for.
 """
 
 from __future__ import annotations

@@ -98,8 +98,9 @@ def test_a_long_ordinary_conversation_is_within_the_limits() -> None:
     messages = [{"role": "user" if i % 2 == 0 else "assistant", "content": f"{i} " + "word " * 400} for i in range(400)]
     source = (
         "{%- set ns = namespace(text='', last=messages | length - 1) -%}{%- for m in messages -%}"
-        "{%- set content = m.content.split('</think>')[-1].lstrip('\n') if m.role == 'assistant' else m.content | trim -%}"
-        "{{ '<|im_start|>' + m.role + '\n' ~ content + '<|im_end|>\n' }}{{ '' if loop.last else messages[loop.index].role[:0] }}"
+        "{%- set content = m.content.split('</think>')[-1].lstrip('\n') if m.role == 'assistant' else m.content -%}"
+        "{{ '<|im_start|>' + m.role + '\n' ~ content + '<|im_end|>\n' }}"
+        "{{ '' if loop.last else messages[loop.index].role[:0] }}"
         "{%- endfor -%}"
     )
     text = make(source).render(messages, {}, add_generation_prompt=True)

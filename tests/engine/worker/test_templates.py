@@ -73,7 +73,8 @@ def test_messages_are_read_only() -> None:
     "source",
     ["{% if %}", "{{ 1 / 0 }}", "{{ messages[0].no.such }}", "{{ messages[5].content }}", "{% include 'other' %}",
      "{{ raise_exception('no') }}", "{{ 'a' + 1 }}", "{{ nothing() }}", "{{ messages | nosuchfilter }}",
-     "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ messages.__init__.__globals__ }}", "{% for x in 5 %}{% endfor %}"],
+     "{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ messages.__init__.__globals__ }}",
+     "{% for x in 5 %}{% endfor %}"],
 )  # fmt: skip
 def test_a_broken_template_says_so(source: str) -> None:
     with pytest.raises(PromptTemplateError) as caught:

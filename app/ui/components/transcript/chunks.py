@@ -113,7 +113,7 @@ class Chunker:
     def rest(self, text: str) -> list[Chunk]:
         """What follows `closed`, up to the end of `text`, as if the text ended there: at most two chunks."""
         if self._at >= len(text):
-            return [self._open] if self._open.end > self._open.start else []
+            return [copy(self._open)] if self._open.end > self._open.start else []
         other = copy(self)
         other.closed, other._open, other._widths = [], copy(self._open), list(self._widths)
         other._line(text[self._at :], self._at, len(text))

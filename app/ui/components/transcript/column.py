@@ -8,39 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
 
-from app.chat.messages import Message, PathEntry, ReplyState
+from app.chat.messages import PathEntry
 from app.ui.components.transcript.heights import Heights
 from app.ui.components.transcript.looks import END_GAP, Looks
 from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row, guess_height
 
 KEPT_PIECES = 80
-
-
-class ConversationsLike(Protocol):
-    """Where messages come from."""
-
-    def path(self, conversation_id: str) -> list[PathEntry]: ...
-    def message(self, message_id: str) -> Message: ...
-    def body(self, message_id: str) -> tuple[str, str]: ...
-    def siblings(self, message_id: str) -> list[str]: ...
-
-
-class Place(NamedTuple):
-    """A chunk: row, part (0 thinking, 1 answer) and number of the chunk."""
-
-    row: int
-    part: int
-    chunk: int
-
-
-class Anchor(NamedTuple):
-    """A place on the screen and its distance from the top of the view. `place.chunk` -1 is the top of the row."""
-
-    place: Place
-    below_top: int
 
 
 class Column:
@@ -316,7 +292,3 @@ class Column:
             for i in range(first, last + 1)
             if i == index or self.has_piece(row, part, i)
         )
-
-    def live(self) -> list[int]:
-        """The rows that may still grow."""
-        return [n for n, row in self.rows.items() if row.state.live or row.state is ReplyState.QUEUED]

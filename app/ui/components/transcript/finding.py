@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.ui.components.transcript.column import Column, ConversationsLike, Place
+from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.places import ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, Row
 
 FIRST_SLICE_S = 0.06

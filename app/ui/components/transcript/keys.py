@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QPoint, QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QPainter, QTextCursor
 
 from app.ui.components.transcript import accessible
-from app.ui.components.transcript.column import Place
+from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.rows import ANSWER
 from app.ui.components.transcript.selection import START, Point, end_of
 from app.ui.components.transcript.spots import Spot, spots

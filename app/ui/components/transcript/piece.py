@@ -7,7 +7,7 @@ from math import ceil
 from typing import cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QAbstractTextDocumentLayout, QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
+from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
 
 from app.ui.components.transcript.building import PAD, Builder, Notes
 from app.ui.components.transcript.chunks import Chunk, Kind
@@ -111,6 +111,8 @@ class Piece:
         self.document.setTextWidth(width)
         self.height = ceil(self.document.documentLayout().documentSize().height())  # this lays out
         self.ornaments = list(self._find_ornaments())
+        if self.notes.boxes:  # Qt leaves the last margin of a document out of its size
+            self.height = max(self.height, ceil(max(rect.bottom() for _kind, rect, _text in self.ornaments)))
         return self.height
 
     # -- what is painted around the text ----------------------------------------------------------------------------
@@ -135,9 +137,13 @@ class Piece:
     def _extent(self, start: int, end: int) -> tuple[float, float]:
         """The top of the first and the bottom of the last line of [start, end]."""
         first, last = self.document.findBlock(start), self.document.findBlock(end)
-        top = first.layout().lineAt(0).y() + self._block_rect(first).top()
-        line = last.layout().lineAt(last.layout().lineCount() - 1)
-        return top, line.y() + line.height() + self._block_rect(last).top()
+        top, bottom = self._block_rect(first).top(), self._block_rect(last).bottom()
+        if first.layout().lineCount():
+            top += first.layout().lineAt(0).y()
+        if last.layout().lineCount():
+            line = last.layout().lineAt(last.layout().lineCount() - 1)
+            bottom = line.y() + line.height() + self._block_rect(last).top()
+        return top, bottom
 
     def _find_ornaments(self) -> Iterator[Ornament]:
         notes, looks = self.notes, self.looks
@@ -152,35 +158,26 @@ class Piece:
             yield "rule", QRectF(0, round(bottom) - 1, self.width, 1), ""
         for start, end in notes.codes:
             for rect, line, a, b in self._lines(start, end):
-                left, right = sorted((x_of(line, a), x_of(line, b)))
+                x, right = sorted((x_of(line, a), x_of(line, b)))
                 middle = rect.center().y()
                 half = min(rect.height() / 2 - 1, looks.text_size * 0.68)
                 origin = rect.left() - line.rect().left()
-                yield "code", QRectF(origin + left, middle - half + 0.5, right - left, 2 * half), ""
+                yield "code", QRectF(origin + x, middle - half + 0.5, right - x, 2 * half), ""
         for position, mark, indent in notes.marks:
             block = self.document.findBlock(position)
             if not block.layout().lineCount():
                 continue
             line = block.layout().lineAt(0)
             rect = line.rect().translated(self._block_rect(block).topLeft())
-            left: float = rect.left() - indent
-            if block.textDirection() == Qt.LayoutDirection.RightToLeft:
-                left = rect.right()
-            box = QRectF(left, rect.top(), indent, rect.height())
+            mirrored = block.textDirection() == Qt.LayoutDirection.RightToLeft
+            box = QRectF(rect.right() if mirrored else rect.left() - indent, rect.top(), indent, rect.height())
             if mark == "•":
-                yield (
-                    "dot",
-                    QRectF(left + (3 if left < rect.left() else indent - 7), box.center().y() - 2 + 1, 4, 4),
-                    "",
-                )
+                x = box.right() - 7 if mirrored else box.left() + 3
+                yield "dot", QRectF(x, box.center().y() - 1, 4, 4), ""
             elif mark[0] == "[":
-                yield "task", QRectF(left, box.center().y() - 7, 14, 14), mark
+                yield "task", QRectF(box.left(), box.center().y() - 7, 14, 14), mark
             else:
                 yield "number", box, mark
-
-    def paint_context(self) -> QAbstractTextDocumentLayout.PaintContext:
-        """A context in which the caller may set selections and clip."""
-        return QAbstractTextDocumentLayout.PaintContext()
 
     # -- positions --------------------------------------------------------------------------------------------------
 
@@ -242,7 +239,7 @@ class Piece:
             row = (table.firstPosition(), table.cellAt(cursor).row()) if table else None
             if row is not None and row == row_before:
                 lines[-1] += f"\t{text}"
-            elif text or table or self.chunk.kind is not Kind.PROSE or block.next().isValid():
+            elif text or table or self.chunk.kind is not Kind.PROSE:
                 lines.append(text)
             row_before = row
             block = block.next()

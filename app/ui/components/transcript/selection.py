@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app.ui.components.transcript.column import Column, ConversationsLike
+from app.ui.components.transcript.column import Column
+from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
 FAR = 1 << 30

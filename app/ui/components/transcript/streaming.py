@@ -1,4 +1,4 @@
-"""Growth of live replies: joins what arrives, shows it twenty times a second, holds back half lines that would flicker.
+"""Growth of live replies: joins what arrives, shows it twenty times a second, holds back half lines.
 
 It knows texts and rows, nothing of pixels.
 """
@@ -11,22 +11,23 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.chat.messages import ReplyState
 from app.services.changes import ReplyChanged, ReplyGrew, ReplyProgressed
-from app.ui.components.transcript.column import Column, ConversationsLike
+from app.ui.components.transcript.column import Column
+from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
 FLUSH_MS = 50
-_HALF = re.compile(r"^ {0,3}(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
+_HALF = re.compile(r" {0,3}(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
 
 
 def held_back(text: str) -> int:
-    """How many characters of the unfinished last line wait: a fence or a table row is shown only when it is complete."""
+    """How many characters of the unfinished last line wait: fences and table rows are shown only complete."""
     start = text.rfind("\n") + 1
     length = len(text) - start
     return length if 0 < length < 1000 and _HALF.match(text, start) else 0
 
 
 class Streaming(QObject):
-    """Feeds the rows of live replies. `grown`: the row, and the pixel in it below which it changed."""
+    """Feeds the rows of live replies. `grown`: the row, and the pixel of it below which it changed."""
 
     about_to_grow = Signal()
     grown = Signal(int, int)

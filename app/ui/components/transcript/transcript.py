@@ -21,10 +21,10 @@ from PySide6.QtWidgets import QWidget
 
 from app.services.changes import Change, PathChanged, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.ui.components.transcript import accessible
-from app.ui.components.transcript.column import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.deeds import Deeds
 from app.ui.components.transcript.keys import Keys
 from app.ui.components.transcript.looks import ThemeLike
+from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.pointing import Pointing
 from app.ui.components.transcript.rows import ANSWER
 from app.ui.components.transcript.selection import START, copied_text, end_of

@@ -11,14 +11,16 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from app.ui.components.transcript.column import Anchor, Column, ConversationsLike, Place
+from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.finding import Finding
 from app.ui.components.transcript.idle import Idle
 from app.ui.components.transcript.looks import END_GAP, OVERHANG, Looks, ThemeLike
-from app.ui.components.transcript.painting import RowPainter, State, jump_button
+from app.ui.components.transcript.painting import RowPainter
 from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, text_width
 from app.ui.components.transcript.selection import Selection
+from app.ui.components.transcript.surroundings import State, jump_button
 
 PULSE_MS = 900
 PULSE_STEP_MS = 80

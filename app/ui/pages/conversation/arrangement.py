@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from app.ui.theme import tokens
@@ -11,36 +10,14 @@ _NONE = QSizePolicy.Policy.Fixed
 _ALL = QSizePolicy.Policy.Expanding
 
 
-class _Row(QWidget):
-    """Centres one widget; goes with its margins when the widget hides."""
-
-    def __init__(self, widget: QWidget, above: int, below: int) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(tokens.SIDE_MARGIN, above, tokens.SIDE_MARGIN, below)
-        row.setSpacing(0)
-        row.addStretch(0)
-        row.addWidget(widget, 1)
-        row.addStretch(0)
-        if widget.isHidden():
-            self.hide()
-        widget.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ShowToParent:
-            self.show()
-        elif event.type() == QEvent.Type.HideToParent:
-            self.hide()
-        return False
-
-
 class Arrangement:
     """Owns the layouts of a page. Everything in the column has the same width and centre."""
 
-    def __init__(self, page: QWidget, header: QWidget, panel: QWidget) -> None:
-        self._column: list[QWidget] = []
+    def __init__(self, page: QWidget, header: QWidget) -> None:
+        self._holders: dict[QWidget, QWidget] = {}
         self._width = tokens.COLUMNS["normal"]
         self._spaces: list[QSpacerItem] = []
+        self._slots: dict[str, QVBoxLayout] = {}
         self._body = QVBoxLayout()
         self._body.setContentsMargins(0, 0, 0, 0)
         self._body.setSpacing(0)
@@ -49,22 +26,52 @@ class Arrangement:
         left.setSpacing(0)
         left.addWidget(header)
         left.addLayout(self._body, 1)
-        whole = QHBoxLayout(page)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addLayout(left, 1)
-        whole.addWidget(panel)
-        panel.hide()
+        self._whole = QHBoxLayout(page)
+        self._whole.setContentsMargins(0, 0, 0, 0)
+        self._whole.setSpacing(0)
+        self._whole.addLayout(left, 1)
 
     def add(self, widget: QWidget, *, above: int = 0, below: int = 0) -> None:
         """Adds a widget in the column, with a gap above and below."""
         widget.setMaximumWidth(self._width)
-        self._column.append(widget)
-        self._body.addWidget(_Row(widget, above, below))
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(tokens.SIDE_MARGIN, above, tokens.SIDE_MARGIN, below)
+        row.setSpacing(0)
+        row.addStretch(0)
+        row.addWidget(widget, 1)
+        row.addStretch(0)
+        self._holders[widget] = holder
+        self._body.addWidget(holder)
 
-    def add_across(self, widget: QWidget, stretch: int = 0) -> None:
-        """Adds a widget over the whole width."""
-        self._body.addWidget(widget, stretch)
+    def show(self, widget: QWidget, shown: bool) -> None:
+        """Shows or hides a widget of the column together with its gaps."""
+        self._holders[widget].setVisible(shown)
+
+    def reserve(self, name: str, *, stretch: int = 0) -> None:
+        """Keeps a place over the whole width for a widget that is built later."""
+        slot = QVBoxLayout()
+        slot.setContentsMargins(0, 0, 0, 0)
+        self._slots[name] = slot
+        self._body.addLayout(slot, stretch)
+
+    def fill(self, name: str, widget: QWidget) -> None:
+        """Puts a widget into its reserved place."""
+        self._slots[name].addWidget(widget)
+
+    def hold(self, name: str, held: bool) -> None:
+        """Lets a reserved place take its room before anything stands in it."""
+        slot = self._slots[name]
+        while (item := slot.takeAt(0)) is not None:
+            if item.widget() is not None:
+                slot.addItem(item)
+                return
+        if held:
+            slot.addStretch(1)
+
+    def add_panel(self, panel: QWidget) -> None:
+        """Adds a panel at the right, over the whole height."""
+        self._whole.addWidget(panel)
 
     def add_space(self) -> None:
         """Adds a space that takes what is left while the conversation is empty."""
@@ -82,5 +89,5 @@ class Arrangement:
     def set_width(self, width: int) -> None:
         """Changes the widest width of the column."""
         self._width = width
-        for widget in self._column:
+        for widget in self._holders:
             widget.setMaximumWidth(width)

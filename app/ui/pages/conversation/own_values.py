@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation
 from app.engine.values import Sampling
 from app.services.sending import Choices
-from app.ui.components.side_panel import SidePanel, values_of
 from app.ui.ports import ApplicationPort
+
+if TYPE_CHECKING:
+    from app.ui.components.side_panel import SidePanel
 
 
 class OwnValues:
@@ -36,10 +39,11 @@ class OwnValues:
             return  # the hand is still on it; what it does will be told and come back
         self._conversation, self._shown = conversation, True
         defaults = self._application.settings.current.generation
-        sampling, prompt = values_of(conversation, defaults.sampling())
         if conversation is None:
-            sampling, prompt = self._sampling or sampling, self._prompt
-        self._panel.show_values(sampling, defaults.sampling(), prompt, defaults.system_prompt)
+            sampling, prompt = self._sampling, self._prompt
+        else:
+            sampling, prompt = conversation.sampling, conversation.system_prompt
+        self._panel.show_values(sampling or defaults.sampling(), defaults.sampling(), prompt, defaults.system_prompt)
 
     def take_choices(self) -> Choices | None:
         """What the first message of a new conversation takes along; forgotten afterwards."""

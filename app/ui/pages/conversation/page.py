@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import InglenookError
@@ -21,98 +21,41 @@ from app.services.changes import (
     ReplyProgressed,
 )
 from app.ui import words
-from app.ui.components.banner import Banner
-from app.ui.components.composer import Composer
-from app.ui.components.find_bar import FindBar
-from app.ui.components.header import Header
 from app.ui.components.model_choice import model_in_use
-from app.ui.components.model_picker import ModelPicker
-from app.ui.components.side_panel import SidePanel
-from app.ui.components.transcript.transcript import Transcript
-from app.ui.components.welcome import Greeting, Suggestions
-from app.ui.pages.conversation.arrangement import Arrangement
-from app.ui.pages.conversation.own_values import OwnValues
+from app.ui.pages.conversation.parts import Parts
 from app.ui.pages.conversation.verbs import Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
-from app.ui.widgets.labels import Label
-from app.ui.widgets.toast import HEIGHT as TOAST_HEIGHT
-from app.ui.widgets.toast import Toast
 
 NEW = "new"
 
 
-class ConversationPage(QWidget):
+class ConversationPage(Parts):
     """Shows one conversation, or the beginning of a new one (`conversation_id` is empty then)."""
 
     conversation_shown = Signal(str)
     panel_toggled = Signal(bool)
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._application = application
-        self._theme = theme
+        super().__init__(application, theme, parent)
         self._opened = False
         self._known = False
+        self._used_tokens = 0
         self.conversation_id = ""
         self.live_id = ""
-        self.header = Header(theme)
-        self.banner = Banner(theme)
-        self.find_bar = FindBar(theme)
-        self.transcript = Transcript(application.conversations, theme)
-        self.greeting = Greeting(theme)
-        self.composer = Composer(theme)
-        self.suggestions = Suggestions(theme)
-        self.hint = Label("Enter sends. Shift Enter makes a new line.", theme, "caption", "ink3", elide=True)
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.panel = SidePanel(theme)
-        self._used_tokens = 0
-        self._arrangement = self._arrange()
-        self.toast = Toast(theme, self)
-        self.picker = ModelPicker(application, theme, self)
-        self.own = OwnValues(application, self.panel, self.say)
         self.verbs = Verbs(application, self)
-        self._connect()
-        self.open(None)
-
-    def _arrange(self) -> Arrangement:
-        made = Arrangement(self, self.header, self.panel)
-        made.add_across(self.find_bar)
-        made.add(self.banner, above=12, below=8)
-        made.add_space()
-        made.add_across(self.transcript, 1)
-        made.add(self.greeting)
-        made.add(self.composer, above=16, below=16)
-        made.add(self.suggestions)
-        made.add_space()
-        made.add(self.hint, below=16)
-        return made
-
-    def _connect(self) -> None:
         self.header.model_requested.connect(self.toggle_picker)
         self.greeting.model_requested.connect(self.toggle_picker)
-        self.header.panel_requested.connect(lambda: self.show_panel(self.panel.isHidden()))
-        self.panel.closed.connect(lambda: self.show_panel(False))
+        self.header.panel_requested.connect(lambda: self.show_panel(not self.panel_shown))
         self.suggestions.chosen.connect(self.composer.put)
         self.composer.draft_changed.connect(self._keep_draft)
         self.composer.typing_started.connect(self.verbs.warm)
         self.composer.edit_ended.connect(self.verbs.end_edit)
         self.composer.send_requested.connect(self.verbs.send)
         self.composer.stop_requested.connect(self.verbs.stop)
-        self.composer.field.installEventFilter(self)
-        self.transcript.copy_requested.connect(self.verbs.copy)
-        self.transcript.regenerate_requested.connect(self.verbs.regenerate)
-        self.transcript.edit_requested.connect(self.verbs.begin_edit)
-        self.transcript.sibling_requested.connect(self.verbs.choose)
-        self.transcript.link_activated.connect(self.verbs.open_link)
-        self.transcript.stop_requested.connect(self.verbs.stop)
-        self.picker.file_requested.connect(self.verbs.open_model_file)
-        self.find_bar.find_requested.connect(lambda text: self.find_bar.show_count(self.transcript.find(text)))
-        self.find_bar.next_requested.connect(self.transcript.find_next)
-        self.find_bar.previous_requested.connect(self.transcript.find_previous)
-        self.find_bar.closed.connect(self._leave_find)
-        self.toast.left.connect(lambda: self.transcript.set_end_gap(0))
+        self.composer.resized.connect(self._refit_toast)
+        self.open(None)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
@@ -127,8 +70,10 @@ class ConversationPage(QWidget):
         self.verbs.end_edit()
         self.conversation_id = conversation_id or ""
         self._used_tokens = 0
-        self.find_bar.leave()
-        self.transcript.open(conversation_id)
+        if self.has("find_bar"):
+            self.find_bar.leave()
+        if conversation_id or self.has("transcript"):
+            self.transcript.open(conversation_id)
         self.composer.set_text(self._application.conversations.draft(conversation_id or NEW))
         live = self._application.sending.live_reply(conversation_id) if conversation_id else None
         self._show_live(live.message_id if live is not None else "")
@@ -147,6 +92,7 @@ class ConversationPage(QWidget):
         """The conversations can be read now: what was empty for want of them is filled."""
         self.composer.set_text(self.composer.text() or self._application.conversations.draft(NEW))
         self._known = True
+        self._arrangement.hold("transcript", False)
         self._show_kind()
         self.reload()
 
@@ -154,14 +100,15 @@ class ConversationPage(QWidget):
         """A stored conversation will be opened in a moment: its place is kept instead of greeting."""
         self._arrangement.show_empty(False)
         for widget in (self.greeting, self.suggestions, self.hint):
-            widget.hide()
-        self.transcript.show()
+            self._arrangement.show(widget, False)
+        self._arrangement.hold("transcript", True)
 
     def reload(self) -> None:
         """Reads title and own values again."""
         conversation = self.conversation()
         self.header.show_title(conversation.title if conversation is not None else "")
-        self.own.show(conversation)
+        if self.has("own"):
+            self.own.show(conversation)
         self._show_model()
 
     def apply(self, change: Change) -> None:
@@ -177,7 +124,8 @@ class ConversationPage(QWidget):
             if self.conversation_id and (not change.ids or self.conversation_id in change.ids):
                 self.reload()
         elif isinstance(change, EngineChanged | LibraryChanged):
-            self.picker.apply(change)
+            if self.has("picker"):
+                self.picker.apply(change)
             self._show_model()
             if isinstance(change, EngineChanged):
                 self.verbs.engine_changed(change)
@@ -187,16 +135,26 @@ class ConversationPage(QWidget):
         appearance = self._application.settings.current.appearance
         width = tokens.COLUMNS[appearance.column]
         self._arrangement.set_width(width)
-        self.transcript.set_column(width)
-        self.transcript.set_text_size(appearance.text_size)
+        if self.has("transcript"):
+            self.transcript.set_column(width)
+            self.transcript.set_text_size(appearance.text_size)
+
+    @property
+    def panel_shown(self) -> bool:
+        """Whether the side panel is open."""
+        return self.has("panel") and not self.panel.isHidden()
 
     def show_panel(self, shown: bool) -> None:
         """Opens or closes the side panel."""
-        if shown is self.panel.isHidden():
+        before = self.panel_shown
+        if shown and not self.has("own"):
+            self.panel.closed.connect(lambda: self.show_panel(False))
+            self.own.show(self.conversation())
+        if self.has("panel"):
             self.panel.setVisible(shown)
-            self.header.panel.setChecked(shown)
-            self.panel_toggled.emit(shown)
         self.header.panel.setChecked(shown)
+        if before is not shown:
+            self.panel_toggled.emit(shown)
 
     def toggle_picker(self) -> None:
         """Opens or closes the list of models."""
@@ -208,29 +166,36 @@ class ConversationPage(QWidget):
     def say(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
         """A toast over the composer; the conversation gains room so that it covers no words."""
         self._place_toast()
-        self.transcript.set_end_gap(TOAST_HEIGHT + 16)
+        if self.has("transcript"):
+            self.transcript.set_end_gap(tokens.TOAST_HEIGHT + 16)
         self.toast.show_text(text, icon_name=icon_name, undo=undo)
 
     def show_sent(self, reply_id: str) -> None:
         """A reply is on its way: Escape and the button stop it from now on."""
         self._show_live(reply_id)
 
-    def own_flush(self) -> None:
-        """Hands over what was changed in the panel, before a message is sent with it."""
-        self.panel.flush()
+    def say_text(self, text: str) -> None:
+        """A toast of words only."""
+        self.say(text)
+
+    def flush_panel(self) -> None:
+        """Hands over what was changed in the panel and not told yet."""
+        if self.has("panel"):
+            self.panel.flush()
 
     def flush(self) -> None:
         """Keeps everything that was typed and not kept yet."""
         self.composer.flush_draft()
-        self.panel.flush()
+        self.flush_panel()
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def _show_kind(self) -> None:
         empty = not self.conversation_id
         for widget in (self.greeting, self.suggestions, self.hint):
-            widget.setVisible(empty)
-        self.transcript.setVisible(not empty)
+            self._arrangement.show(widget, empty)
+        if not empty or self.has("transcript"):
+            self.transcript.setVisible(not empty)
         if empty:
             self.greeting.greet()
         self._arrangement.show_empty(empty)
@@ -276,29 +241,23 @@ class ConversationPage(QWidget):
             except InglenookError as error:
                 self.say(error.sentence)
 
-    def _leave_find(self) -> None:
-        self.transcript.clear_find()
-        self.composer.field.setFocus(Qt.FocusReason.OtherFocusReason)
-
     def _place_toast(self) -> None:
         bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
         centre = self.composer.mapTo(self, self.composer.rect().center()).x()
-        self.toast.place(centre, max(bottom, TOAST_HEIGHT + 12), self.composer.width())
+        self.toast.place(centre, max(bottom, tokens.TOAST_HEIGHT + 12), self.composer.width())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() != Qt.Key.Key_Escape:
             super().keyPressEvent(event)
-        elif self.find_bar.isVisible():
+        elif self.has("find_bar") and self.find_bar.isVisible():
             self.find_bar.leave()
         else:
             self.verbs.stop()
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize and self.toast.isVisible():
+    def _refit_toast(self) -> None:
+        if self.has("toast") and self.toast.isVisible():
             self._place_toast()
-        return False
 
-    def resizeEvent(self, event: object) -> None:
-        super().resizeEvent(event)  # type: ignore[arg-type]
-        if self.toast.isVisible():
-            self._place_toast()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._refit_toast()

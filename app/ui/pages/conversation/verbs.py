@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QStandardPaths, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -15,9 +15,11 @@ from app.services.changes import EngineChanged, EngineState
 from app.services.errors import NoModelFound
 from app.ui.components.banner import Banner
 from app.ui.components.composer import Composer
-from app.ui.components.model_picker import ModelPicker
-from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.ports import ApplicationPort
+
+if TYPE_CHECKING:
+    from app.ui.components.model_picker import ModelPicker
+    from app.ui.pages.conversation.own_values import OwnValues
 
 ENGINE = "engine"
 SEND = "send"
@@ -30,14 +32,17 @@ class Page(Protocol):
     live_id: str
     banner: Banner
     composer: Composer
-    picker: ModelPicker
-    own: OwnValues
 
+    @property
+    def picker(self) -> ModelPicker: ...
+    @property
+    def own(self) -> OwnValues: ...
+    def has(self, part: str) -> bool: ...
     def open(self, conversation_id: str | None) -> None: ...
     def say(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None: ...
     def toggle_picker(self) -> None: ...
     def show_sent(self, reply_id: str) -> None: ...
-    def own_flush(self) -> None: ...
+    def flush_panel(self) -> None: ...
     def window(self) -> QWidget: ...
 
 
@@ -58,8 +63,8 @@ class Verbs:
             if self.editing:
                 sent = sending.edit(self.editing, text)
             else:
-                page.own_flush()
-                choices = None if page.conversation_id else page.own.take_choices()
+                page.flush_panel()
+                choices = None if page.conversation_id or not page.has("own") else page.own.take_choices()
                 sent = sending.send(page.conversation_id or None, text, choices=choices)
         except NoModelFound:
             page.banner.say(
@@ -173,7 +178,7 @@ class Verbs:
             else:
                 banner.unsay(ENGINE)
             self._died = False
-        elif change.state is EngineState.FAILED and not self._page.picker.isVisible():
+        elif change.state is EngineState.FAILED and not (self._page.has("picker") and self._page.picker.isVisible()):
             title = (
                 f"{change.model_name} could not be loaded" if change.model_name else "The model could not be started"
             )

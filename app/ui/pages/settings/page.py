@@ -64,15 +64,13 @@ class SettingsPage(QWidget):
     left = Signal()
     diagnostics_requested = Signal()
 
-    def __init__(
-        self, application: ApplicationPort, theme: Theme, data: Path, version: str, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, application: ApplicationPort, theme: Theme, data: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._application = application
         self._scrolls: dict[str, QScrollArea] = {}
         self.general = GeneralSection(theme, self._change, data / "models")
         self.appearance = AppearanceSection(theme, self._change)
-        self.about = AboutSection(theme, data, version)
+        self.about = AboutSection(theme, data)
         self.about.diagnostics_requested.connect(self.diagnostics_requested)
         sections = {"general": self.general, "appearance": self.appearance, "about": self.about}
 

@@ -38,7 +38,7 @@ class Section(QWidget):
         row.addLayout(words, 1)
         for control in controls:
             row.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         holder.setSizePolicy(policy)
         self.column.addWidget(holder)
@@ -55,7 +55,7 @@ class Section(QWidget):
 
     def finish(self) -> None:
         """No more rows: what is left stays empty."""
-        self.column.addStretch()
+        self.column.addStretch(1)
 
 
 class _Card(QRadioButton):

@@ -8,40 +8,12 @@ from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.ui.pages.trouble.codes import OTHER, WHAT
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import GHOST, PRIMARY, QUIET, Button
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.widgets.surfaces import Surface
-
-_WHAT: dict[str, tuple[str, str]] = {
-    "database_corrupt": (
-        "The conversations cannot be read",
-        "Nothing was changed. The folder “backups” beside the file may hold an earlier state; "
-        "close Inglenook, put it in the place of the damaged file, and start again.",
-    ),
-    "database_newer": (
-        "These conversations belong to a newer Inglenook",
-        "Nothing was changed. Install the newer version to go on with them.",
-    ),
-    "database_locked": (
-        "Another program holds the conversations",
-        "A backup, a synchronisation, or another copy of Inglenook may be busy with the file. "
-        "Wait a moment and try again.",
-    ),
-    "disk_full": (
-        "The disk is full",
-        "Nothing was lost. Make some room, then try again.",
-    ),
-    "folder_read_only": (
-        "The folder of the conversations cannot be written to",
-        "Allow writing to the folder, or start Inglenook with another one: inglenook --data-dir FOLDER",
-    ),
-}
-OPENING = frozenset([*_WHAT, "database_key", "migration_failed", "store_failed"])
-"""The codes that mean: there are no conversations to show."""
-
-_OTHER = ("The conversations cannot be opened", "Nothing was changed. Try again, or look into the details.")
 
 
 class TroublePage(QWidget):
@@ -104,7 +76,7 @@ class TroublePage(QWidget):
 
     def tell(self, code: str, sentence: str, detail: str) -> None:
         """Says what is wrong."""
-        title, advice = _WHAT.get(code, _OTHER)
+        title, advice = WHAT.get(code, OTHER)
         self.title.setText(title)
         self.sentence.setText(sentence)
         self.advice.setText(advice)

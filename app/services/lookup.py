@@ -1,0 +1,65 @@
+"""Finds conversations, messages and paths, wherever they are: in the store, or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.base.clock import now_ms
+from app.base.ids import new_id
+from app.chat.messages import Conversation, Message, ReplyState, Role
+from app.services.errors import NoSuchThing
+from app.services.ground import Ground
+from app.services.memory import Memory
+
+
+class Lookup:
+    """Reads only. Raises NoSuchThing, NotOpen and the store's errors."""
+
+    def __init__(self, ground: Ground, memory: Memory) -> None:
+        self._ground = ground
+        self._memory = memory
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """The conversation with this id."""
+        held = self._memory.conversation(conversation_id)
+        found = held or self._ground.store.conversations.get(conversation_id)
+        if found is None:
+            raise NoSuchThing("This conversation is no longer there.", detail=conversation_id)
+        return found
+
+    def message(self, message_id: str) -> Message:
+        """The message with this id, as it is kept."""
+        return self._memory.message(message_id) or self._ground.store.messages.get(message_id)
+
+    def path(self, conversation_id: str, leaf_id: str | None) -> list[Message]:
+        """The messages from the root to `leaf_id`; none for None."""
+        if leaf_id is None:
+            return []
+        tree = self._memory.tree(conversation_id)
+        return tree.path_to(leaf_id) if tree is not None else self._ground.store.messages.prompt_path(leaf_id)
+
+
+def new_message(conversation_id: str, parent_id: str | None, role: Role, text: str = "") -> Message:
+    """A message of this moment: a person's, or a reply that has not begun."""
+    return Message(
+        id=new_id(),
+        conversation_id=conversation_id,
+        parent_id=parent_id,
+        role=role,
+        text=text,
+        state=ReplyState.DONE if role is Role.USER else ReplyState.QUEUED,
+        created_ms=now_ms(),
+    )
+
+
+def copied(path: Sequence[Message], conversation_id: str) -> list[Message]:
+    """The same path with ids of its own, so that it shares nothing with the stored one."""
+    copies: list[Message] = []
+    for message in path:
+        parent_id = copies[-1].id if copies else None
+        copies.append(
+            msgspec.structs.replace(message, id=new_id(), conversation_id=conversation_id, parent_id=parent_id)
+        )
+    return copies

@@ -1,0 +1,197 @@
+"""The list at the left: rows follow changes, and only rows that differ are touched."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from PySide6.QtCore import QAbstractItemModel, Qt
+from PySide6.QtTest import QAbstractItemModelTester, QTest
+from PySide6.QtWidgets import QApplication, QLineEdit
+from pytestqt.qtbot import QtBot
+
+from app.chat.messages import Conversation, ReplyState, SearchHit
+from app.services.changes import ReplyChanged
+from app.ui.deeds import delete
+from app.ui.models.conversations import HEADING_ROLE, LIVE_ROLE, ConversationListModel
+from app.ui.window import Window
+from tests.support.fake_application import FakeApplication
+
+NOON = datetime.datetime(2026, 3, 10, 12, 0)
+TODAY = NOON.date()
+
+
+def row(id: str, hours_ago: float, title: str = "") -> Conversation:
+    when = round((NOON.timestamp() - hours_ago * 3600) * 1000)
+    return Conversation(id=id, title=title or id, created_ms=when, updated_ms=when)
+
+
+def texts(model: QAbstractItemModel) -> list[str]:
+    return [str(model.index(at, 0).data()) for at in range(model.rowCount())]
+
+
+def test_grouped_by_day(qtbot: QtBot) -> None:
+    model = ConversationListModel()
+    QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    model.show([row("a", 1), row("b", 30), row("c", 80), row("d", 900)], TODAY)
+    assert texts(model) == ["Today", "a", "Yesterday", "b", "Earlier", "c", "d"]
+    assert [bool(model.index(at).data(HEADING_ROLE)) for at in range(3)] == [True, False, True]
+    assert not model.flags(model.index(0)) & Qt.ItemFlag.ItemIsSelectable
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [],
+        [("a", 1), ("b", 2), ("c", 40)],
+        [("b", 0), ("a", 1), ("c", 40), ("d", 80)],
+        [("x", 0), ("a", 1), ("b", 2), ("c", 40), ("d", 80)],
+        [("d", 80)],
+        [("c", 1), ("d", 2), ("a", 30), ("b", 50)],
+    ],
+)
+def test_every_way_from_one_list_to_another(qtbot: QtBot, after: list[tuple[str, float]]) -> None:
+    model = ConversationListModel()
+    QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
+    model.show([row("a", 1), row("b", 2), row("c", 40), row("d", 80)], TODAY)
+    wanted = [row(id, hours) for id, hours in after]
+    model.show(wanted, TODAY)
+    fresh = ConversationListModel()
+    fresh.show(wanted, TODAY)
+    assert texts(model) == texts(fresh)
+
+
+def test_a_new_title_touches_one_row(qtbot: QtBot) -> None:
+    model = ConversationListModel()
+    model.show([row("a", 1), row("b", 2)], TODAY)
+    touched: list[int] = []
+    model.dataChanged.connect(lambda first, last, _roles: touched.append(first.row()))
+    model.rowsInserted.connect(lambda *_: touched.append(-1))
+    model.modelReset.connect(lambda: touched.append(-2))
+    model.show([row("a", 1), row("b", 2, "another")], TODAY)
+    assert touched == [2]
+
+
+def test_a_streaming_conversation_has_a_dot(window: Window, application: FakeApplication) -> None:
+    conversation_id = application.conversations.add("One")
+    window.sidebar.reload()
+    model = window.sidebar.model
+    index = model.index(model.row_of(conversation_id))
+    for state, dot in ((ReplyState.WRITING, True), (ReplyState.DONE, False)):
+        application.publisher.publish(
+            ReplyChanged(conversation_id=conversation_id, message_id="m", state=state)
+        )
+        assert index.data(LIVE_ROLE) is dot
+        assert ("being written" in index.data(Qt.ItemDataRole.AccessibleTextRole)) is dot
+
+
+def test_rename_in_place_with_f2(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    conversation_id = application.conversations.add("Old title")
+    window.sidebar.reload()
+    window.open(conversation_id)
+    QTest.keyClick(window, Qt.Key.Key_F2)
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    assert editor.text() == "Old title"
+    QTest.keyClicks(editor, "New  title ")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: application.conversations.rows[conversation_id].title == "New title")
+    assert window.conversation.header.title.text() == "New title"
+
+
+def test_escape_leaves_the_title(window: Window, application: FakeApplication) -> None:
+    conversation_id = application.conversations.add("Old title")
+    window.sidebar.reload()
+    window.rename(conversation_id)
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    QTest.keyClicks(editor, "New")
+    QTest.keyClick(editor, Qt.Key.Key_Escape)
+    assert application.conversations.rows[conversation_id].title == "Old title"
+
+
+def test_delete_and_undo(window: Window, application: FakeApplication) -> None:
+    keep, gone = application.conversations.add("Keep"), application.conversations.add("Gone")
+    window.sidebar.reload()
+    window.open(gone)
+    listed = window.sidebar.list
+    listed.setFocus()
+    listed.setCurrentIndex(window.sidebar.model.index(window.sidebar.model.row_of(gone)))
+    QTest.keyClick(listed, Qt.Key.Key_Delete)
+    assert gone not in application.conversations.rows
+    assert window.conversation.conversation_id == ""
+    toast = window.conversation.toast
+    assert toast.isVisible()
+    assert "Gone" in toast.text
+    toast._button.click()
+    assert set(application.conversations.rows) == {keep, gone}
+    assert window.conversation.conversation_id == gone
+    assert not toast.isVisible()
+
+
+def test_deleting_another_one_leaves_the_open_one(window: Window, application: FakeApplication) -> None:
+    keep, gone = application.conversations.add("Keep"), application.conversations.add("Gone")
+    window.open(keep)
+    delete(window, gone)
+    assert window.conversation.conversation_id == keep
+
+
+def test_arrows_and_enter_open(window: Window, application: FakeApplication) -> None:
+    first = application.conversations.add("First", age_ms=0)
+    second = application.conversations.add("Second", age_ms=1000)
+    window.sidebar.reload()
+    window.open(first)
+    window.sidebar.list.setFocus()
+    QTest.keyClick(window.sidebar.list, Qt.Key.Key_Down)
+    QTest.keyClick(window.sidebar.list, Qt.Key.Key_Return)
+    assert window.conversation.conversation_id == second
+    QTest.keyClick(window, Qt.Key.Key_PageUp, Qt.KeyboardModifier.ControlModifier)
+    assert window.conversation.conversation_id == first
+
+
+def _hit(conversation_id: str, message_id: str | None, snippet: str) -> SearchHit:
+    return SearchHit(
+        conversation_id=conversation_id,
+        title="A title",
+        message_id=message_id,
+        snippet=snippet,
+        marks=[(0, 3)],
+        updated_ms=0,
+    )
+
+
+def test_search_jumps_to_the_hit(
+    window: Window, application: FakeApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id = application.conversations.add("A title")
+    application.conversations.hits = [_hit(conversation_id, None, "tea"), _hit(conversation_id, "m7", "tea and milk")]
+    window.sidebar.reload()
+    QTest.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.focusWidget() is window.sidebar.search
+    QTest.keyClicks(window.sidebar.search, "tea")
+    qtbot.waitUntil(window.sidebar.results.isVisible)
+    jumps: list[str] = []
+    monkeypatch.setattr(type(window.conversation.transcript), "scroll_to", lambda self, id: jumps.append(id))
+    QTest.keyClick(window.sidebar.search, Qt.Key.Key_Down)
+    QTest.keyClick(window.sidebar.search, Qt.Key.Key_Down)
+    QTest.keyClick(window.sidebar.search, Qt.Key.Key_Return)
+    assert window.conversation.conversation_id == conversation_id
+    assert jumps == ["m7"]
+
+
+def test_escape_leaves_the_search(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    application.conversations.add("A title")
+    window.sidebar.reload()
+    QTest.keyClicks(window.sidebar.search, "zebra")
+    qtbot.waitUntil(lambda: window.sidebar._stack.currentIndex() == 3)
+    assert "zebra" in window.sidebar._nothing.text()
+    QTest.keyClick(window.sidebar.search, Qt.Key.Key_Escape)
+    assert window.sidebar.list.isVisible()
+
+
+def test_nothing_is_claimed_before_the_store_is_open(make_window: object) -> None:
+    window = make_window(opened=False)  # type: ignore[operator]
+    assert not window.sidebar._empty.isVisible()
+    window.store_settled()
+    assert window.sidebar._empty.isVisible()
+    assert window.sidebar._empty.text().startswith("Your conversations will be listed here")

@@ -1,0 +1,179 @@
+"""A growing reply: joined, complete in the end, and without moving the reader."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from app.chat.messages import ReplyState
+from app.services.changes import PathChanged, ReplyChanged, ReplyGrew, ReplyProgressed
+from app.ui.components.transcript.rows import ANSWER, THINKING
+from app.ui.components.transcript.streaming import held_back
+from app.ui.components.transcript.transcript import Transcript
+from app.ui.components.transcript.words import facts_line, thinking_line, waiting_line
+from benchmarks.transcript import markdown
+from tests.support.transcripts import FACTS, Conversations
+from tests.ui.transcript.conftest import Show
+
+TEXT = markdown(3, 9000) + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n\nThe end"
+
+
+def grew(message_id: str, offset: int, text: str, *, thinking: bool = False) -> ReplyGrew:
+    return ReplyGrew(conversation_id="c", message_id=message_id, offset=offset, text=text, thinking=thinking)
+
+
+def ended(message_id: str, state: ReplyState = ReplyState.DONE) -> ReplyChanged:
+    return ReplyChanged(conversation_id="c", message_id=message_id, state=state, facts=FACTS)
+
+
+def heights_of(transcript: Transcript) -> list[int]:
+    row = transcript.column.row(len(transcript.column.entries) - 1)
+    part = row.parts[ANSWER]
+    return [transcript.column.piece(row, ANSWER, i).height for i in range(len(part.chunks))]
+
+
+@pytest.fixture
+def live(conversations: Conversations) -> str:
+    conversations.ask("Tell me")
+    return conversations.answer("", state=ReplyState.QUEUED, facts=None)
+
+
+def stream(transcript: Transcript, message_id: str, text: str) -> None:
+    draw, at = random.Random(5), 0
+    while at < len(text):
+        step = draw.randint(1, 300)
+        transcript.apply(grew(message_id, at, text[at : at + step]))
+        transcript.streaming.flush()
+        transcript.settle()
+        at += step
+
+
+def test_a_streamed_reply_looks_like_the_finished_one(
+    show: Show, qtbot: QtBot, conversations: Conversations, live: str
+) -> None:
+    transcript = show()
+    stream(transcript, live, TEXT)
+    row = transcript.column.row(1)
+    assert row.parts[ANSWER].text == TEXT
+    streamed = (list(row.parts[ANSWER].chunks), heights_of(transcript))
+    conversations.change(live, text=TEXT, state=ReplyState.DONE, facts=FACTS)
+    transcript.apply(ended(live))
+    assert (list(row.parts[ANSWER].chunks), heights_of(transcript)) == streamed
+    again = show()
+    assert again.column.row(1).parts[ANSWER].chunks == streamed[0]
+    assert heights_of(again) == streamed[1]
+
+
+def test_what_is_moved_is_what_would_be_painted(show: Show, qtbot: QtBot, live: str) -> None:
+    transcript = show()
+    screen = transcript.screen()
+    for at in range(0, len(TEXT), 90):
+        transcript.apply(grew(live, at, TEXT[at : at + 90]))
+        transcript.streaming.flush()
+        qtbot.waitUntil(lambda: not transcript._sync_later.isActive())
+    qtbot.waitUntil(lambda: not transcript.idle.busy and not transcript._sync_later.isActive(), timeout=10_000)
+    moved = screen.grabWindow(transcript.winId()).toImage()
+    transcript.viewport().repaint()
+    assert screen.grabWindow(transcript.winId()).toImage() == moved
+
+
+def test_only_the_unfinished_chunk_is_made_again(show: Show, live: str) -> None:
+    transcript = show()
+    stream(transcript, live, TEXT)
+    made = transcript.column.laid_out
+    transcript.apply(grew(live, len(TEXT), " and one more word"))
+    transcript.streaming.flush()
+    transcript.settle()
+    assert transcript.column.laid_out - made <= 1
+
+
+def test_growth_is_joined_until_it_is_shown(show: Show, qtbot: QtBot, live: str) -> None:
+    transcript = show()
+    transcript.apply(grew(live, 0, "Hello"))
+    transcript.apply(grew(live, 5, " there"))
+    assert transcript.column.row(1).parts[ANSWER].text == ""
+    qtbot.waitUntil(lambda: transcript.column.row(1).parts[ANSWER].text == "Hello there")
+
+
+def test_repeated_growth_changes_nothing(show: Show, live: str) -> None:
+    transcript = show()
+    for change in (grew(live, 0, "Hello"), grew(live, 0, "Hello"), grew(live, 3, "lo there"), grew(live, 0, "He")):
+        transcript.apply(change)
+        transcript.streaming.flush()
+    assert transcript.column.row(1).parts[ANSWER].text == "Hello there"
+
+
+def test_missed_growth_is_read_from_the_store(show: Show, conversations: Conversations, live: str) -> None:
+    transcript = show()
+    conversations.change(live, text="Hello there, ", state=ReplyState.WRITING)
+    transcript.apply(grew(live, 13, "friend"))
+    transcript.streaming.flush()
+    assert transcript.column.row(1).parts[ANSWER].text == "Hello there, friend"
+
+
+def test_growth_of_another_conversation_is_ignored(show: Show, live: str) -> None:
+    transcript = show()
+    transcript.apply(ReplyGrew(conversation_id="other", message_id=live, offset=0, text="x"))
+    transcript.streaming.flush()
+    assert transcript.column.row(1).parts[ANSWER].text == ""
+
+
+def test_the_view_follows_only_a_reader_at_the_end(show: Show, conversations: Conversations, live: str) -> None:
+    transcript = show()
+    stream(transcript, live, TEXT)
+    assert transcript.following
+    assert transcript.top == transcript.column.total - transcript.viewport().height()
+    transcript.scroll_by(-700)
+    transcript.settle()
+    top = transcript.top
+    transcript.apply(grew(live, len(TEXT), "\n\nMore.\n\nAnd more."))
+    transcript.streaming.flush()
+    transcript.settle()
+    assert transcript.top == top
+    assert transcript.jump_centre() is not None
+    transcript.scroll_to_end()
+    transcript.settle()
+    assert transcript.jump_centre() is None
+    assert transcript.following
+
+
+def test_ones_own_new_message_is_shown(show: Show, conversations: Conversations) -> None:
+    for _ in range(8):
+        conversations.ask("Question")
+        conversations.answer(markdown(1, 2000))
+    transcript = show()
+    transcript.scroll_pixels(0)
+    transcript.settle()
+    conversations.ask("Another")
+    conversations.answer("", state=ReplyState.QUEUED, facts=None)
+    transcript.apply(PathChanged(conversation_id="c"))
+    transcript.settle()
+    assert transcript.following
+    assert len(transcript.column.entries) == 18
+
+
+def test_states_have_words(show: Show, conversations: Conversations, live: str) -> None:
+    transcript = show()
+    row = transcript.column.row(1)
+    assert waiting_line(row.state, row.progress) == "Waiting for the reply before"
+    transcript.apply(ReplyProgressed(conversation_id="c", message_id=live, done=1204, total=3100))
+    assert waiting_line(row.state, row.progress) == "Reading: 1,204 of 3,100 tokens (38 %)"
+    transcript.apply(grew(live, 0, "hmm", thinking=True))
+    transcript.streaming.flush()
+    assert row.thinks
+    assert row.parts[THINKING].text == "hmm"
+    assert thinking_line(row.facts, now=row.thinks) == "Thinking…"
+    conversations.change(live, thinking="hmm", text="Yes", state=ReplyState.STOPPED, facts=FACTS)
+    transcript.apply(ended(live, ReplyState.STOPPED))
+    assert not row.state.live
+    assert facts_line(row.state, row.facts) == "Stopped · 38.2 tokens/s · first token 0.4 s · 412 tokens"
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [("abc", 0), ("abc\n`", 1), ("abc\n```py", 5), ("abc\n| a |", 5), ("abc\n| a |\n", 0), ("`x` is", 0), ("~~~", 3)],
+)
+def test_half_lines_wait(text: str, held: int) -> None:
+    assert held_back(text) == held
