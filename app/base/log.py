@@ -74,11 +74,21 @@ class _SharedRotatingFile(logging.handlers.RotatingFileHandler):
                 return
         except OSError:
             pass
-        self.stream.close()
+        try:
+            self.stream.close()
+        except OSError:
+            pass  # what it still held does not fit on the disk
         try:
             self.stream = self._open()
         except OSError:
             self.stream = None  # the base class opens it again when it can
+
+    def close(self) -> None:
+        """Also on a full disk, where the last lines are lost."""
+        try:
+            super().close()
+        except OSError:
+            self.stream = None
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         """A log that cannot be written (disk full) is lost in silence: it must not print into the person's terminal."""

@@ -12,7 +12,7 @@ import click
 from app.base.errors import InglenookError
 from app.base.log import FILE_NAME, stop_log
 from app.base.paths import find_places
-from app.base.version import version
+from app.base.version import VERSION
 from app.cli.ask import ask
 from app.cli.chats import chats
 from app.cli.doctor import doctor
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @click.group(name="inglenook", context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.option("--data-dir", metavar="FOLDER", help="Keep everything in this folder (also: INGLENOOK_HOME).")
-@click.version_option(version(), prog_name="Inglenook", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="Inglenook", message="%(prog)s %(version)s")
 @click.pass_context
 def inglenook(context: click.Context, data_dir: str | None) -> None:
     """Talk with language models that run on your own computer.

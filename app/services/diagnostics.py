@@ -14,7 +14,7 @@ from typing import Any
 
 from app.base.errors import InglenookError
 from app.base.paths import Places
-from app.base.version import installed_version, version
+from app.base.version import VERSION
 from app.engine.client import EngineClient
 from app.engine.values import EngineInfo
 from app.services.ground import Ground
@@ -47,10 +47,10 @@ class Diagnostics:
         models = self._models(problems)
         database = self._database(problems, thorough)
         return {
-            "version": version(),
+            "version": VERSION,
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-            "llama_cpp": info.llama_cpp if info is not None else installed_version("llama-cpp-python"),
+            "llama_cpp": info.llama_cpp if info is not None else _installed("llama-cpp-python"),
             "llama_cpp_build": info.llama_cpp_build if info is not None else "",
             "devices": [
                 {
@@ -144,3 +144,13 @@ def shortened(text: str) -> str:
         return text
     text = text.replace(home, "~")
     return text.replace(home.replace("\\", "/"), "~") if sys.platform == "win32" else text
+
+
+def _installed(distribution: str) -> str:
+    """The version of an installed distribution; '' when it is not installed as one."""
+    from importlib import metadata  # 20 ms that only a report needs
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""

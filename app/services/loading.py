@@ -217,12 +217,18 @@ class Loading:
                 return None
             before = self._ready
             if before is not None and before.file.id == wish.file.id and self._as_wanted(before):
-                self._tell(EngineState.READY, before.file, model=before.model)
+                if not self._told(before):
+                    self._tell(EngineState.READY, before.file, model=before.model)
                 self._remember(wish)
                 return before
             return self._load(wish, wish.file, before)
         finally:
             self.engine_in_use.release()
+
+    def _told(self, ready: Ready) -> bool:
+        """Whether this was the last thing told, without a word about a refusal; a second wish then says nothing new."""
+        state = self.state
+        return state.state is EngineState.READY and state.model_id == ready.file.id and not state.sentence
 
     def _as_wanted(self, ready: Ready) -> bool:
         """Whether this model is still in the engine, loaded with the options of this moment."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import _window_asked, main
-from app.base.version import version
+from app.base.version import VERSION
 from tests.support.command import ROOT, inglenook, json_of
 
 
@@ -26,7 +26,7 @@ def test_doctor(home: Path) -> None:
         "version", "python", "llama_cpp", "llama_cpp_build", "devices", "data_dir", "models", "database", "problems",
     }  # fmt: skip
     assert wanted <= report.keys()
-    assert report["version"] == version()
+    assert report["version"] == VERSION
     assert report["llama_cpp"]
     assert report["llama_cpp_build"]
     assert [device["kind"] for device in report["devices"]].count("cpu") == 1
@@ -77,7 +77,7 @@ def test_models(home: Path, starter_model: Path) -> None:
 
 
 def test_version_and_help(home: Path) -> None:
-    assert inglenook(home, "--version").stdout == f"Inglenook {version()}\n"
+    assert inglenook(home, "--version").stdout == f"Inglenook {VERSION}\n"
     for arguments in (("--help",), ("ask", "--help"), ("chats", "--help")):
         done = inglenook(home, *arguments)
         assert done.returncode == 0
@@ -140,4 +140,4 @@ def test_a_data_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_main_returns_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert version() in capsys.readouterr().out
+    assert VERSION in capsys.readouterr().out

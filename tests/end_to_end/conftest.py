@@ -49,12 +49,12 @@ def start(screen: Screen, home: Path, tmp_path: Path, expected_warnings: list[st
     windows: list[Window] = []
 
     def begin(*arguments: str, at: Path = home, **options: Any) -> Window:
-        windows.append(Window(screen, at, *arguments, **options))
+        windows.append(Window(screen, at, tmp_path, *arguments, **options))
         return windows[-1]
 
     yield begin
     for window in windows:
         window.end()
-    loud = [line.group() for folder in tmp_path.iterdir() for line in _LOUD.finditer(log_text(folder))]
+    loud = [line.group() for folder in [home, *tmp_path.iterdir()] for line in _LOUD.finditer(log_text(folder))]
     loud += [line for window in windows for line in window.stderr.splitlines()]
     assert not [line for line in loud if not any(part in line for part in expected_warnings)]

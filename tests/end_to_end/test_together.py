@@ -45,10 +45,10 @@ def test_a_command_asks_while_the_window_streams(start: Start, home: Path) -> No
     window = start().ready()
     window.send(LONG)
     window.writing(20)
-    command = begin_command(home, "ask", "Name three colours.", "--max-tokens", "12", "--json")
-    until(lambda: len(replies(home)) == 2, "the command's turn")
-    assert rows(home, "SELECT count(*) FROM messages WHERE owner IS NOT NULL") == [(2,)], "both are being written"
-    answer, complaint = command.communicate()
+    with begin_command(home, "ask", "Name three colours.", "--max-tokens", "12", "--json") as command:
+        until(lambda: len(replies(home)) == 2, "the command's turn")
+        assert rows(home, "SELECT count(*) FROM messages WHERE owner IS NOT NULL") == [(2,)], "both are being written"
+        answer, complaint = command.communicate()
     assert command.returncode == 0, complaint
     asked = json.loads(answer)
     assert asked["text"]

@@ -36,12 +36,12 @@ def digests(home: Path) -> dict[str, str]:
 
 def refused_in_words(start: Start, home: Path, screen: Screen, name: str, title: str, sentence: str) -> Window:
     """Window and command at the same time: a page in the one, one sentence and exit code 1 from the other."""
-    command = begin_command(home, "ask", "Is anything there?")
-    window = start(at=home).ready()
-    window.shows(title)
-    screen.picture(name)
-    assert sentence in " ".join(window.words().split())
-    output, complaint = command.communicate()
+    with begin_command(home, "ask", "Is anything there?") as command:
+        window = start(at=home).ready()
+        window.shows(title)
+        screen.picture(name)
+        assert sentence in " ".join(window.words().split())
+        output, complaint = command.communicate()
     lines = complaint.decode().splitlines()
     assert command.returncode == 1
     assert output == b""

@@ -29,19 +29,18 @@ ORPHANS_S = 5.0
 class Window:
     """`plain`: exactly `python -m app`. Otherwise it also tells what it publishes and shows (watched.py).
 
-    `before` is a program that runs ours; `timing` makes the engine's supervisor less patient.
+    `notes` is where its standard error and the like are kept; `before` is a program that runs ours; `timing` makes the engine's supervisor less patient.
     """
 
     def __init__(
-        self, screen: Screen, home: Path, *arguments: str, plain: bool = False, before: Sequence[str] = (),
+        self, screen: Screen, home: Path, notes: Path, *arguments: str, plain: bool = False, before: Sequence[str] = (),
         timing: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.screen, self.home = screen, home
-        home.parent.mkdir(exist_ok=True)
-        number = len(list(home.parent.glob("window-*.stderr")))
-        self._marks = home.parent / f"window-{number}.marks"
-        self._changes = home.parent / f"window-{number}.changes"
-        self.stderr_path = home.parent / f"window-{number}.stderr"
+        number = len(list(notes.glob("window-*.stderr")))
+        self._marks = notes / f"window-{number}.marks"
+        self._changes = notes / f"window-{number}.changes"
+        self.stderr_path = notes / f"window-{number}.stderr"
         self._line, theirs = socket.socketpair()
         module = ["app"] if plain else ["tests.end_to_end.watched", str(theirs.fileno()), str(self._changes)]
         command = [*before, sys.executable, "-m", *module, "--data-dir", str(home), *arguments]

@@ -113,7 +113,7 @@ class ConversationList(QListView):
         self.by_keyboard = False
         self.setModel(model)
         rows = _Rows(theme, self)
-        rows.renamed.connect(self.rename_requested)
+        rows.renamed.connect(self.rename_requested, Qt.ConnectionType.QueuedConnection)  # first the editor goes
         self.setItemDelegate(rows)
         self.setAccessibleName("Conversations")
         self.setObjectName("bare")

@@ -165,8 +165,8 @@ class ModelPicker(Popover):
         if isinstance(change, EngineChanged):
             if change.state is EngineState.FAILED:
                 self._refusal = (change.sentence, change.detail)
-            elif change.state in (EngineState.READY, EngineState.LOADING):
-                self._refusal = None
+            elif change.state in (EngineState.READY, EngineState.LOADING) and not change.sentence:
+                self._refusal = None  # READY with a sentence: another model was refused just now, and this one stays
             if self.isVisible() and change.state is EngineState.LOADING and not self._progress.isHidden():
                 self._show_progress(change)
             elif self.isVisible():

@@ -175,7 +175,7 @@ class Verbs:
                     "What was written is kept. A reply that broke off can be asked for again.",
                     kind="moss",
                 )
-            else:
+            elif not change.sentence:  # else another model was refused just now, and this one stays
                 banner.unsay(ENGINE)
             self._died = False
         elif change.state is EngineState.FAILED and not (self._page.has("picker") and self._page.picker.isVisible()):

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QLibraryInfo, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
-from app.base.version import version
+from app.base.version import VERSION
 from app.ui import words
 from app.ui.pages.settings.parts import Section
 from app.ui.theme.theme import Theme
@@ -24,7 +24,7 @@ class AboutSection(Section):
 
     def __init__(self, theme: Theme, data: Path) -> None:
         super().__init__("About", theme)
-        self.add_row("Inglenook", f"Version {version()}, MIT licence")
+        self.add_row("Inglenook", f"Version {VERSION}, MIT licence")
         python = ".".join(str(part) for part in sys.version_info[:3])
         qt = QLibraryInfo.version().toString()
         self.add_row("Made with", f"Python {python}, Qt {qt} (LGPL), llama.cpp (MIT) on {platform.system()}")
