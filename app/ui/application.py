@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 OPEN = "inglenook-open"
 MARKS_VARIABLE = "INGLENOOK_MARKS"
-MARKS_VARIABLE = "INGLENOOK_MARKS"
 
 
 class _Opening(QObject):
@@ -110,7 +109,7 @@ def run(application: ApplicationPort, arguments: Sequence[str], places: Places |
     if not instance.claim():
         if instance.ask_first():
             return 0
-        print("Inglenook is already running for this data folder, but does not answer.", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("Inglenook is already running for this data folder, but does not answer.\n")
         return 1
     code = _show(qt, application, instance, places)
     application.close()
@@ -130,7 +129,6 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
     opening = _Opening(application)
     opening.settled.connect(bridge.flush)
     opening.settled.connect(window.store_settled)
-    opening.settled.connect(lambda: _mark("ready"))
     window.retry_requested.connect(opening.start)
     marks = _Marks()
     if os.environ.get(MARKS_VARIABLE):
@@ -143,7 +141,6 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
     qt.commitDataRequest.connect(lambda _manager: window.keep())
     signals = _Signals(qt)
     window.show()
-    window.conversation.composer.field.setFocus()
     code = qt.exec()
     window.hide()
     signals.close()
@@ -152,18 +149,9 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
 
 
 def _after_first_frame(qt: QApplication, window: Window, theme: Theme) -> None:
-    _mark("first_paint")
     icon = icons.application_icon(theme.colour("page"), theme.colour("ink"), theme.colour("ember"))
     qt.setWindowIcon(icon)
     window.setWindowIcon(icon)
-
-
-def _mark(name: str) -> None:
-    """Notes a moment of the start in the file that the variable names, for measurements."""
-    file = os.environ.get(MARKS_VARIABLE)
-    if file:
-        with Path(file).open("a", encoding="utf-8") as marks:
-            marks.write(f"{name} {time.time_ns()}\n")
 
 
 def make_window(application: ApplicationPort, theme: Theme, ring: FocusRing, places: Places) -> Window:

@@ -1,4 +1,4 @@
-"""What the actions of the menu do, in terms of the window and its parts."""
+"""What actions and signals do, in terms of the window and its parts."""
 
 from __future__ import annotations
 
@@ -35,6 +35,27 @@ def deeds(window: Window) -> dict[str, Callable[[], object]]:
         "diagnostics": lambda: copy_diagnostics(window),
         "about": lambda: window.show_settings("about"),
     }
+
+
+def connect(window: Window) -> None:
+    """Hands the wishes of sidebar, rail and header to those who fulfil them."""
+    side, rail, page, frame = window.sidebar, window.rail, window.conversation, window.frame
+    side.open_requested.connect(window.open)
+    side.hit_chosen.connect(window.open_hit)
+    side.new_requested.connect(window.new)
+    side.delete_requested.connect(lambda conversation_id: delete(window, conversation_id))
+    side.settings_requested.connect(lambda: window.show_settings(""))
+    side.fold_requested.connect(lambda: frame.set_wanted(False))
+    side.failed.connect(page.say)
+    rail.unfold_requested.connect(lambda: window.go(page))
+    rail.new_requested.connect(window.new)
+    rail.search_requested.connect(window.show_search)
+    rail.settings_requested.connect(lambda: rail.settings.setChecked(True))
+    frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
+    page.header.unfold_requested.connect(lambda: frame.set_wanted(True))
+    page.header.menu_requested.connect(lambda: show_menu(window))
+    page.conversation_shown.connect(window.conversation_shown)
+    page.panel_toggled.connect(lambda _shown: window.go(page))
 
 
 def delete(window: Window, conversation_id: str) -> None:

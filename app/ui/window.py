@@ -1,4 +1,4 @@
-"""The window: frame, menus, navigation between pages. Nothing about chats or models is decided here."""
+"""The window: frame, navigation between pages. Nothing about chats or models is decided here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
@@ -14,7 +14,7 @@ from app.chat.messages import SearchHit
 from app.services.changes import Change, ConversationsChanged, SettingsChanged, TroubleChanged
 from app.ui import window_state
 from app.ui.components.sidebar import Rail, Sidebar
-from app.ui.deeds import copy_diagnostics, deeds, delete, show_menu
+from app.ui.deeds import connect, copy_diagnostics, deeds
 from app.ui.frame import Frame
 from app.ui.menus import Actions
 from app.ui.pages.conversation.page import ConversationPage
@@ -23,7 +23,6 @@ from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
-from app.ui.window_state import WindowState
 
 if TYPE_CHECKING:
     from app.ui.pages.settings.page import SettingsPage
@@ -36,9 +35,7 @@ class Window(QMainWindow):
     painted = Signal()
     retry_requested = Signal()
 
-    def __init__(
-        self, application: ApplicationPort, theme: Theme, ring: FocusRing, data: Path, state_file: Path
-    ) -> None:
+    def __init__(self, application: ApplicationPort, theme: Theme, ring: FocusRing, data: Path, state_file: Path):
         super().__init__()
         self.application = application
         self._theme = theme
@@ -57,29 +54,16 @@ class Window(QMainWindow):
         self.frame = Frame(theme, self.sidebar, self.rail, self.pages)
         self.setCentralWidget(self.frame)
         self.actions_ = Actions(self, deeds(self))
-        self._connect()
-        self._restore()
+        connect(self)
+        if not window_state.restore(self, self._state):
+            self.resize(*tokens.FIRST_SIZE)
+        self.frame.set_wanted(self._state.sidebar)
+        self.conversation.show_panel(self._state.panel)
+        if self._state.conversation_id:
+            self.conversation.expect_conversation()
         self.apply_appearance()
         self.go(self.conversation)
-
-    def _connect(self) -> None:
-        side, rail, page = self.sidebar, self.rail, self.conversation
-        side.open_requested.connect(self.open)
-        side.hit_chosen.connect(self._open_hit)
-        side.new_requested.connect(self.new)
-        side.delete_requested.connect(lambda conversation_id: delete(self, conversation_id))
-        side.settings_requested.connect(lambda: self.show_settings(""))
-        side.fold_requested.connect(lambda: self.frame.set_wanted(False))
-        side.failed.connect(page.say)
-        rail.unfold_requested.connect(lambda: self.go(page))
-        rail.new_requested.connect(self.new)
-        rail.search_requested.connect(self.show_search)
-        rail.settings_requested.connect(lambda: self.rail.settings.setChecked(True))
-        self.frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
-        page.header.unfold_requested.connect(lambda: self.frame.set_wanted(True))
-        page.header.menu_requested.connect(lambda: show_menu(self))
-        page.conversation_shown.connect(self._conversation_shown)
-        page.panel_toggled.connect(lambda _shown: self.go(page))
+        self.conversation.composer.field.setFocus()
 
     @cached_property
     def settings(self) -> SettingsPage:
@@ -106,8 +90,8 @@ class Window(QMainWindow):
 
     # --- navigation -------------------------------------------------------------------------------------------------
 
-    def open(self, conversation_id: str, message_id: str | None = None) -> None:
-        """Shows a conversation, at a message if one is given."""
+    def open(self, conversation_id: str | None, message_id: str | None = None) -> None:
+        """Shows a conversation, at a message if one is given; None is the beginning of a new one."""
         self.go(self.conversation)
         self.frame.overlay(False)
         self.conversation.open(conversation_id, message_id=message_id)
@@ -115,10 +99,7 @@ class Window(QMainWindow):
 
     def new(self) -> None:
         """Shows the beginning of a new conversation."""
-        self.go(self.conversation)
-        self.frame.overlay(False)
-        self.conversation.open(None)
-        self.conversation.composer.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.open(None)
 
     def show_settings(self, section: str) -> None:
         """Shows the settings, at a section if one is given."""
@@ -150,17 +131,18 @@ class Window(QMainWindow):
         self.conversation.header.show_unfold(not self.frame.sidebar_visible)
         self.actions_.enable(conversation=bool(self.conversation.conversation_id), usable=not alone)
 
-    def _conversation_shown(self, conversation_id: str) -> None:
+    def conversation_shown(self, conversation_id: str) -> None:
+        """The page shows another conversation now."""
         self.sidebar.list.show_opened(conversation_id)
         self._show_title()
         self.actions_.enable(conversation=bool(conversation_id), usable=True)
-        self.sidebar.new.setEnabled(True)
 
     def _show_title(self) -> None:
-        conversation = self.conversation.conversation()
-        self.setWindowTitle(f"{conversation.title} – Inglenook" if conversation is not None else "Inglenook")
+        title = self.conversation.header.title.text()
+        self.setWindowTitle(f"{title} – Inglenook" if title else "Inglenook")
 
-    def _open_hit(self, hit: SearchHit) -> None:
+    def open_hit(self, hit: SearchHit) -> None:
+        """Jumps to what was found."""
         self.open(hit.conversation_id, hit.message_id)
 
     def show_find(self) -> None:
@@ -186,6 +168,8 @@ class Window(QMainWindow):
             self.conversation.reload()
         self.sidebar.apply(change)
         self.conversation.apply(change)
+        if isinstance(change, ConversationsChanged):
+            self._show_title()
         if "settings" in self.__dict__:
             self.settings.apply(change)
         if isinstance(change, ConversationsChanged):
@@ -227,24 +211,14 @@ class Window(QMainWindow):
 
     # --- coming and going -------------------------------------------------------------------------------------------
 
-    def _restore(self) -> None:
-        if not self._state.geometry or not self.restoreGeometry(QByteArray.fromBase64(self._state.geometry.encode())):
-            self.resize(1200, 800)
-        self.frame.set_wanted(self._state.sidebar)
-        self.conversation.show_panel(self._state.panel)
-        if self._state.conversation_id:
-            self.conversation.expect_conversation()
-
     def keep(self) -> None:
         """Keeps everything typed, and how the window stands."""
         if "settings" in self.__dict__:
             self.settings.leave()
         self.conversation.flush()
-        state = WindowState(
-            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
-            sidebar=self.frame.wanted,
-            panel=self.conversation.panel_shown,
-            conversation_id=self.conversation.conversation_id if self._opened else self._state.conversation_id,
+        conversation_id = self.conversation.conversation_id if self._opened else self._state.conversation_id
+        state = window_state.state_of(
+            self, sidebar=self.frame.wanted, panel=self.conversation.panel_shown, conversation_id=conversation_id
         )
         window_state.write(self._state_file, state)
 

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 import msgspec
+from PySide6.QtCore import QByteArray
+from PySide6.QtWidgets import QWidget
 
 log = logging.getLogger(__name__)
 
@@ -43,3 +45,14 @@ def write(path: Path, state: WindowState) -> None:
         log.info("the state of the window was not kept: %s", error)
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def state_of(window: QWidget, *, sidebar: bool, panel: bool, conversation_id: str) -> WindowState:
+    """What to remember of a window."""
+    geometry = bytes(window.saveGeometry().toBase64().data()).decode()
+    return WindowState(geometry=geometry, sidebar=sidebar, panel=panel, conversation_id=conversation_id)
+
+
+def restore(window: QWidget, state: WindowState) -> bool:
+    """Puts a window where it was, as far as the screens of today allow; False if nothing is known."""
+    return bool(state.geometry) and window.restoreGeometry(QByteArray.fromBase64(state.geometry.encode()))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QImage
+
 from tests.end_to_end.conftest import Start, choose
 from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
@@ -11,6 +14,11 @@ from tests.end_to_end.window import LONG, ended, replies, rows
 from tests.support.command import json_of
 
 QUESTION = "Why is the sky blue?"
+
+
+def colours(image: QImage) -> int:
+    """How many there are: one on an empty page, many where there is writing."""
+    return len({image.pixel(x, y) for x in range(image.width()) for y in range(0, image.height(), 3)})
 
 
 def test_a_conversation_outlives_the_window(start: Start, home: Path, screen: Screen) -> None:
@@ -26,6 +34,7 @@ def test_a_conversation_outlives_the_window(start: Start, home: Path, screen: Sc
     screen.do("windowmove", window.id, "90", "40")
     screen.do("windowsize", "--sync", window.id, "1100", "760")
     place = screen.place(window.id)
+    words = QRect(place["X"] + 300, place["Y"] + 100, 700, 200)  # where the first messages stand
     assert window.quit() == 0
     shown = json_of(home, "chats", "show", "last")
     assert [message["text"] for message in shown["messages"]] == [QUESTION, first]
@@ -34,13 +43,14 @@ def test_a_conversation_outlives_the_window(start: Start, home: Path, screen: Sc
     window = start(plain=True).ready()
     window.until(lambda: QUESTION in window.title(), "the conversation to be shown again")
     assert screen.place(window.id) == place
-    before = screen.picture("first_light_again")
+    until(lambda: colours(screen.picture("first_light_again").copy(words)) > 20, "words on the screen")
+    before = screen.picture("first_light_again").copy(words)
     window.send(LONG)
     until(lambda: rows(home, "SELECT 1 FROM growth"), "the long reply to grow")
     window.keys("Escape")
     stopped = ended(home, 2, "stopped")
     assert stopped
-    assert screen.picture("first_light_stopped") != before
+    until(lambda: screen.picture("first_light_stopped").copy(words) != before, "the longer conversation on the screen")
     assert window.quit() == 0
     shown = json_of(home, "chats", "show", "last")
     assert [message["text"] for message in shown["messages"]] == [QUESTION, first, LONG, stopped]

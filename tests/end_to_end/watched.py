@@ -47,6 +47,7 @@ def main() -> int:
         return made
 
     def making(*parts: Any) -> Any:
+        QAccessible.setActive(True)  # lists keep what they told of their rows up to date only while somebody listens
         window = make_window(*parts)
         notifier = QSocketNotifier(line.fileno(), QSocketNotifier.Type.Read, window)
         notifier.activated.connect(lambda: answer(line))

@@ -29,7 +29,8 @@ ORPHANS_S = 5.0
 class Window:
     """`plain`: exactly `python -m app`. Otherwise it also tells what it publishes and shows (watched.py).
 
-    `notes` is where its standard error and the like are kept; `before` is a program that runs ours; `timing` makes the engine's supervisor less patient.
+    `notes` is the folder where its standard error and the like are kept; `before` is a program that runs ours; `timing`
+    makes the engine's supervisor less patient.
     """
 
     def __init__(
@@ -126,8 +127,13 @@ class Window:
         return self.screen.title(self.id)
 
     def click(self, words: str) -> None:
-        """Waits until something has exactly these words, and clicks on it."""
-        x, y = self.until(lambda: self.shown().get(words), f"something called '{words}'")
+        """Waits until something is called so, or begins so, and clicks on it."""
+
+        def there() -> list[int] | None:
+            shown = self.shown()
+            return shown.get(words) or next((place for name, place in shown.items() if name.startswith(words)), None)
+
+        x, y = self.until(there, f"something called '{words}'")
         self.screen.do("mousemove", str(x), str(y), "click", "1")
 
     def words(self) -> str:

@@ -16,21 +16,22 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import msgspec
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from app.base.paths import Places
-from app.chat.messages import ReplyState
+from app.chat.messages import Message, ReplyState
 from app.engine.values import ModelFile
-from app.services.changes import EngineState, ReplyChanged, ReplyGrew, TroubleChanged
+from app.services.changes import EngineState, ReplyChanged, ReplyGrew, ReplyProgressed, TroubleChanged
 from app.ui.deeds import delete
 from app.ui.theme import style
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
 from app.ui.window import Window
 from tests.screenshots import content
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication, FakeLive, starter
 
 SIZES = ((1440, 900), (1024, 700), (880, 600))
 SETTLE_MS = 120
@@ -62,8 +63,6 @@ def streaming(stage: Stage) -> None:
     application.conversations.messages[stage.conversation_id] = [
         _owned(stage, m) for m in content.turn(ReplyState.WRITING, content.ANSWER + content.END)
     ]
-    from tests.support.fake_application import FakeLive
-
     application.sending.live[stage.conversation_id] = FakeLive("m2")
     conversation(stage)
     change = ReplyChanged(conversation_id=stage.conversation_id, message_id="m2", state=ReplyState.WRITING)
@@ -72,10 +71,25 @@ def streaming(stage: Stage) -> None:
     stage.window.apply(ReplyGrew(conversation_id=stage.conversation_id, message_id="m2", offset=at, text=" € 277"))
 
 
-def _owned(stage: Stage, message: object) -> object:
-    import msgspec
+def _owned(stage: Stage, message: Message) -> Message:
+    return msgspec.structs.replace(message, conversation_id=stage.conversation_id)
 
-    return msgspec.structs.replace(message, conversation_id=stage.conversation_id)  # type: ignore[type-var]
+
+def reading(stage: Stage) -> None:
+    """The model reads a long prompt."""
+    messages = content.turn(ReplyState.READING, "", thinking="")
+    stage.application.conversations.messages[stage.conversation_id] = [_owned(stage, m) for m in messages]
+    stage.application.sending.live[stage.conversation_id] = FakeLive("m2", ReplyState.READING)
+    conversation(stage)
+    stage.window.apply(ReplyProgressed(conversation_id=stage.conversation_id, message_id="m2", done=3100, total=6200))
+
+
+def thinking(stage: Stage) -> None:
+    """The thinking of a reasoning model, unfolded."""
+    conversation(stage)
+    transcript = stage.window.conversation.transcript
+    transcript.deeds.fold(1)
+    transcript.scroll_to("m1")
 
 
 def first_start(stage: Stage) -> None:
@@ -240,6 +254,8 @@ SCENES: dict[str, Scene] = {
     for scene in (
         conversation,
         streaming,
+        reading,
+        thinking,
         first_start,
         new_conversation,
         no_model,

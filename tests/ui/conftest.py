@@ -40,11 +40,12 @@ def make_window(qtbot: QtBot, qapp: QApplication, theme: Theme, application: Fak
     ring = FocusRing(qapp, theme)
     style.install(qapp, theme)
 
-    def make(width: int = 1280, height: int = 800, *, opened: bool = True) -> Window:
+    def make(width: int | None = 1280, height: int = 800, *, opened: bool = True) -> Window:
         places = application.places
         window = Window(application, theme, ring, places.data, places.window_state)
         ends.append(application.publisher.subscribe(window.apply))
-        window.resize(width, height)
+        if width is not None:
+            window.resize(width, height)
         window.show()
         qtbot.waitExposed(window)
         if opened:

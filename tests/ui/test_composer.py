@@ -158,9 +158,7 @@ def test_pasted_text_is_plain(window: Window) -> None:
     assert field.text() == "bold\nand more"
 
 
-def test_drafts_are_kept_soon_and_per_conversation(
-    window: Window, application: FakeApplication, qtbot: QtBot
-) -> None:
+def test_drafts_are_kept_soon_and_per_conversation(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
     drafts = application.conversations.drafts
     one = application.conversations.add("One")
     type_text(window, "for a new one")

@@ -54,7 +54,7 @@ def test_every_way_from_one_list_to_another(qtbot: QtBot, after: list[tuple[str,
     model = ConversationListModel()
     QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
     model.show([row("a", 1), row("b", 2), row("c", 40), row("d", 80)], TODAY)
-    wanted = [row(id, hours) for id, hours in after]
+    wanted = [row(key, hours) for key, hours in after]
     model.show(wanted, TODAY)
     fresh = ConversationListModel()
     fresh.show(wanted, TODAY)
@@ -78,9 +78,7 @@ def test_a_streaming_conversation_has_a_dot(window: Window, application: FakeApp
     model = window.sidebar.model
     index = model.index(model.row_of(conversation_id))
     for state, dot in ((ReplyState.WRITING, True), (ReplyState.DONE, False)):
-        application.publisher.publish(
-            ReplyChanged(conversation_id=conversation_id, message_id="m", state=state)
-        )
+        application.publisher.publish(ReplyChanged(conversation_id=conversation_id, message_id="m", state=state))
         assert index.data(LIVE_ROLE) is dot
         assert ("being written" in index.data(Qt.ItemDataRole.AccessibleTextRole)) is dot
 
@@ -171,7 +169,9 @@ def test_search_jumps_to_the_hit(
     QTest.keyClicks(window.sidebar.search, "tea")
     qtbot.waitUntil(window.sidebar.results.isVisible)
     jumps: list[str] = []
-    monkeypatch.setattr(type(window.conversation.transcript), "scroll_to", lambda self, id: jumps.append(id))
+    monkeypatch.setattr(
+        type(window.conversation.transcript), "scroll_to", lambda _, message_id: jumps.append(message_id)
+    )
     QTest.keyClick(window.sidebar.search, Qt.Key.Key_Down)
     QTest.keyClick(window.sidebar.search, Qt.Key.Key_Down)
     QTest.keyClick(window.sidebar.search, Qt.Key.Key_Return)

@@ -27,7 +27,7 @@ def test_appearance(window: Window, application: FakeApplication) -> None:
     assert application.settings.current.appearance.column == "wide"
     assert window.conversation.composer.maximumWidth() == 792
     section.line_height.chosen.emit("airy")
-    assert application.settings.current.appearance.line_height == 1.75
+    assert application.settings.current.appearance.line_height == 1.8
     section.less_motion.click()
     assert not application.settings.current.appearance.less_motion
     assert not window._theme.less_motion

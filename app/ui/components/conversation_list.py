@@ -113,7 +113,7 @@ class ConversationList(QListView):
         self.by_keyboard = False
         self.setModel(model)
         rows = _Rows(theme, self)
-        rows.renamed.connect(self.rename_requested, Qt.ConnectionType.QueuedConnection)  # first the editor goes
+        rows.renamed.connect(self.rename_requested)
         self.setItemDelegate(rows)
         self.setAccessibleName("Conversations")
         self.setObjectName("bare")
@@ -168,6 +168,9 @@ class ConversationList(QListView):
         return menu
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.state() == QAbstractItemView.State.EditingState:
+            event.accept()  # a key that the title's field did not want is not meant for the list either
+            return
         self.by_keyboard = True
         current = self.currentIndex()
         conversation_id = current.data(ID_ROLE) if current.isValid() else ""

@@ -74,12 +74,16 @@ class FindBar(Surface):
             self.hide()
             self.closed.emit()
 
-    def show_count(self, count: int) -> None:
-        """Says how many places were found."""
+    def show_count(self, total: int, current: int = 0) -> None:
+        """Says how many places were found, and which of them (from 1 on; 0: none yet) is shown."""
         if not self.field.text():
             self.count.setText("")
+        elif total == 0:
+            self.count.setText("Nothing found")
+        elif current:
+            self.count.setText(f"{current:,} of {total:,}")
         else:
-            self.count.setText("Nothing found" if count == 0 else "1 place" if count == 1 else f"{count:,} places")
+            self.count.setText("1 place" if total == 1 else f"{total:,} places")
 
     def _find(self) -> None:
         self._wait.stop()

@@ -2,114 +2,33 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QKeySequence, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import InglenookError
 from app.chat.messages import SearchHit
 from app.services.changes import Change, ConversationsChanged, ReplyChanged
 from app.ui.components.conversation_list import ConversationList
 from app.ui.components.search_results import SearchResults
+from app.ui.components.sidebar_parts import Footer, NavigationRow, Wordmark
 from app.ui.models.conversations import ConversationListModel
 from app.ui.models.search import SearchModel
 from app.ui.ports import ApplicationPort
-from app.ui.theme import icons, tokens
+from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import IconButton
-from app.ui.widgets.fade import Fade
 from app.ui.widgets.labels import Paragraph
 from app.ui.widgets.search_field import SearchField
 from app.ui.widgets.surfaces import Hairline, Surface
 
 SEARCH_AFTER_MS = 120
-NOTHING_LEAVES = "Nothing leaves this computer"
+DAYS_LOOKED_AT_MS = 5 * 60 * 1000
 
 
 def native(sequence: str) -> str:
     """A shortcut as this desktop writes it, with spaces instead of plus signs."""
     return QKeySequence(sequence).toString(QKeySequence.SequenceFormat.NativeText).replace("+", " ")
-
-
-class Wordmark(QWidget):
-    """The mark and, where there is room, the name."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, name: bool = True) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._name = name
-        width = QFontMetrics(theme.font("wordmark")).horizontalAdvance("Inglenook") if name else -8
-        self.setFixedSize(QSize(28 + width + 4, 28))
-        self.setAccessibleName("Inglenook")
-        theme.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        icons.paint_mark(painter, QRectF(0, 4, 20, 20), self._theme.colour("ink"), self._theme.colour("ember"))
-        if self._name:
-            painter.setFont(self._theme.font("wordmark"))
-            painter.setPen(self._theme.colour("ink"))
-            painter.drawText(QRectF(28, 0, self.width() - 28, 28), Qt.AlignmentFlag.AlignVCenter, "Inglenook")
-
-
-class NavigationRow(QAbstractButton):
-    """One place to go to: icon and word, filled while one is there."""
-
-    def __init__(self, icon_name: str, text: str, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._icon_name = icon_name
-        self._hover = Fade(self, theme)
-        self.setText(text)
-        self.setCheckable(True)
-        self.setFixedHeight(32)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(0.55)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        fill = self._theme.colour("hover")
-        fill.setAlphaF(1.0 if self.isChecked() else self._hover.value)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
-        ink = self._theme.colour("ink" if self.isChecked() else "ink2")
-        icons.paint(painter, self._icon_name, QRectF(12, self.height() / 2 - 9, 18, 18), ink)
-        painter.setFont(self._theme.font("row_selected" if self.isChecked() else "row"))
-        painter.setPen(ink)
-        painter.drawText(self.rect().adjusted(40, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, self.text())
-
-
-class Footer(QWidget):
-    """What leaves this computer, in one line. True as long as no code of the application opens a connection."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None, *, word: bool = True) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._word = word
-        self.setFixedHeight(40)
-        self.setAccessibleName(NOTHING_LEAVES)
-        self.setToolTip("" if word else NOTHING_LEAVES)
-        theme.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        left = 20 if self._word else self.width() / 2 - 7
-        icons.paint(painter, "lock", QRectF(left, 13, 14, 14), self._theme.colour("moss"))
-        if self._word:
-            painter.setFont(self._theme.font("caption"))
-            painter.setPen(self._theme.colour("ink2"))
-            painter.drawText(self.rect().adjusted(42, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, NOTHING_LEAVES)
 
 
 class Sidebar(Surface):
@@ -134,6 +53,12 @@ class Sidebar(Surface):
         self._wait.setInterval(SEARCH_AFTER_MS)
         self._wait.timeout.connect(self._search)
 
+        self._days = QTimer(self)  # at midnight, yesterday's conversations get another heading
+        self._days.setTimerType(Qt.TimerType.VeryCoarseTimer)
+        self._days.setInterval(DAYS_LOOKED_AT_MS)
+        self._days.timeout.connect(self.model.refresh_days)
+        self._days.start()
+
         self.fold = IconButton("sidebar", "Hide the sidebar", theme)
         self.fold.clicked.connect(self.fold_requested)
         self.new = IconButton("note-pencil", "New conversation", theme, shortcut=native("Ctrl+N"))
@@ -157,6 +82,7 @@ class Sidebar(Surface):
         self._stack = QStackedWidget()
         for page in (self._note(self._empty), self.list, self.results, self._note(self._nothing)):
             self._stack.addWidget(page)
+        self._stack.setCurrentWidget(self.list)
         self._lay_out(theme)
 
     def _lay_out(self, theme: Theme) -> None:

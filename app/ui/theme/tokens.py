@@ -153,9 +153,11 @@ PANEL = 352
 WIDE_FROM = 1200
 OVERLAY_BELOW = 900
 MINIMUM_SIZE = (880, 600)
+FIRST_SIZE = (1200, 800)
 OVERHANG = 16
 COLUMNS = {"narrow": 640, "normal": 720, "wide": 792}
 SIDE_MARGIN = 20
+LINE_HEIGHTS = {"snug": 1.4, "normal": 1.6, "airy": 1.8}
 
 HOVER_MS = 90
 FOLD_MS = 140
@@ -164,3 +166,8 @@ TOAST_IN_MS = 160
 TOAST_OUT_MS = 120
 PULSE_MS = 900
 TOAST_STAYS_MS = 6000
+
+
+def line_height(wanted: float) -> str:
+    """The name of the line height that comes nearest to a multiple of the text size."""
+    return min(LINE_HEIGHTS, key=lambda name: abs(LINE_HEIGHTS[name] - wanted))

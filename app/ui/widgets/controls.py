@@ -12,6 +12,18 @@ from app.ui.widgets.fade import Fade
 from app.ui.widgets.surfaces import Surface
 
 
+def one_tab_stop(group: QButtonGroup) -> None:
+    """Lets Tab stop at the chosen button of an exclusive group only, or at the first; arrow keys do the rest."""
+
+    def settle() -> None:
+        chosen = group.checkedButton() or (group.buttons()[0] if group.buttons() else None)
+        for button in group.buttons():
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus if button is chosen else Qt.FocusPolicy.ClickFocus)
+
+    group.buttonToggled.connect(lambda _button, _on: settle())
+    settle()
+
+
 class Switch(QCheckBox):
     """On or off, 36 by 20."""
 
@@ -156,6 +168,7 @@ class Segmented(Surface):
             self._buttons[key] = button
             row.addWidget(button)
         self._group.buttonClicked.connect(self._tell)
+        one_tab_stop(self._group)
 
     def _tell(self, clicked: object) -> None:
         for key, button in self._buttons.items():

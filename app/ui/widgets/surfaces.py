@@ -85,9 +85,8 @@ def paint_shadow(painter: QPainter, box: QRectF, radius: float, colour: QColor) 
     layers = tokens.SHADOW_BLUR // 2
     strength = colour.alphaF()
     for layer in range(layers, 0, -1):
-        share = 1 - layer / layers
         shade = QColor(colour)
-        shade.setAlphaF(strength * share * share * 0.22)
+        shade.setAlphaF(strength * 1.1 / layers)
         painter.setBrush(shade)
         grown = box.adjusted(-layer, -layer, layer, layer).translated(0, tokens.SHADOW_Y)
         painter.drawRoundedRect(grown, radius + layer, radius + layer)

@@ -61,11 +61,11 @@ class ThemeLike(Protocol):
 class Looks:
     """Fonts, formats and colours, made once and shared by all documents. A new theme or text size means new Looks."""
 
-    def __init__(self, theme: ThemeLike, text_size: int = 15) -> None:
+    def __init__(self, theme: ThemeLike, text_size: int = 15, line_height: float = 1.6) -> None:
         self._theme = theme
         self.text_size = text_size
         scale = text_size / 15
-        self.line = round(text_size * 1.6)
+        self.line = round(text_size * line_height)
         self.body = theme.font("body")
         self.body.setPixelSize(text_size)
         self.code = theme.font("code")

@@ -41,6 +41,7 @@ class View(QAbstractScrollArea):
         self._theme = theme
         self._wanted_column = 720
         self._text_size = 15
+        self._line_height = 1.6
         self._top = 0
         self._following = True
         self._held: Anchor | None = None
@@ -75,6 +76,12 @@ class View(QAbstractScrollArea):
             self._text_size = px
             self._restyle()
 
+    def set_line_height(self, factor: float) -> None:
+        """The distance of lines of body text, as a multiple of its size."""
+        if factor != self._line_height:
+            self._line_height = factor
+            self._restyle()
+
     def set_end_gap(self, extra: int) -> None:
         """Free pixels behind the last message, for what floats above the composer."""
         self.hold()
@@ -83,7 +90,7 @@ class View(QAbstractScrollArea):
 
     def _restyle(self) -> None:
         self.hold()
-        self.looks = Looks(self._theme, self._text_size)
+        self.looks = Looks(self._theme, self._text_size, self._line_height)
         self.column.restyle(self.looks, self.column.width)
         self._remeasure()
 

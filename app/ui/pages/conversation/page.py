@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -22,6 +23,7 @@ from app.services.changes import (
 )
 from app.ui import words
 from app.ui.components.model_choice import model_in_use
+from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.parts import Parts
 from app.ui.pages.conversation.verbs import Verbs
 from app.ui.ports import ApplicationPort
@@ -138,6 +140,7 @@ class ConversationPage(Parts):
         if self.has("transcript"):
             self.transcript.set_column(width)
             self.transcript.set_text_size(appearance.text_size)
+            self.transcript.set_line_height(tokens.LINE_HEIGHTS[tokens.line_height(appearance.line_height)])
 
     @property
     def panel_shown(self) -> bool:
@@ -174,9 +177,10 @@ class ConversationPage(Parts):
         """A reply is on its way: Escape and the button stop it from now on."""
         self._show_live(reply_id)
 
-    def say_text(self, text: str) -> None:
-        """A toast of words only."""
-        self.say(text)
+    @cached_property
+    def own(self) -> OwnValues:
+        """What the panel shows and changes."""
+        return OwnValues(self._application, self.panel, self.say)
 
     def flush_panel(self) -> None:
         """Hands over what was changed in the panel and not told yet."""

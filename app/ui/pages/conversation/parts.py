@@ -13,7 +13,6 @@ from app.ui.components.composer import Composer
 from app.ui.components.header import Header
 from app.ui.components.welcome import Greeting, Suggestions
 from app.ui.pages.conversation.arrangement import Arrangement
-from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.verbs import Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
@@ -76,6 +75,7 @@ class Parts(QWidget):
         appearance = self._application.settings.current.appearance
         made.set_column(tokens.COLUMNS[appearance.column])
         made.set_text_size(appearance.text_size)
+        made.set_line_height(tokens.LINE_HEIGHTS[tokens.line_height(appearance.line_height)])
         self._arrangement.fill("transcript", made)
         return made
 
@@ -86,6 +86,7 @@ class Parts(QWidget):
 
         made = FindBar(self._theme)
         made.find_requested.connect(lambda text: made.show_count(self.transcript.find(text)))
+        self.transcript.hits_changed.connect(made.show_count)
         made.next_requested.connect(lambda: self.transcript.find_next())
         made.previous_requested.connect(lambda: self.transcript.find_previous())
         made.closed.connect(self._leave_find)
@@ -101,11 +102,6 @@ class Parts(QWidget):
         made.hide()
         self._arrangement.add_panel(made)
         return made
-
-    @cached_property
-    def own(self) -> OwnValues:
-        """What the panel shows and changes."""
-        return OwnValues(self._application, self.panel, self.say_text)
 
     @cached_property
     def picker(self) -> ModelPicker:
@@ -124,10 +120,6 @@ class Parts(QWidget):
         made = Toast(self._theme, self)
         made.left.connect(self._close_gap)
         return made
-
-    def say_text(self, text: str) -> None:
-        """A toast of words only."""
-        raise NotImplementedError
 
     def _close_gap(self) -> None:
         if self.has("transcript"):

@@ -17,7 +17,6 @@ from app.ui.widgets.labels import Label
 
 Change = Callable[[str, object], None]
 
-LINE_HEIGHTS = {"snug": 1.4, "normal": 1.55, "airy": 1.75}
 _SAMPLE = (
     "The kettle was on before anyone asked. Rain at the window, a book face down on the arm of the chair, "
     "and nothing that had to be answered tonight."
@@ -106,7 +105,7 @@ class AppearanceSection(Section):
         self.column_width.chosen.connect(lambda key: change("appearance.column", key))
         self.add_row("Column width", "At most 760 px, so lines stay easy to follow", self.column_width)
         self.line_height = Segmented("Line height", {"snug": "Snug", "normal": "Normal", "airy": "Airy"}, theme)
-        self.line_height.chosen.connect(lambda key: change("appearance.line_height", LINE_HEIGHTS[key]))
+        self.line_height.chosen.connect(lambda key: change("appearance.line_height", tokens.LINE_HEIGHTS[key]))
         self.add_row("Line height", "", self.line_height, line=False)
         self._sample = _Sample(theme)
         self.add_block(self._sample, above=2)
@@ -125,9 +124,9 @@ class AppearanceSection(Section):
         self.text_size.update()
         self._size_word.setText(f"{appearance.text_size} px")
         self.column_width.choose(appearance.column)
-        near = min(LINE_HEIGHTS, key=lambda key: abs(LINE_HEIGHTS[key] - appearance.line_height))
+        near = tokens.line_height(appearance.line_height)
         self.line_height.choose(near)
-        self._sample.show_type(appearance.text_size, appearance.line_height)
+        self._sample.show_type(appearance.text_size, tokens.LINE_HEIGHTS[near])
         self.less_motion.setChecked(appearance.less_motion)
 
     def _size_moved(self, px: int) -> None:

@@ -25,6 +25,7 @@ from app.ui.pages.settings.general import GeneralSection
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
+from app.ui.widgets.controls import one_tab_stop
 from app.ui.widgets.labels import Label
 
 SECTIONS = {"general": "General", "appearance": "Appearance", "about": "About"}
@@ -85,6 +86,7 @@ class SettingsPage(QWidget):
             row.toggled.connect(lambda on, key=key: self._show(key) if on else None)
             self.rows[key] = row
             rows.addWidget(row)
+        one_tab_stop(group)
         rows.addStretch()
         left = QWidget()
         left.setFixedWidth(184)
@@ -160,6 +162,11 @@ class SettingsPage(QWidget):
             self._application.settings.change(name, value)
         except InglenookError as error:
             self.failed.emit(error.sentence)
+        if name == "general.models_dir":
+            self._application.jobs.start("inglenook-library", self._look_for_models)
+
+    def _look_for_models(self) -> None:
+        self._application.library.refresh()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QSizePoli
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import NIGHT, PAPER, SYSTEM, Theme
+from app.ui.widgets.controls import one_tab_stop
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.widgets.surfaces import Hairline
 
@@ -142,6 +143,7 @@ class ThemeCards(QWidget):
             group.addButton(card)
             card.clicked.connect(lambda _checked=False, key=key: self.chosen.emit(key))
             row.addWidget(card)
+        one_tab_stop(group)
         row.addStretch()
 
     def choose(self, key: str) -> None:
