@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ def _window(given: list[str], data_dir: str | None) -> int:
     if not _has_display():
         print(NO_DISPLAY, file=sys.stderr)
         return 1
+    gc.disable()  # nothing of a start is garbage; the window switches it on again after the first frame
     from app.base.log import start_log
     from app.base.paths import find_places
     from app.bootstrap import build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -149,6 +150,8 @@ def _show(qt: QApplication, application: ApplicationPort, instance: Instance, pl
 
 
 def _after_first_frame(qt: QApplication, window: Window, theme: Theme) -> None:
+    gc.enable()  # __main__ switched it off: collecting during the start finds nothing and takes its time
+    gc.freeze()  # what lives until the end is not looked at again, which keeps scrolling even
     icon = icons.application_icon(theme.colour("page"), theme.colour("ink"), theme.colour("ember"))
     qt.setWindowIcon(icon)
     window.setWindowIcon(icon)

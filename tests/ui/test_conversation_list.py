@@ -183,15 +183,14 @@ def test_escape_leaves_the_search(window: Window, application: FakeApplication, 
     application.conversations.add("A title")
     window.sidebar.reload()
     QTest.keyClicks(window.sidebar.search, "zebra")
-    qtbot.waitUntil(lambda: window.sidebar._stack.currentIndex() == 3)
-    assert "zebra" in window.sidebar._nothing.text()
+    qtbot.waitUntil(lambda: window.sidebar.note.isVisible() and "zebra" in window.sidebar.note.text())
     QTest.keyClick(window.sidebar.search, Qt.Key.Key_Escape)
     assert window.sidebar.list.isVisible()
 
 
 def test_nothing_is_claimed_before_the_store_is_open(make_window: object) -> None:
     window = make_window(opened=False)  # type: ignore[operator]
-    assert not window.sidebar._empty.isVisible()
+    assert not window.sidebar.note.isVisible()
     window.store_settled()
-    assert window.sidebar._empty.isVisible()
-    assert window.sidebar._empty.text().startswith("Your conversations will be listed here")
+    assert window.sidebar.note.isVisible()
+    assert window.sidebar.note.text().startswith("Your conversations will be listed here")

@@ -97,10 +97,10 @@ class SearchResults(QListView):
 
     hit_chosen = Signal(object)
 
-    def __init__(self, model: SearchModel, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._search_model = model
-        self.setModel(model)
+        self._search_model = SearchModel(self)
+        self.setModel(self._search_model)
         self.setItemDelegate(_Hits(theme, self))
         self.setAccessibleName("Search results")
         self.setObjectName("bare")
@@ -111,6 +111,14 @@ class SearchResults(QListView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.clicked.connect(self._choose)
         theme.changed.connect(self.viewport().update)
+
+    def show_hits(self, hits: list[SearchHit]) -> None:
+        """Shows these hits instead of the ones before."""
+        self._search_model.show(hits)
+
+    def count(self) -> int:
+        """How many hits are shown."""
+        return self._search_model.rowCount()
 
     def choose_current(self) -> None:
         """Takes the current hit, or the first."""

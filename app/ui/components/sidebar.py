@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -10,10 +13,8 @@ from app.base.errors import InglenookError
 from app.chat.messages import SearchHit
 from app.services.changes import Change, ConversationsChanged, ReplyChanged
 from app.ui.components.conversation_list import ConversationList
-from app.ui.components.search_results import SearchResults
 from app.ui.components.sidebar_parts import Footer, NavigationRow, Wordmark
 from app.ui.models.conversations import ConversationListModel
-from app.ui.models.search import SearchModel
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -21,6 +22,9 @@ from app.ui.widgets.buttons import IconButton
 from app.ui.widgets.labels import Paragraph
 from app.ui.widgets.search_field import SearchField
 from app.ui.widgets.surfaces import Hairline, Surface
+
+if TYPE_CHECKING:
+    from app.ui.components.search_results import SearchResults
 
 SEARCH_AFTER_MS = 120
 DAYS_LOOKED_AT_MS = 5 * 60 * 1000
@@ -47,7 +51,6 @@ class Sidebar(Surface):
         self._application = application
         self._known = False
         self.model = ConversationListModel(self)
-        self._search_model = SearchModel(self)
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
         self._wait.setInterval(SEARCH_AFTER_MS)
@@ -72,17 +75,18 @@ class Sidebar(Surface):
         self.list.open_requested.connect(self.open_requested)
         self.list.delete_requested.connect(self.delete_requested)
         self.list.rename_requested.connect(self._rename)
-        self.results = SearchResults(self._search_model, theme)
-        self.results.hit_chosen.connect(self.hit_chosen)
         self.settings = NavigationRow("gear", "Settings", theme)
         self.settings.clicked.connect(self.settings_requested)
 
-        self._empty = Paragraph("", theme, "secondary", "ink2")
-        self._nothing = Paragraph("", theme, "secondary", "ink2")
+        self.note = Paragraph("", theme, "secondary", "ink2")
         self._stack = QStackedWidget()
-        for page in (self._note(self._empty), self.list, self.results, self._note(self._nothing)):
-            self._stack.addWidget(page)
-        self._stack.setCurrentWidget(self.list)
+        self._stack.addWidget(self.list)
+        self._note_page = QWidget()
+        box = QVBoxLayout(self._note_page)
+        box.setContentsMargins(20, 28, 20, 0)
+        box.addWidget(self.note)
+        box.addStretch()
+        self._stack.addWidget(self._note_page)
         self._lay_out(theme)
 
     def _lay_out(self, theme: Theme) -> None:
@@ -114,14 +118,15 @@ class Sidebar(Surface):
                 column.addLayout(part)
         column.addWidget(Footer(theme))
 
-    @staticmethod
-    def _note(paragraph: Paragraph) -> QWidget:
-        page = QWidget()
-        box = QVBoxLayout(page)
-        box.setContentsMargins(20, 28, 20, 0)
-        box.addWidget(paragraph)
-        box.addStretch()
-        return page
+    @cached_property
+    def results(self) -> SearchResults:
+        """What the search found, in the place of the list; built by the first search."""
+        from app.ui.components.search_results import SearchResults
+
+        made = SearchResults(self._theme)
+        made.hit_chosen.connect(self.hit_chosen)
+        self._stack.addWidget(made)
+        return made
 
     def apply(self, change: Change) -> None:
         """Follows what happened."""
@@ -143,42 +148,45 @@ class Sidebar(Surface):
         self.search.selectAll()
 
     def _show_page(self) -> None:
-        if self.search.text().strip():
-            self._stack.setCurrentIndex(2 if self._search_model.rowCount() else 3)
+        text = self.search.text().strip()
+        if text and self.results.count():
+            self._stack.setCurrentWidget(self.results)
+        elif text:
+            self.note.setText(f"Nothing found for “{text}”. Titles and messages were searched.")
+            self._stack.setCurrentWidget(self._note_page)
         elif self.model.rowCount() or not self._known:
-            self._stack.setCurrentIndex(1)
+            self._stack.setCurrentWidget(self.list)
         else:
-            self._empty.setText("Your conversations will be listed here. They are kept on this computer only.")
-            self._stack.setCurrentIndex(0)
+            self.note.setText("Your conversations will be listed here. They are kept on this computer only.")
+            self._stack.setCurrentWidget(self._note_page)
 
     def _typed(self, text: str) -> None:
         if text.strip():
             self._wait.start()
         else:
             self._wait.stop()
-            self._search_model.show([])
             self._show_page()
 
     def _search(self) -> None:
         self._wait.stop()
         text = self.search.text().strip()
+        hits: list[SearchHit] = []
         try:
-            hits: list[SearchHit] = self._application.conversations.search(text) if text else []
+            hits = self._application.conversations.search(text) if text else []
         except InglenookError as error:
             self.failed.emit(error.sentence)
-            hits = []
-        self._search_model.show(hits)
-        self._nothing.setText(f"Nothing found for “{text}”. Titles and messages were searched.")
+        self.results.show_hits(hits)
         self._show_page()
 
     def _step(self, by: int) -> None:
-        if self._stack.currentWidget() is self.results:
+        if self.search.text().strip():
             self.results.step(by)
 
     def _take_hit(self) -> None:
         if self._wait.isActive():
             self._search()
-        self.results.choose_current()
+        if self.search.text().strip():
+            self.results.choose_current()
 
     def _leave_search(self) -> None:
         self.search.clear()

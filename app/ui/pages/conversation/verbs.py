@@ -1,4 +1,7 @@
-"""What a person can do on the conversation page, handed down to the services; a refusal becomes words on the page."""
+"""What a person can do on the conversation page, handed down to the services; a refusal becomes words on the page.
+
+What only a click needs is imported by the click, so that the first frame does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QStandardPaths, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
 
 from app.base.errors import InglenookError
 from app.services.changes import EngineChanged, EngineState
@@ -138,6 +140,9 @@ class Verbs:
 
     def open_link(self, url: str) -> None:
         """Hands a link to the browser; only what a browser is for."""
+        from PySide6.QtCore import QUrl
+        from PySide6.QtGui import QDesktopServices
+
         target = QUrl(url)
         if target.scheme() in ("http", "https", "mailto"):
             QDesktopServices.openUrl(target)
@@ -146,6 +151,9 @@ class Verbs:
 
     def open_model_file(self) -> None:
         """Lets a person choose a GGUF file, adds it and loads it."""
+        from PySide6.QtCore import QStandardPaths
+        from PySide6.QtWidgets import QFileDialog
+
         start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
         name, _ = QFileDialog.getOpenFileName(self._page.window(), "Open a model", start, "GGUF models (*.gguf)")
         if name:
