@@ -13,13 +13,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.chat.messages import Message
+from app.chat.messages import Message, Role
 
 RESERVE = 512
 """Tokens kept free for the reply, at most; never more than a quarter of the window."""
 
 AFTER_CUT = 0.6
 """How much of the window a prompt may fill right after turns were left out."""
+
+
+MOST_CHARACTERS = 16
+"""Characters of a token, at most, on average over a long text. English has 4 to 5, indented code up to 10."""
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,23 @@ def may_overflow(tokens_before: int, characters_added: int, limit: int, reserve:
     """Whether a prompt is worth measuring beforehand: `tokens_before` are known, the rest is guessed at 2 characters
     a token."""
     return tokens_before + characters_added // 2 + reserve > limit
+
+
+def out_of_reach(path: Sequence[Message], limit: int) -> set[str]:
+    """The oldest turns that no window of `limit` tokens can hold, whatever the vocabulary: counting their tokens would
+    only cost time. What follows them has more than `MOST_CHARACTERS` for every token; the newest turn is never among
+    them.
+    """
+    characters, first = 0, len(path)
+    for index in range(len(path) - 1, -1, -1):
+        characters += len(path[index].text)
+        if path[index].role is Role.USER:
+            if first < len(path) and characters > limit * MOST_CHARACTERS:
+                break
+            first = index
+    else:
+        return set()
+    return {message.id for message in path[:first]}
 
 
 def known_so_far(path: Sequence[Message], tokenizer: str) -> tuple[int, int]:

@@ -128,6 +128,7 @@ class Writing:
                 turn.live.reading()
                 path = turn.path()
                 attempt.leave_out = context.still_left_out(path, ready.file.id, ready.model.n_ctx)
+                attempt.leave_out |= context.out_of_reach(path, ready.model.n_ctx)
                 prompt = build_prompt(path, turn.system_prompt, leave_out=attempt.leave_out)
                 limit = ready.model.n_ctx
                 reserve = context.reserve_for(limit, turn.sampling.max_tokens)

@@ -40,8 +40,7 @@ class Window(QMainWindow):
         self.application = application
         self._theme = theme
         self._ring = ring
-        self._data = data
-        self._state_file = state_file
+        self._data, self._state_file = data, state_file
         self._state = window_state.read(state_file)
         self._painted = self._opened = self._refused = False
         self.setWindowTitle("Inglenook")
@@ -136,6 +135,8 @@ class Window(QMainWindow):
         self.sidebar.list.show_opened(conversation_id)
         self._show_title()
         self.actions_.enable(conversation=bool(conversation_id), usable=True)
+        if self._opened:
+            self._keep_state()  # a kill must not cost the place either
 
     def _show_title(self) -> None:
         title = self.conversation.header.title.text()
@@ -216,10 +217,11 @@ class Window(QMainWindow):
         if "settings" in self.__dict__:
             self.settings.leave()
         self.conversation.flush()
-        conversation_id = self.conversation.conversation_id if self._opened else self._state.conversation_id
-        state = window_state.state_of(
-            self, sidebar=self.frame.wanted, panel=self.conversation.panel_shown, conversation_id=conversation_id
-        )
+        self._keep_state()
+
+    def _keep_state(self) -> None:
+        shown = self.conversation.conversation_id if self._opened else self._state.conversation_id
+        state = window_state.state_of(self, self.frame.wanted, self.conversation.panel_shown, shown)
         window_state.write(self._state_file, state)
 
     def come_forward(self) -> None:

@@ -47,7 +47,7 @@ def write(path: Path, state: WindowState) -> None:
             temporary.unlink()
 
 
-def state_of(window: QWidget, *, sidebar: bool, panel: bool, conversation_id: str) -> WindowState:
+def state_of(window: QWidget, sidebar: bool, panel: bool, conversation_id: str) -> WindowState:
     """What to remember of a window."""
     geometry = bytes(window.saveGeometry().toBase64().data()).decode()
     return WindowState(geometry=geometry, sidebar=sidebar, panel=panel, conversation_id=conversation_id)

@@ -92,3 +92,31 @@ def test_what_is_known_of_the_length() -> None:
     assert context.known_so_far([reply(50, []), USER], "other vocabulary") == (0, 34)
     assert context.may_overflow(55, 30, 80, 20)
     assert not context.may_overflow(55, 30, 100, 20)
+
+
+def spoken(role: Role, text: str, number: int) -> Message:
+    return Message(id=f"m{number}", conversation_id="c", parent_id=None, role=role, text=text)
+
+
+def test_what_no_window_can_hold_is_not_even_counted() -> None:
+    texts = ["q" * 10, "a" * 10_000, "q" * 10, "a" * 1_000, "q" * 10]
+    path = [spoken([Role.USER, Role.ASSISTANT][n % 2], text, n) for n, text in enumerate(texts)]
+    assert context.out_of_reach(path, 100) == {"m0", "m1"}
+    assert context.out_of_reach(path, 10) == {"m0", "m1", "m2", "m3"}
+    assert context.out_of_reach(path, 1_000) == set()
+    assert context.out_of_reach([], 10) == set()
+
+
+def test_the_newest_turn_is_never_out_of_reach() -> None:
+    assert context.out_of_reach([spoken(Role.USER, "q" * 100_000, 0)], 10) == set()
+
+
+@given(st.lists(st.integers(0, 3_000), max_size=30), st.integers(16, 400))
+def test_what_is_out_of_reach_is_whole_turns_from_the_oldest_on(lengths: list[int], limit: int) -> None:
+    path = [spoken([Role.USER, Role.ASSISTANT][n % 2], "x" * length, n) for n, length in enumerate(lengths)]
+    gone = context.out_of_reach(path, limit)
+    kept = [message for message in path if message.id not in gone]
+    assert kept == path[len(gone) :]
+    if gone:
+        assert kept[0].role is Role.USER
+        assert sum(len(message.text) for message in path[len(gone) - 2 :]) > limit * context.MOST_CHARACTERS
