@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_ctrl_c_stops_keeps_and_says_130(home: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
-    asked = " ".join(command("ask", "'Write a very long story about a river.'", "--seed", "3", "--threads", "1"))
+    asked = shlex.join(command("ask", "Write a very long story about a river.", "--seed", "3", "--threads", "1"))
     line = f"{asked} | head -c 12; echo rc=${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, env=environment(home), check=False, timeout=120

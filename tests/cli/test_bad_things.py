@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -202,7 +203,7 @@ def test_a_disk_without_room(tmp_path: Path) -> None:
     """On a small file system of its own; where the account may not mount one, a limit on the size of files does it."""
     small = tmp_path / "small"
     small.mkdir()
-    asked = " ".join(command("ask", "Hi", *SHORT))
+    asked = shlex.join(command("ask", "Hi", *SHORT))
     for namespace in NAMESPACES:
         mount = f'mount -t tmpfs -o size=100k tmpfs "{small}"'
         if subprocess.run([*namespace, "sh", "-c", mount], capture_output=True, check=False).returncode == 0:
