@@ -151,7 +151,8 @@ def environment(purpose: str, backend: str) -> None:
     inputs = [ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__)]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in inputs)).hexdigest()
     state: dict[str, str] = json.loads(STAMP.read_text()) if STAMP.exists() and PYTHON.exists() else {}
-    if state.get(purpose) == digest and state.get("backend") == backend:
+    enough = {"run": ("run", "test", "bench"), "test": ("test", "bench"), "bench": ("bench",)}[purpose]
+    if state.get("backend") == backend and any(state.get(one) == digest for one in enough):
         return
     if not PYTHON.exists():
         say("creating .venv")
