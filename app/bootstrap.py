@@ -1,11 +1,9 @@
 """The only file that builds concrete things and hands them to each other.
 
 Start: `build` makes settings, engine client and services without touching the database, a model or a process; `open`
-(off the
-window's thread) imports and opens the store, looks at the model folders and begins to watch; the engine process
-starts with the
-first model that is wanted. End (`close`), in this order: replies stop and are kept, the engine ends, the services'
-threads are joined, what the disk refused is tried a last time, the store closes.
+(off the window's thread) imports and opens the store, looks at the model folders and begins to watch; the engine
+process starts with the first model that is wanted. End (`close`), in this order: replies stop and are kept, the engine
+ends, the services' threads are joined, what the disk refused is tried a last time, the store closes.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
@@ -24,6 +23,7 @@ from app.engine.supervisor import State
 from app.services.changes import ConversationsChanged, LibraryChanged, Publisher, SettingsChanged
 from app.services.conversations import Conversations
 from app.services.diagnostics import Diagnostics
+from app.services.errors import NotOpen
 from app.services.ground import Ground
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 STOP_REPLIES_S = 3.0
 JOIN_S = 5.0
+DAMAGED = "The conversations cannot be opened: a part of Inglenook is missing or damaged. Install it again."
 UNDO_DELETE_MS = 60 * 60 * 1000
 """A deleted conversation is removed for good at a start that comes later than this."""
 
@@ -57,7 +58,7 @@ class Application:
         self.jobs = Jobs()
         self.ground = Ground(self.publisher)
         self.engine = Engine(engine_command, on_state=self._engine_changed)
-        self.wakefulness = Wakefulness()
+        self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
         self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
         memory, live_replies = Memory(), LiveReplies()
@@ -74,19 +75,22 @@ class Application:
     def open(self) -> None:
         """Opens the conversations and looks for models. Blocks for some tenths of a second; what fails is told as a
         trouble."""
-        from app.store.store import open_store  # brings SQLAlchemy, which must not come before the first paint
-
         began = time.perf_counter()
         if self.settings.trouble:
             self.ground.trouble(SettingsError(self.settings.trouble), "settings")
         try:
+            from app.store.store import open_store  # brings SQLAlchemy, which must not come before the first paint
+
             store = open_store(self.places)
             self.ground.opened(store)
             self._watch.start()
-            store.conversations.purge(now_ms() - UNDO_DELETE_MS)
+            store.conversations.purge(now_ms() - UNDO_DELETE_MS).add_done_callback(_purged)
         except StoreError as error:
             log.error("the conversations cannot be opened: %s %s", error.code, error.detail)
             self.ground.refused(error)
+        except Exception as error:  # the edge of the thread that opens: the window waits for an answer
+            log.exception("the conversations cannot be opened")
+            self.ground.refused(NotOpen(DAMAGED, detail=f"{type(error).__name__}: {error}"))
         self.publisher.publish(ConversationsChanged())
         self.library.refresh()
         self.publisher.publish(LibraryChanged())
@@ -122,6 +126,11 @@ class Application:
 
     def _engine_changed(self, state: State, outcome: Outcome | None) -> None:
         self.loading.engine_changed(state, outcome)
+
+
+def _purged(done: Future[list[str]]) -> None:
+    if (error := done.exception()) is not None:  # the next start tries again
+        log.info("deleted conversations could not be removed for good: %s", type(error).__name__)
 
 
 def build(places: Places, *, engine_command: Sequence[str] | None = None) -> Application:

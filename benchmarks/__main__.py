@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{one.function} ...", end=" ", file=sys.stderr, flush=True)
         try:
             found = one.run(options.pairs)
-        except (BenchmarkError, InglenookError, ImportError, TimeoutError) as error:
+        except (BenchmarkError, InglenookError, ImportError, OSError) as error:
             print(f"could not be taken: {error}", file=sys.stderr)
             failed = True
             continue

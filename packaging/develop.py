@@ -41,6 +41,15 @@ BACKENDS = {
     "rocm": ("-DGGML_HIP=ON", "rocm72"),
 }
 PREBUILT = "https://abetlen.github.io/llama-cpp-python/whl/"
+# A prebuilt wheel installs where the libraries it was built against (CUDA's, of one version) are missing too.
+LOADS = """
+import ctypes, importlib.util, pathlib
+folder = pathlib.Path(importlib.util.find_spec("llama_cpp").origin).parent / "lib"
+try:
+    ctypes.CDLL(str(next(folder.glob("libllama.*"))))
+except OSError as error:
+    raise SystemExit(f"inglenook: the prebuilt llama.cpp does not run here: {error}")
+"""
 
 # What Qt's wheels expect of a Linux system, and the Debian package that has it.
 QT_LIBRARIES = {
@@ -150,13 +159,17 @@ def environment(purpose: str, backend: str) -> None:
     extras = {"run": "", "test": "[dev]", "bench": "[dev,bench]"}[purpose]
     inputs = [ROOT / "pyproject.toml", CONSTRAINTS, Path(__file__)]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in inputs)).hexdigest()
-    state: dict[str, str] = json.loads(STAMP.read_text()) if STAMP.exists() and PYTHON.exists() else {}
+    state = stamp() if PYTHON.exists() else {}
     enough = {"run": ("run", "test", "bench"), "test": ("test", "bench"), "bench": ("bench",)}[purpose]
     if state.get("backend") == backend and any(state.get(one) == digest for one in enough):
         return
     if not PYTHON.exists():
         say("creating .venv")
-        run(sys.executable, "-m", "venv", VENV)
+        try:
+            run(sys.executable, "-m", "venv", VENV)
+        except subprocess.CalledProcessError:
+            shutil.rmtree(VENV, ignore_errors=True)  # half of one would be taken for a whole one the next time
+            raise
     if state.get("backend") != backend or state.get("llama") != llama_version():
         llama_cpp(backend)
     say("installing Python packages")
@@ -164,6 +177,15 @@ def environment(purpose: str, backend: str) -> None:
     if state.get("backend") != backend:
         state = {}
     STAMP.write_text(json.dumps({**state, "backend": backend, "llama": llama_version(), purpose: digest}))
+
+
+def stamp() -> dict[str, str]:
+    """What the last set-up noted; nothing where there was none, or its note was cut short."""
+    try:
+        noted = json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def llama_version() -> str:
@@ -180,12 +202,16 @@ def llama_cpp(backend: str) -> None:
     if prebuilt:
         say(f"looking for a prebuilt llama.cpp with {backend}")
         try:
-            pip(*install, "--retries", "1", "--only-binary", ":all:", "--index-url", PREBUILT + prebuilt, requirement)
+            only = ("--quiet", "--quiet", "--retries", "1", "--only-binary", ":all:")  # that there is none is no error
+            pip(*install, *only, "--index-url", PREBUILT + prebuilt, requirement)
+            if os.name != "nt":  # there, the package itself says where CUDA's libraries are
+                run(PYTHON, "-c", LOADS)
             return
         except subprocess.CalledProcessError:
-            say(f"none is reachable; building llama.cpp with {backend} from source")
+            say(f"none that runs here is reachable; building llama.cpp with {backend} from source")
     cmake_args = f"{os.environ.get('CMAKE_ARGS', '')} -DGGML_RPC=ON {flags}".strip()
-    wheels = build_cache(f"{requirement} {cmake_args} {platform.machine()} {sys.version_info[:2]} {processor()}")
+    machine = f"{platform.machine()} {sys.version_info[:2]} {processor()}{card(backend)}"
+    wheels = build_cache(f"{requirement} {cmake_args} {machine}")
     if not any(wheels.glob("*.whl")):
         say("building llama.cpp; this takes some minutes, once")
         wheels.mkdir(parents=True, exist_ok=True)
@@ -216,6 +242,15 @@ def processor() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.lower().startswith(("flags", "features"))), platform.processor())
+
+
+def card(backend: str) -> str:
+    """What a CUDA build is made for besides the processor: the cards' compute capability, by CUDA's compiler."""
+    told = ""
+    for command in (("nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"), ("nvcc", "--version")):
+        if backend == "cuda" and shutil.which(command[0]):
+            told += " " + subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return told
 
 
 def starter_model() -> None:

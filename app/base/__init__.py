@@ -1,1 +1,1 @@
-"""Small things every room stands on: errors, paths, log, ids, clock."""
+"""Small things every room stands on: errors, paths, log, ids, clock, sizes."""

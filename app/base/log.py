@@ -1,7 +1,7 @@
 """The one log file: rotating, levelled, and without a word of any message.
 
-Callers log counts, ids, codes and durations. Lines of the engine process arrive through the logger `engine.child` with
-that prefix. Nothing is sent anywhere.
+Callers log counts, ids, codes and durations. Lines of the engine process arrive through the logger
+`app.engine.child`. Nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ def start_log(folder: Path, *, level: str | None = None) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         handler = _SharedRotatingFile(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=False)
     except OSError:
-        root.addHandler(
-            logging.NullHandler()
-        )  # else the last resort prints warnings into a terminal that wants an answer
+        # Else the last resort prints warnings into a terminal that wants an answer.
+        root.addHandler(logging.NullHandler())
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)-7s %(name)s: %(message)s"))
     root.addHandler(handler)

@@ -58,7 +58,10 @@ def find_places(data_dir: str | os.PathLike[str] | None = None) -> Places:
     """The places for this run; nothing is created. `data_dir` is the value of `--data-dir`, if it was given."""
     chosen = os.fspath(data_dir) if data_dir is not None else os.environ.get(HOME_VARIABLE, "")
     if chosen:
-        root = Path(chosen).expanduser().resolve()
+        try:
+            root = Path(chosen).expanduser().resolve()
+        except RuntimeError:  # nobody's home folder, or links in a circle: whoever opens it says so
+            root = Path(chosen).absolute()
         return Places(root, root / "logs")
     beside = Path(sys.executable).resolve().parent
     if getattr(sys, "frozen", False) and (beside / "portable").exists():

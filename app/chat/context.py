@@ -21,7 +21,6 @@ RESERVE = 512
 AFTER_CUT = 0.6
 """How much of the window a prompt may fill right after turns were left out."""
 
-
 MOST_CHARACTERS = 16
 """Characters of a token, at most, on average over a long text. English has 4 to 5, indented code up to 10."""
 

@@ -29,7 +29,6 @@ class ReplyFold:
         self.token_ids: list[int] = []
         self.facts: GenerationFacts | None = None
         self.thinking_s = 0.0
-        self.prompt_tokens = 0
         self._splitter = ThinkingSplitter()
         self._text = _Growing()
         self._thinking = _Growing()
@@ -45,18 +44,12 @@ class ReplyFold:
         """The thinking so far, without its tags."""
         return self._thinking.joined()
 
-    @property
-    def had_thinking(self) -> bool:
-        """Whether the sampled tokens hold more than the answer."""
-        return self._splitter.had_thinking
-
     def reading(self) -> None:
         """The prompt was handed to the engine."""
         self.state = ReplyState.READING
 
-    def started(self, prompt_tokens: int, thinking_open: bool) -> None:
+    def started(self, thinking_open: bool) -> None:
         """The prompt is rendered. Anything from an attempt before (none can have text) is forgotten."""
-        self.prompt_tokens = prompt_tokens
         self._splitter = ThinkingSplitter(thinking_open)
         self._thinking_since = None
 

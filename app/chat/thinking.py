@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PAIRS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("[THINK]", "[/THINK]"),
-)
-_CLOSING = tuple(close for _, close in PAIRS)
+from app.engine.values import THINKING_TAGS
+
+_CLOSING = tuple(closing for _, closing in THINKING_TAGS)
 
 
 class Piece(NamedTuple):
@@ -41,7 +34,6 @@ class ThinkingSplitter:
         self._trim_answer = False  # white space between the block and the answer belongs to neither
         self._begun = False  # some thinking was handed out: white space before it is dropped, inside it is kept
         self._held = ""
-        self.had_thinking = thinking_open
 
     @property
     def thinking(self) -> bool:
@@ -84,13 +76,13 @@ class ThinkingSplitter:
 
     def _decide(self) -> bool:
         begin = self._held.lstrip()
-        for opening, closing in PAIRS:
+        for opening, closing in THINKING_TAGS:
             if begin.startswith(opening):
                 self._held = begin[len(opening) :]
-                self._closing, self._thinking, self.had_thinking = (closing,), True, True
+                self._closing, self._thinking = (closing,), True
                 self._deciding = False
                 return True
-        if any(opening.startswith(begin) for opening, _ in PAIRS):
+        if any(opening.startswith(begin) for opening, _ in THINKING_TAGS):
             return False  # white space only, or the beginning of a tag
         self._deciding = False
         return True

@@ -6,6 +6,9 @@ import re
 import unicodedata
 
 LIMIT = 48
+LOOKED_AT = 1000
+"""Characters of a line that a title can come from. A pasted line may be as long as a book."""
+
 UNTITLED = "New conversation"
 
 _MARKUP = re.compile(r"^(?:[#>\s]+|[-*+]\s+|\d+[.)]\s+)+")
@@ -16,10 +19,10 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 def title_for(text: str, limit: int = LIMIT) -> str:
     """One clean line of at most `limit` characters, cut between words where there are any."""
     for line in text.splitlines():
-        title = _clean(line)
+        title = _clean(line[:LOOKED_AT])
         if any(character.isalnum() for character in title):
             return _cut(title, limit)
-    rest = _clean(" ".join(text.split()))
+    rest = _clean(" ".join(text[:LOOKED_AT].split()))
     return _cut(rest, limit) if rest else UNTITLED
 
 

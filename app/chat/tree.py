@@ -51,16 +51,10 @@ class Tree:
 
     def choose(self, message_id: str) -> None:
         """Shows the path through this message, down to its newest descendant without children."""
-        newest, waiting = message_id, [message_id]
-        leaves: list[str] = []
-        while waiting:
-            newest = waiting.pop()
-            children = self._children.get(newest, [])
-            if children:
-                waiting.extend(children)
-            else:
-                leaves.append(newest)
-        self.leaf_id = max(leaves)
+        below = [message_id]
+        for one in below:
+            below += self._children.get(one, ())
+        self.leaf_id = max(below)  # ids ascend with age, and the newest has no children
 
     def entries(self) -> list[PathEntry]:
         """The shown path as the screen wants it."""

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from app.chat.messages import ReplyFacts, ReplyState
-from app.cli.front import FAILED, Application, Front, say_error, write_json
+from app.cli.front import FAILED, Application, Front, harmless, say_error, write_json
 from app.engine.values import GenerationFacts, Sampling
 from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew, TroubleChanged
 from app.services.sending import Choices, Sent
@@ -49,6 +49,8 @@ def ask(
     if not text.strip():
         raise click.UsageError("There is no question.")
     with front.application(need_store=not temporary or continued is not None) as application:
+        for trouble in application.ground.troubles:
+            say_error(trouble.sentence)
         for name, value in (("engine.n_ctx", ctx), ("engine.n_threads", threads)):
             if value is not None:
                 application.settings.override(name, value)
@@ -91,6 +93,7 @@ class _Asking:
         self._as_json = as_json
         self._changes: queue.SimpleQueue[Change | int] = queue.SimpleQueue()
         self._interactive = sys.stderr.isatty() and not as_json
+        self._to_terminal = sys.stdout.isatty()
         self._signal = 0
         self._broken = False
         self._ends_line = True
@@ -137,7 +140,7 @@ class _Asking:
         if change.thinking:
             if self._interactive:
                 self._thinking = True
-                sys.stderr.write(f"{DIM}{change.text}{PLAIN}")
+                sys.stderr.write(f"{DIM}{harmless(change.text)}{PLAIN}")
                 sys.stderr.flush()
             return
         if self._thinking:
@@ -145,7 +148,7 @@ class _Asking:
             sys.stderr.write("\n\n")
             sys.stderr.flush()
         try:
-            sys.stdout.write(change.text)
+            sys.stdout.write(harmless(change.text) if self._to_terminal else change.text)
             sys.stdout.flush()
         except BrokenPipeError:
             self._broken = True
@@ -157,7 +160,7 @@ class _Asking:
             return
         loading = change.state in (EngineState.LOADING, EngineState.STARTING)
         if loading:
-            sys.stderr.write(f"{ERASE_LINE}{DIM}Loading {change.model_name} {change.fraction:.0%}{PLAIN}")
+            sys.stderr.write(f"{ERASE_LINE}{DIM}Loading {harmless(change.model_name)} {change.fraction:.0%}{PLAIN}")
         elif self._loading:
             sys.stderr.write(ERASE_LINE)
         self._loading = loading

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from app.chat.messages import Conversation, Message, ReplyState, Role
-from app.cli.front import Front, write_json
+from app.cli.front import Front, write_json, write_text
 
 
 @click.group()
@@ -29,9 +29,9 @@ def list_chats(front: Front, as_json: bool, limit: int | None) -> int:
         write_json([_listed(conversation) for conversation in found])
         return 0
     if not found:
-        click.echo('There is no conversation yet. Begin one: inglenook ask "Why is the sky blue?"')
+        write_text('There is no conversation yet. Begin one: inglenook ask "Why is the sky blue?"')
     for conversation in found:
-        click.echo(f"{conversation.id}  {_when(conversation.updated_ms)}  {conversation.title}")
+        write_text(f"{conversation.id}  {_when(conversation.updated_ms)}  {conversation.title}")
     return 0
 
 
@@ -47,14 +47,14 @@ def show(front: Front, conversation: str, as_json: bool) -> int:
     if as_json:
         write_json({**_listed(found), "messages": [_message(message) for message in messages]})
         return 0
-    click.echo(found.title)
+    write_text(found.title)
     for message in messages:
         facts = message.facts
         name = "You" if message.role is Role.USER else (facts.model_name if facts is not None else "") or "Model"
-        click.echo(f"\n{name}:\n{message.text}")
+        write_text(f"\n{name}:\n{message.text}")
         if message.state is not ReplyState.DONE:
             sentence = facts.error_sentence if facts is not None else ""
-            click.echo(f"[{message.state.value}{': ' + sentence if sentence else ''}]")
+            write_text(f"[{message.state.value}{': ' + sentence if sentence else ''}]")
     return 0
 
 

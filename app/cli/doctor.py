@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from app.cli.front import FAILED, Front, size_words, write_json
+from app.base.sizes import size_words
+from app.cli.front import FAILED, Front, write_json, write_text
 
 
 @click.command()
@@ -18,20 +19,20 @@ def doctor(front: Front, as_json: bool) -> int:
         write_json(report)
         return FAILED if report["problems"] else 0
     database = report["database"]
-    click.echo(f"Inglenook      {report['version']}")
-    click.echo(f"Python         {report['python']}")
-    click.echo(f"llama.cpp      {report['llama_cpp']} ({report['llama_cpp_build'] or 'build unknown'})")
+    write_text(f"Inglenook      {report['version']}")
+    write_text(f"Python         {report['python']}")
+    write_text(f"llama.cpp      {report['llama_cpp']} ({report['llama_cpp_build'] or 'build unknown'})")
     for device in report["devices"]:
         memory = f", {size_words(device['memory_total_bytes'])}" if device["memory_total_bytes"] else ""
-        click.echo(f"Device         {device['name']}: {device['description']} ({device['kind']}{memory})")
-    click.echo(f"Data folder    {report['data_dir']}")
-    click.echo(
+        write_text(f"Device         {device['name']}: {device['description']} ({device['kind']}{memory})")
+    write_text(f"Data folder    {report['data_dir']}")
+    write_text(
         f"Database       {'in order' if database['ok'] else 'not in order'}, schema {database['schema'] or 'unknown'}"
     )
     for model in report["models"]:
-        click.echo(f"Model          {model['name']} {model['quantization']} ({size_words(model['size_bytes'])})")
+        write_text(f"Model          {model['name']} {model['quantization']} ({size_words(model['size_bytes'])})")
     for problem in report["problems"]:
-        click.echo(f"Problem        {problem}")
+        write_text(f"Problem        {problem}")
     if not report["problems"]:
-        click.echo("Everything is in order.")
+        write_text("Everything is in order.")
     return FAILED if report["problems"] else 0

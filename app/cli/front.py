@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import click
 
-from app.base.errors import InglenookError
 from app.base.log import start_log
 from app.base.paths import Places
 from app.services.changes import Publisher
@@ -26,6 +25,8 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+
+_CONTROLS = dict.fromkeys(code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n")
 
 
 class Application(Protocol):
@@ -78,7 +79,7 @@ class Front:
 def say_error(sentence: str) -> None:
     """One plain sentence on standard error."""
     try:
-        print(f"inglenook: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+        print(f"inglenook: {' '.join(harmless(sentence).split())}", file=sys.stderr, flush=True)
     except OSError:
         return  # nobody listens
 
@@ -88,14 +89,12 @@ def write_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
-def size_words(size_bytes: int) -> str:
-    """A file's size as people read it: 98 MB, 4.7 GB."""
-    if size_bytes >= 1e9:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{size_bytes / 1e6:.0f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"
+def write_text(text: str) -> None:
+    """A line, or several, on standard output; without control characters when that is a terminal."""
+    click.echo(harmless(text) if sys.stdout.isatty() else text)
 
 
-def failed(error: InglenookError) -> int:
-    """Says the error; returns the exit code."""
-    say_error(error.sentence)
-    return FAILED
+def harmless(text: str) -> str:
+    """`text` without control characters but tab and line end. What a model writes, or a file is called, must not
+    command the terminal it is shown in."""
+    return text.translate(_CONTROLS)

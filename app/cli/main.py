@@ -16,7 +16,7 @@ from app.base.version import VERSION
 from app.cli.ask import ask
 from app.cli.chats import chats
 from app.cli.doctor import doctor
-from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, failed, say_error
+from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error
 from app.cli.models import models
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
         return BROKEN_PIPE
     except InglenookError as error:
         log.info("%s: %s", error.code, error.detail)
-        return failed(error)
+        say_error(error.sentence)
+        return FAILED
     except OSError as error:
         log.exception("a command failed")
         _let_go_of_stdout()

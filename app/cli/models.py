@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from app.cli.front import Front, size_words, write_json
+from app.base.sizes import size_words
+from app.cli.front import Front, write_json, write_text
 
 
 @click.group()
@@ -25,15 +26,15 @@ def list_models(front: Front, as_json: bool) -> int:
         write_json([msgspec.to_builtins(model) for model in found])
         return 0
     if not found:
-        click.echo(f"There is no model yet. Put a GGUF file into {folder}.")
+        write_text(f"There is no model yet. Put a GGUF file into {folder}.")
     for model in found:
         facts = [model.quantization, size_words(model.size_bytes)]
         if model.n_params:
             facts.append(f"{model.n_params / 1e9:.1f} B" if model.n_params >= 1e9 else f"{model.n_params / 1e6:.0f} M")
         if model.is_starter:
             facts.append("comes with Inglenook")
-        click.echo(f"{model.name}  ({', '.join(fact for fact in facts if fact)})")
-        click.echo(f"    {model.path}")
+        write_text(f"{model.name}  ({', '.join(fact for fact in facts if fact)})")
+        write_text(f"    {model.path}")
         if model.problem:
-            click.echo(f"    {model.problem}")
+            write_text(f"    {model.problem}")
     return 0

@@ -17,7 +17,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from app.engine import protocol
 from app.engine.errors import (
-    ENGINE_DIED,
     EngineClosed,
     EngineDied,
     EngineError,
@@ -42,7 +41,6 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 GenerationEvent = Started | Progress | Delta | Finished | Failed
-OnState = Callable[[State, Outcome | None], None]
 
 
 class Call(Generic[T]):
@@ -66,10 +64,6 @@ class Call(Generic[T]):
         """Ask the engine to stop this load or generation. The call still ends by itself, soon."""
         if not self.done:
             self._cancel(self.id)
-
-    def when_done(self, callback: Callable[[Call[T]], None]) -> None:
-        """Call back once it has ended: on the reader thread, or at once if it already has."""
-        self._future.add_done_callback(lambda _: callback(self))
 
 
 class EngineClient(Protocol):
@@ -129,7 +123,7 @@ class Engine:
         self,
         command: Sequence[str],
         *,
-        on_state: OnState | None = None,
+        on_state: Callable[[State, Outcome | None], None] | None = None,
         environment: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
@@ -307,12 +301,12 @@ class Engine:
         elif outcome.kind in ("not_started", "wrong_protocol", "slow_start", "installation", "instruction"):
             error = EngineUnavailable(outcome.detail, sentence=outcome.sentence)
         else:
-            error = EngineDied(outcome.detail, sentence=outcome.sentence, code=ENGINE_DIED)
+            error = EngineDied(outcome.detail, sentence=outcome.sentence)
         self._fail_open(error, lambda number: number <= run)
 
     def _on_state(self, state: State, outcome: Outcome | None) -> None:
         if self._told_state is not None:
             try:
                 self._told_state(state, outcome)
-            except Exception:  # noqa: BLE001 - as above
+            except Exception:  # noqa: BLE001 - the reader thread goes on whatever a listener does
                 _log.exception("a listener failed on the engine's state %s", state.value)

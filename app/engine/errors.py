@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from app.base.errors import InglenookError
+from app.base.sizes import size_words
 from app.engine.protocol import Code
 
 ENGINE_DIED = "engine_died"
@@ -289,17 +290,6 @@ def error_from(code: str, detail: str = "", numbers: Numbers | None = None) -> E
         cls = InternalError
         detail = f"{code}: {detail}" if detail else code
     return cls(detail, numbers, code=code)
-
-
-def size_words(size_bytes: int) -> str:
-    """A size as people read it, decimal units: 640 B, 98 MB, 9.1 GB."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    for unit, factor in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9), ("TB", 10**12)):
-        value = size_bytes / factor
-        if value < 999.5 or unit == "TB":
-            break
-    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
 def size_pair(first: int, second: int) -> tuple[str, str]:

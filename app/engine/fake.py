@@ -19,13 +19,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO, NoReturn
 
 import msgspec
 
 from app.engine import protocol
 from app.engine.errors import EngineError
-from app.engine.fake_script import Die, Reply, Script, read_script
+from app.engine.fake_script import Reply, Script, read_script
+from app.engine.fake_wire import Death, Wire
 from app.engine.gguf import check_loadable
 from app.engine.protocol import Code
 from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, PromptMessage
@@ -33,62 +33,10 @@ from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, 
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
 
 
-class _Death(Exception):  # noqa: N818 - not an error: the script says so
-    """The way the script ends the thread that meets it, where the process lives on."""
-
-
-class _Wire:
-    """Frames out, from any thread; and the scripted ways to stop being a good process."""
-
-    def __init__(self, out: BinaryIO, die: Die | None) -> None:
-        self._out, self._die = out, die
-        self._lock = threading.Lock()
-        self.hung = threading.Event()
-
-    def send(self, event: protocol.Event) -> None:
-        with self._lock:
-            self._out.write(protocol.pack(event))
-            self._out.flush()
-
-    def die_if(self, at: str, count: int = 0) -> None:
-        die = self._die
-        if die is None or die.at != at or count < die.after:
-            return
-        if die.once:
-            if Path(die.once).exists():
-                return
-            Path(die.once).touch()
-        if die.stderr:
-            sys.stderr.write(die.stderr + "\n")
-            sys.stderr.flush()
-        self._end(die)
-
-    def _end(self, die: Die) -> NoReturn:
-        if die.how == "kill":
-            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        elif die.how == "abort":
-            os.abort()
-        elif die.how == "segv":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif die.how == "exit":
-            os._exit(die.status)
-        elif die.how == "hang":
-            self.hung.set()
-        elif die.how == "garbage":
-            with self._lock:
-                self._out.write(b"llama_model_loader: loaded meta data\n" * 4)
-                self._out.flush()
-        elif die.how == "close":
-            self.hung.set()
-            with self._lock:
-                os.close(self._out.fileno())
-        raise _Death
-
-
 class _Model:
     """The scripted llama.cpp thread: one job after the other."""
 
-    def __init__(self, script: Script, wire: _Wire) -> None:
+    def __init__(self, script: Script, wire: Wire) -> None:
         self._script, self._wire = script, wire
         self.jobs: queue.SimpleQueue[protocol.Command | None] = queue.SimpleQueue()
         self.cancelled: set[int] = set()
@@ -103,8 +51,8 @@ class _Model:
             try:
                 self._do(job)
             except EngineError as error:
-                self._fail(job.id, error.code, error.detail, error.numbers)  # type: ignore[union-attr]
-            except _Death:
+                self._fail(job.id, error.code, error.detail, error.numbers)  # type: ignore[union-attr] # Ping and such are no jobs
+            except Death:
                 return
 
     def _do(self, job: protocol.Command) -> None:
@@ -317,7 +265,7 @@ def main() -> int:
     deaf = script.die is not None and script.die.at == "deaf"
     if deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    wire = _Wire(sys.stdout.buffer, script.die)
+    wire = Wire(sys.stdout.buffer, script.die)
     model = _Model(script, wire)
     thread = threading.Thread(target=model.live, name="fake model", daemon=True)
     try:
@@ -343,7 +291,7 @@ def main() -> int:
                 model.wake.set()
             else:
                 model.jobs.put(command)
-    except _Death:
+    except Death:
         for _ in protocol.read_bodies(sys.stdin.buffer):
             pass
     parent = os.getppid()

@@ -18,10 +18,10 @@ from app.engine.errors import FileMissing, FileUnreadable, GgufBroken, NotAChatM
 from app.engine.gguf_header import Header, ReadAt, read_header
 from app.engine.gguf_types import FILE_TYPES, NOT_WRITING, TENSOR_TYPES
 
-__all__ = ["Header", "check_loadable", "file_type", "fingerprint", "fingerprint_of", "open_model", "read_header"]
-
 SAMPLES = 16
 SAMPLE_BYTES = 64 * 1024
+
+UNSPEAKABLE = "The name of this model file, or of its folder, is not valid text (UTF-8). Rename it."
 
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
@@ -29,6 +29,8 @@ _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 @contextlib.contextmanager
 def open_model(path: Path) -> Iterator[tuple[ReadAt, int]]:
     """A regular file as a source of bytes, with its size. Raises FileMissing or FileUnreadable, also while reading."""
+    if not _is_text(str(path)):  # it could be read here, and not be named to the engine
+        raise FileUnreadable("a name that is not UTF-8", sentence=UNSPEAKABLE)
     try:
         # Looked at before it is opened: opening a pipe would wait for its other end.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -50,6 +52,14 @@ def open_model(path: Path) -> Iterator[tuple[ReadAt, int]]:
         raise FileUnreadable(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_loadable(path: Path, architectures: Container[str] | None = None) -> Header:
     """The header of a file that may be given to llama.cpp as a chat model, or the ModelFileError that tells why not.
 
@@ -63,7 +73,7 @@ def check_loadable(path: Path, architectures: Container[str] | None = None) -> H
         raise GgufBroken("general.architecture is missing")
     if architectures is not None and header.architecture not in architectures:
         raise UnknownArchitecture(header.architecture)
-    for part in missing_parts(path, header):
+    if part := missing_part(path, header):
         parts = header.number("split.count")
         raise FileMissing(f"part {part} of {parts}", {"part": part, "parts": parts})
     return header
@@ -90,17 +100,18 @@ def not_a_chat_model(header: Header) -> str:
     return ""
 
 
-def missing_parts(path: Path, header: Header) -> list[int]:
-    """The numbers (from 1) of the files of a split model that do not lie beside its first one."""
+def missing_part(path: Path, header: Header) -> int:
+    """The number (from 1) of the first file of a split model that does not lie beside its first one; 0 for none."""
     parts = header.number("split.count")
     if not 1 < parts <= 99_999:
-        return []
+        return 0
     found = _PART.search(path.name)
     if found is None:
-        return [2]  # the loader finds the others by the name of the first
-    stem = path.name[: found.start()]
-    names = {entry.name for entry in path.parent.iterdir()}
-    return [n for n in range(2, parts + 1) if f"{stem}-{n:05d}-of-{parts:05d}.gguf" not in names]
+        return 2  # the loader finds the others by the name of the first
+    stem = str(path)[: -len(found[0])]
+    # Not Path.exists, which raises where the folder may not be looked into.
+    numbers = range(2, parts + 1)
+    return next((n for n in numbers if not os.path.exists(f"{stem}-{n:05d}-of-{parts:05d}.gguf")), 0)  # noqa: PTH110 - see above
 
 
 def fingerprint(path: Path) -> str:

@@ -129,7 +129,7 @@ class _Cursor:
         self.need(form.size)
         (value,) = form.unpack_from(self.buffer, self.position - self.start)
         self.position += form.size
-        return value  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return] # struct does not say what a format gives
 
     def count(self, form: struct.Struct) -> int:
         return int(self.unpack(form))
@@ -183,7 +183,7 @@ _U32, _I32, _U64 = _FORMS[4], _FORMS[5], _FORMS[10]
 def read_header(read_at: ReadAt, file_size_bytes: int, *, wanted: Container[str] = ()) -> Header:
     """The header of the file behind `read_at`. Arrays longer than KEPT_ITEMS are skipped, save the keys in `wanted`.
 
-    Raises NotGguf, GgufTruncated or GgufBroken. Costs at most about a second and 100 MB for any input.
+    Raises NotGguf, GgufTruncated or GgufBroken. Costs at most about a second and MAX_KEPT_BYTES for any input.
     """
     cursor = _Cursor(read_at, file_size_bytes)
     if file_size_bytes < 4 or cursor.take(4) != MAGIC:

@@ -9,6 +9,19 @@ from typing import Any
 
 import msgspec
 
+TemplateOptions = dict[str, Any]
+
+THINKING_TAGS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("[THINK]", "[/THINK]"),
+)
+"""What reasoning models write around their thinking."""
+
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the next token is drawn. The chain in llama.cpp: penalties, top-k, top-p, min-p, temperature, in this order.
@@ -53,7 +66,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[PromptMessage]
     sampling: Sampling = Sampling()
     stop: list[str] = []
-    template_options: dict[str, Any] = {}
+    template_options: TemplateOptions = {}
     continue_final: bool = False
 
 
@@ -152,6 +165,3 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     is_starter: bool = False
     license: str = ""
     problem: str = ""
-
-
-TemplateOptions = dict[str, Any]

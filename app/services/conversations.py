@@ -18,7 +18,7 @@ from app.services.errors import NoSuchThing
 from app.services.ground import Ground
 from app.services.keeping import TROUBLE
 from app.services.live import LiveReplies
-from app.services.memory import Memory
+from app.services.memory import Memory, Write
 
 NEW = "new"
 
@@ -65,7 +65,10 @@ class Conversations:
             entries = tree.entries()
         else:
             entries = store.messages.path(conversation_id) if store is not None else []
-        return [self._with_live(entry) if entry.state.live else entry for entry in entries]
+        live = {one.message_id for one in self._live.all()}
+        if not live:
+            return entries
+        return [self._with_live(entry) if entry.id in live and entry.state.live else entry for entry in entries]
 
     def message(self, message_id: str) -> Message:
         """A message with its text, also while it is written. Raises NoSuchThing and StoreErrors."""
@@ -105,9 +108,7 @@ class Conversations:
         held = self._memory.conversation(conversation_id)
         if held is not None:
             self._memory.change(msgspec.structs.replace(held, title=title, title_by_person=True))
-        self._write(
-            conversation_id, lambda: self._ground.store.conversations.rename(conversation_id, title, by_person=True)
-        )
+        self._write(conversation_id, lambda store: store.conversations.rename(conversation_id, title, by_person=True))
 
     def delete(self, conversation_id: str) -> None:
         """Takes the conversation off the list; `undo_delete` brings it back. A reply being written there is stopped."""
@@ -117,22 +118,20 @@ class Conversations:
         if self._memory.is_temporary(conversation_id):
             self._memory.forget(conversation_id)
             return
-        self._write(conversation_id, lambda: self._ground.store.conversations.set_deleted(conversation_id, True))
+        self._set_deleted(conversation_id, True)
 
     def undo_delete(self, conversation_id: str) -> None:
         """Brings a deleted conversation back."""
-        self._write(conversation_id, lambda: self._ground.store.conversations.set_deleted(conversation_id, False))
+        self._set_deleted(conversation_id, False)
 
     def choose(self, conversation_id: str, message_id: str) -> None:
         """Shows the path through this message."""
         tree = self._memory.tree(conversation_id)
         if tree is not None:
             tree.choose(message_id)
-            self._publisher.publish(PathChanged(conversation_id=conversation_id))
-            return
         self._write(
             conversation_id,
-            lambda: self._ground.store.messages.choose(conversation_id, message_id),
+            lambda store: store.messages.choose(conversation_id, message_id),
             lambda: self._publisher.publish(PathChanged(conversation_id=conversation_id)),
         )
 
@@ -140,14 +139,12 @@ class Conversations:
         self,
         conversation_id: str,
         *,
-        model_id: str | UnsetType | None = UNSET,
-        system_prompt: str | UnsetType | None = UNSET,
+        model_id: str | UnsetType = UNSET,
+        system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
     ) -> None:
         """Changes what is given. For `sampling` None means the defaults of the settings again; so does '' for the
         others."""
-        model_id = UNSET if model_id is None else model_id
-        system_prompt = UNSET if system_prompt is None else system_prompt
         held = self._memory.conversation(conversation_id)
         if held is not None:
             given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling}
@@ -156,7 +153,7 @@ class Conversations:
             )
         self._write(
             conversation_id,
-            lambda: self._ground.store.conversations.configure(
+            lambda store: store.conversations.configure(
                 conversation_id, model_id=model_id, system_prompt=system_prompt, sampling=sampling
             ),
         )
@@ -181,20 +178,22 @@ class Conversations:
         now = live.snapshot()
         return msgspec.structs.replace(entry, state=now.state, length=len(now.text), newlines=now.text.count("\n"))
 
-    def _write(
-        self, conversation_id: str, write: Callable[[], Future[None]], then: Callable[[], None] | None = None
-    ) -> None:
-        if self._memory.is_temporary(conversation_id):
+    def _set_deleted(self, conversation_id: str, deleted: bool) -> None:
+        self._memory.hide(conversation_id, deleted)
+        self._write(conversation_id, lambda store: store.conversations.set_deleted(conversation_id, deleted))
+
+    def _write(self, conversation_id: str, write: Write, then: Callable[[], None] | None = None) -> None:
+        """Writes, and tells. What belongs to a conversation that the disk refused so far waits with the rest of it."""
+
+        def tell() -> None:
             self._publisher.publish(ConversationsChanged(ids=(conversation_id,)))
+            if then is not None:
+                then()
+
+        if self._memory.is_temporary(conversation_id) or self._memory.defer(conversation_id, write):
+            tell()
             return
-
-        def done(future: Future[None]) -> None:
-            if self._tell_refusal(future):
-                self._publisher.publish(ConversationsChanged(ids=(conversation_id,)))
-                if then is not None:
-                    then()
-
-        write().add_done_callback(done)
+        write(self._ground.store).add_done_callback(lambda future: tell() if self._tell_refusal(future) else None)
 
     def _tell_refusal(self, future: Future[None]) -> bool:
         error = future.exception()

@@ -1,6 +1,6 @@
 """The state of this installation in facts, for `inglenook doctor` and 'Copy diagnostics'.
 
-Never a word of any message, title or prompt; the person's home folder is written as ~.
+Never a word of any message, title or prompt. In what is pasted elsewhere (`text`) the home folder is written as ~.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from app.settings.file import SettingsFile
 log = logging.getLogger(__name__)
 
 ENGINE_TIMEOUT_S = 60.0
+GLANCE_S = 1.0
+"""How long `text` waits for the devices' names: the engine may be in the middle of a long prompt."""
 
 
 class Diagnostics:
-    """`report` asks everything, and so may take a second; `text` does not start an engine."""
+    """`report` asks everything, and so may take a second or more; `text` starts no engine and hardly waits for it."""
 
     def __init__(
         self, places: Places, ground: Ground, library: Library, settings: SettingsFile, engine: EngineClient
@@ -38,12 +40,16 @@ class Diagnostics:
         self._settings = settings
         self._engine = engine
 
-    def report(self, *, start_engine: bool = True, thorough: bool = False) -> dict[str, Any]:
+    def report(self, *, thorough: bool = False) -> dict[str, Any]:
         """What `doctor --json` prints. `thorough` reads the whole database; `problems` are plain sentences."""
+        problems: list[str] = []
+        return self._report(self._engine_info(problems, ENGINE_TIMEOUT_S), problems, thorough=thorough)
+
+    def _report(self, info: EngineInfo | None, more: list[str], *, thorough: bool) -> dict[str, Any]:
         problems = [trouble.sentence for trouble in self._ground.troubles]
         if self._settings.trouble and self._settings.trouble not in problems:
             problems.append(self._settings.trouble)
-        info = self._engine_info(problems) if start_engine or self._engine.model is not None else None
+        problems += more
         models = self._models(problems)
         database = self._database(problems, thorough)
         return {
@@ -71,7 +77,8 @@ class Diagnostics:
 
     def text(self) -> str:
         """The same as lines to paste into a bug report, with the home folder shortened."""
-        report = self.report(start_engine=False)
+        info = self._engine_info([], GLANCE_S) if self._engine.model is not None else None
+        report = self._report(info, [], thorough=False)
         lines = [
             f"Inglenook {report['version']}",
             f"Python {report['python']} on {report['platform']}",
@@ -91,9 +98,9 @@ class Diagnostics:
         )
         return shortened("\n".join(lines)) + "\n"
 
-    def _engine_info(self, problems: list[str]) -> EngineInfo | None:
+    def _engine_info(self, problems: list[str], timeout_s: float) -> EngineInfo | None:
         try:
-            return self._engine.describe().result(ENGINE_TIMEOUT_S)
+            return self._engine.describe().result(timeout_s)
         except InglenookError as error:
             problems.append(error.sentence)
         except TimeoutError:
@@ -128,8 +135,9 @@ class Diagnostics:
             return {"ok": False, "schema": None}
         try:
             wrong = store.check() if thorough else []
-        except InglenookError as error:
-            wrong = [error.sentence]
+        except InglenookError as error:  # another program holds it, or the disk does not answer
+            problems.append(error.sentence)
+            return {"ok": False, "schema": store.schema}
         if wrong:
             problems.append(
                 "The database is damaged. Nothing was changed; a copy of it should be made before anything else."

@@ -31,6 +31,21 @@ class NothingToSend(ServiceError):
     code = "nothing_to_send"
 
 
+class MessageTooLarge(ServiceError):
+    """The newest message alone does not fit the model's window."""
+
+    code = "message_too_large"
+
+
+class NotYetSaved(ServiceError):
+    """The disk has not answered for a long time; what waits for it is kept in memory."""
+
+    code = "not_yet_saved"
+
+    def __init__(self) -> None:
+        super().__init__("Saving takes very long. What was written is kept in memory and saved as soon as possible.")
+
+
 class NoModelFound(ServiceError):
     """Neither the person nor the installation has a model."""
 

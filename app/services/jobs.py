@@ -1,4 +1,4 @@
-"""Every thread that the services own: started here, named, and joined at the end. Other rooms are handed an executor.
+"""Every thread that the services own: started here, named, and joined at the end.
 
 Each job gets an event that means 'end soon'; a job that waits, waits for that event too. The names are what a
 debugger shows.
@@ -7,11 +7,12 @@ debugger shows.
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ T = TypeVar("T")
 REPLIES = "inglenook-replies"
 LOADING = "inglenook-loading"
 WATCH = "inglenook-watch"
+WAKEFULNESS = "inglenook-wakefulness"
 TASKS = "inglenook-tasks"
 
 
@@ -30,7 +32,9 @@ class Jobs:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._tasks: ThreadPoolExecutor | None = None
+        # Not an executor: the interpreter would wait at its end for a task that hangs on a dead network drive.
+        self._tasks: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._tasking = False
 
     @property
     def ending(self) -> threading.Event:
@@ -47,34 +51,56 @@ class Jobs:
             self._threads.append(thread)
             thread.start()
 
-    def submit(self, task: Callable[[], T]) -> Future[T]:
-        """Runs a short task on the one thread for such tasks, in order. After the end it is cancelled."""
+    def later(self, name: str, delay_s: float, task: Callable[[], None]) -> Callable[[], None]:
+        """Runs `task` once after a pause, on a thread of its own; returns what calls it off, as the end does too."""
+        timer = threading.Timer(delay_s, task)
+        timer.name = name
+        timer.daemon = True
         with self._lock:
             if not self._ending.is_set():
-                if self._tasks is None:
-                    self._tasks = ThreadPoolExecutor(1, thread_name_prefix=TASKS)
-                future = self._tasks.submit(task)
-                future.add_done_callback(_tell)
+                self._threads = [*(thread for thread in self._threads if thread.is_alive()), timer]
+                timer.start()
+        return timer.cancel
+
+    def submit(self, task: Callable[[], T]) -> Future[T]:
+        """Runs a short task on the one thread for such tasks, in order. After the end it is cancelled."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._ending.is_set():
+                future.cancel()
                 return future
-        cancelled: Future[T] = Future()
-        cancelled.cancel()
-        return cancelled
+            self._tasks.put((task, future))
+            first, self._tasking = not self._tasking, True
+        if first:
+            self.start(TASKS, self._work)
+        return future
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks all threads to end and joins them, together for at most `timeout_s`."""
         self._ending.set()
         deadline = time.monotonic() + timeout_s
         with self._lock:
-            threads, tasks = list(self._threads), self._tasks
-        if tasks is not None:
-            tasks.shutdown(wait=True, cancel_futures=True)
+            threads = list(self._threads)
+            self._tasks.put(None)
         for thread in threads:
+            if isinstance(thread, threading.Timer):
+                thread.cancel()
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     log.warning("thread %s did not end in time", thread.name)
 
-
-def _tell(future: Future[T]) -> None:
-    if not future.cancelled() and (error := future.exception()) is not None:
-        log.error("a task failed", exc_info=error)
+    def _work(self) -> None:
+        while (entry := self._tasks.get()) is not None:
+            task, future = entry
+            if self._ending.is_set():
+                future.cancel()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = task()
+            except BaseException as error:  # the edge of this thread: the error is the Future's
+                log.error("a task failed", exc_info=error)
+                future.set_exception(error)
+            else:
+                future.set_result(result)

@@ -7,14 +7,17 @@ Nothing here waits for the disk while text is streaming.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState
+from app.services.errors import NotYetSaved
 from app.services.ground import Ground
 from app.services.live import Live, LiveReplies
 from app.services.memory import Memory, Write
+from app.store.errors import NotFound
 
 if TYPE_CHECKING:
     from app.store.store import Store
@@ -93,23 +96,14 @@ class Keeping:
             store.messages.set_state(live.message_id, state).add_done_callback(_quietly)
 
     def turn_refused(
-        self, error: InglenookError, conversation: Conversation, user: Message | None, reply: Message, *, new: bool
+        self, error: InglenookError, conversation: Conversation, added: Sequence[Message], write: Write
     ) -> None:
-        """The disk refused a new turn (or, without `user`, another reply): the conversation goes on in memory."""
+        """The disk refused `write`, which adds a new turn or another reply: the conversation goes on in memory."""
         self.refused(error)
-        added = [reply] if user is None else [user, reply]
-
-        def write(store: Store) -> Future[None]:
-            if user is None:
-                return store.messages.add_reply(reply)
-            return store.messages.add_turn(conversation if new else None, user, reply)
-
-        if self._memory.holds(conversation.id):
-            self._memory.add(conversation.id, added, write)
+        if self._memory.add(conversation.id, added, write):
             return
-        path: list[Message] = []
-        if reply_to := (user.parent_id if user is not None else reply.parent_id):
-            path = self._ground.store.messages.prompt_path(reply_to)
+        parent_id = added[0].parent_id
+        path = self._ground.store.messages.prompt_path(parent_id) if parent_id is not None else []
         self._memory.hold(conversation, [*path, *added], temporary=False, pending=[write])
 
     def finish(self, message: Message, facts: ReplyFacts) -> None:
@@ -118,8 +112,7 @@ class Keeping:
         def write(store: Store) -> Future[None]:
             return store.messages.finish(message.id, message.text, message.thinking, message.state, facts)
 
-        if self._memory.holds(message.conversation_id):
-            self._memory.replace(message, write)
+        if self._memory.replace(message, write):
             self.retry()
             return
         store = self._ground.open_store
@@ -127,11 +120,12 @@ class Keeping:
             return
         try:
             write(store).result(FINISH_TIMEOUT_S)
+        except NotFound:
+            log.info("a reply of a conversation that is gone is not kept")
         except InglenookError as error:
-            self.refused(error)
-            self._take_over(message, write)
-        except TimeoutError:
-            log.warning("a finished reply waits for the disk")
+            self._take_over(error, message, write)
+        except TimeoutError:  # the write still waits, and may fail yet: finishing twice does no harm
+            self._take_over(NotYetSaved(), message, write)
         else:
             self.saved()
 
@@ -151,7 +145,8 @@ class Keeping:
         if self._live_replies.of(conversation_id) is None:
             self._memory.release(conversation_id)
 
-    def _take_over(self, message: Message, write: Write) -> None:
+    def _take_over(self, error: InglenookError, message: Message, write: Write) -> None:
+        self.refused(error)
         store = self._ground.store
         conversation = store.conversations.get(message.conversation_id)
         if conversation is None or message.parent_id is None:

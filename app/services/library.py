@@ -18,13 +18,15 @@ import msgspec
 from app.base.errors import InglenookError
 from app.base.ids import new_id
 from app.base.paths import Places
-from app.engine.errors import EngineError
-from app.engine.gguf import Header, check_loadable, file_type, fingerprint
+from app.engine.errors import EngineError, printable
+from app.engine.gguf import check_loadable, file_type, fingerprint
+from app.engine.gguf_header import Header
 from app.engine.values import ModelFile
 from app.services.changes import LibraryChanged, Publisher
 from app.services.errors import NoModelFound, NoSuchThing
 from app.services.ground import Ground
 from app.settings.file import SettingsFile
+from app.store.text import storable
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Library:
     def folder(self) -> Path:
         """The person's own folder of models."""
         chosen = self._settings.current.general.models_dir
-        return Path(chosen).expanduser() if chosen else self._places.models
+        return _whole(chosen) if chosen else self._places.models
 
     def list(self) -> list[ModelFile]:
         """The person's own first, by name, then the starter model."""
@@ -83,7 +85,7 @@ class Library:
 
     def add_file(self, path: Path) -> ModelFile:
         """Adds a single file where it lies. Raises ModelFileError or NoSuchThing when it cannot be a chat model."""
-        path = path.expanduser().absolute()
+        path = path.absolute()
         check_loadable(path)
         files = self._settings.current.general.model_files
         listed = {model.path for model in self.list()}
@@ -94,8 +96,8 @@ class Library:
 
     def find(self, what: str) -> ModelFile:
         """A model by path, id, file name or name, or by an unambiguous part of these. Raises NoSuchThing."""
-        path = Path(what).expanduser()
-        if path.is_file() or os.sep in what or (what.lower().endswith(".gguf") and path.exists()):
+        path = _whole(what)
+        if _is_file(path) or os.sep in what or (what.lower().endswith(".gguf") and path.exists()):
             return self._by_path(path.absolute(), what)
         if not self.refreshed.is_set():
             self.refresh()
@@ -135,7 +137,7 @@ class Library:
         for path in (*_gguf_below(self.folder), *map(Path, self._settings.current.general.model_files)):
             if str(path) not in seen:
                 seen.add(str(path))
-                if path.is_file():
+                if _is_file(path):
                     yield path
 
     def _starter_files(self) -> Iterator[Path]:
@@ -198,13 +200,35 @@ def _gguf_below(folder: Path, depth: int = MAX_DEPTH) -> list[Path]:
             for entry in sorted(entries, key=lambda entry: entry.name.lower()):
                 if entry.name.startswith(".") or len(found) >= MAX_FILES:
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     found += _gguf_below(Path(entry.path), depth - 1) if depth > 0 else []
                 elif entry.name.lower().endswith(".gguf") and not _later_part(entry.name):
                     found.append(Path(entry.path))
     except OSError:
         return found
     return found[:MAX_FILES]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to where nobody may look
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be looked into
+        return False
+
+
+def _whole(text: str) -> Path:
+    """The path, with ~ written out where there is such a home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _later_part(name: str) -> bool:
@@ -215,8 +239,8 @@ def _later_part(name: str) -> bool:
 
 def _read(path: Path, size_bytes: int, *, starter: bool) -> ModelFile:
     model = ModelFile(
-        id="", path=str(path), name=path.stem, architecture="", quantization="", size_bytes=size_bytes, n_params=0,
-        n_ctx_train=0, fingerprint="", is_starter=starter, license=STARTER_LICENSE if starter else "",
+        id="", path=str(path), name=storable(path.stem), architecture="", quantization="", size_bytes=size_bytes,
+        n_params=0, n_ctx_train=0, fingerprint="", is_starter=starter, license=STARTER_LICENSE if starter else "",
     )  # fmt: skip
     try:
         header = check_loadable(path)
@@ -240,8 +264,7 @@ def _stem(path: Path, quantization: str) -> str:
 
 
 def _name(header: Header) -> str:
-    name = " ".join("".join(c if c.isprintable() else " " for c in header.text("general.name")).split())
-    return name[:120]
+    return printable(header.text("general.name"), 120)
 
 
 def _exactly(model: ModelFile, wanted: str) -> bool:

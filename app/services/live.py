@@ -51,11 +51,6 @@ class Live:
                 total=self._progress[1],
             )
 
-    @property
-    def state(self) -> ReplyState:
-        """The state at this moment."""
-        return self._fold.state
-
     def ask_to_stop(self) -> None:
         """Stops the reply as soon as possible; what was written is kept."""
         self.stop.set()
@@ -78,9 +73,9 @@ class Live:
     def progressed(self, done: int, total: int) -> None:
         self._progress = (done, total)
 
-    def started(self, prompt_tokens: int, thinking_open: bool) -> None:
+    def started(self, thinking_open: bool) -> None:
         with self._lock:
-            self._fold.started(prompt_tokens, thinking_open)
+            self._fold.started(thinking_open)
 
     def delta(self, text: str, token_ids: Sequence[int], now_s: float) -> list[Growth]:
         with self._lock:

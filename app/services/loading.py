@@ -22,7 +22,7 @@ from app.engine.protocol import Code
 from app.engine.supervisor import State
 from app.engine.values import LoadedModel, LoadOptions, ModelFile
 from app.services.changes import EngineChanged, EngineState, Publisher
-from app.services.errors import NoSuchThing
+from app.services.errors import NoSuchThing, ServiceError
 from app.services.jobs import LOADING, Jobs
 from app.services.library import Library
 from app.settings.errors import NotSaved
@@ -69,6 +69,8 @@ class Loading:
         self._call: Call[LoadedModel] | None = None
         self._ready: Ready | None = None
         self._running = False
+        self._waiting = 0  # wishes that the thread has not taken up yet
+        self._warming = False
         self._options_used = LoadOptions()
         self.engine_in_use = threading.Lock()
         self.state = EngineChanged(state=EngineState.OFF)
@@ -86,15 +88,24 @@ class Loading:
         self._wish(file, remember=True)
 
     def warm(self) -> None:
-        """Loads the model used last, or the starter model, unless one is loaded: a message is about to be written."""
-        if self._ready is None and self._current is None:
-            self._jobs.submit(self._warm)
+        """Loads the model used last, or the starter model: a message is about to be written.
+
+        Nothing is done while one is loaded or wished for, nor after a refusal: the message itself tries again.
+        """
+        with self._lock:
+            idle = self._ready is None and self._current is None and not self._waiting and not self._warming
+            if not idle or self.state.state is EngineState.FAILED:
+                return
+            self._warming = True
+        self._jobs.submit(self._warm)
 
     def _warm(self) -> None:
         try:
             self._wish(self._library.default())
         except InglenookError as error:
             log.info("nothing to load: %s", error.code)
+        finally:
+            self._warming = False
 
     def cancel(self) -> None:
         """Gives up the load that is under way."""
@@ -183,31 +194,37 @@ class Loading:
     def _put(self, wish: _Wish) -> None:
         with self._lock:
             start, self._running = not self._running, True
+            self._waiting += 1
         self._wishes.put(wish)
         if start:
             self._jobs.start(LOADING, self._work)
 
     def _work(self) -> None:
         while (wish := self._wishes.get()) is not None:
-            if self._jobs.ending.is_set():
-                wish.future.cancel()
-                continue
             with self._lock:
                 self._current = wish
+                self._waiting -= 1
+            result: Ready | None = None
+            refusal: InglenookError | None = None
             try:
                 result = self._fulfil(wish)
             except InglenookError as error:
-                self._done(wish)
-                wish.future.set_exception(error)
+                refusal = error
+            except Exception as error:  # the edge of this thread: the next wish must still be heard
+                log.exception("loading failed")
+                sentence = "The model could not be loaded because of a fault in Inglenook."
+                refusal = ServiceError(sentence, detail=type(error).__name__)
+                self._publish(EngineChanged(state=EngineState.FAILED, sentence=sentence, detail=refusal.detail))
+            with self._lock:
+                self._current = self._call = None
+            if refusal is not None:
+                wish.future.set_exception(refusal)
             else:
-                self._done(wish)
                 wish.future.set_result(result)
 
-    def _done(self, wish: _Wish) -> None:
-        with self._lock:
-            self._current = self._call = None
-
     def _fulfil(self, wish: _Wish) -> Ready | None:
+        if self._jobs.ending.is_set():
+            raise Cancelled()
         while not self.engine_in_use.acquire(timeout=POLL_S):  # a reply is being written: it ends first
             if wish.cancelled.is_set() or self._jobs.ending.is_set():
                 raise Cancelled()

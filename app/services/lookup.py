@@ -13,6 +13,8 @@ from app.services.errors import NoSuchThing
 from app.services.ground import Ground
 from app.services.memory import Memory
 
+FIRST_READ = 64
+
 
 class Lookup:
     """Reads only. Raises NoSuchThing, NotOpen and the store's errors."""
@@ -39,6 +41,22 @@ class Lookup:
             return []
         tree = self._memory.tree(conversation_id)
         return tree.path_to(leaf_id) if tree is not None else self._ground.store.messages.prompt_path(leaf_id)
+
+    def recent(self, conversation_id: str, leaf_id: str, characters: int) -> tuple[list[str], list[Message]]:
+        """The end of the path to `leaf_id`, from a question on and with at least so many characters if the path has
+        them; and the ids of the messages before it. What lies before costs next to nothing, however much it is."""
+        tree = self._memory.tree(conversation_id)
+        if tree is not None:
+            return [], tree.path_to(leaf_id)
+        messages = self._ground.store.messages
+        last = FIRST_READ
+        while len(path := messages.prompt_path(leaf_id, last=last)) == last:
+            if sum(len(message.text) for message in path) >= characters:
+                first = next((place for place, message in enumerate(path) if message.role is Role.USER), 0)
+                ids = messages.ids_to(leaf_id)
+                return ids[: len(ids) - len(path) + first], path[first:]
+            last *= 4
+        return [], path
 
 
 def new_message(conversation_id: str, parent_id: str | None, role: Role, text: str = "") -> Message:

@@ -17,6 +17,7 @@ import msgspec
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation, Message
 from app.chat.tree import Tree
+from app.services.errors import NotYetSaved
 from app.store.errors import StoreMisuse
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ RETRY_TIMEOUT_S = 10.0
 
 
 class Held(msgspec.Struct):
-    """A conversation in memory. `pending` are the refused writes; a temporary one never has any."""
+    """A conversation in memory. `pending` are the refused writes; a temporary one never has any. `hidden`: deleted."""
 
     conversation: Conversation
     tree: Tree
     temporary: bool
     pending: list[Write] = []
+    hidden: bool = False
 
 
 class Memory:
@@ -65,21 +67,39 @@ class Memory:
         return held is not None and held.temporary
 
     def conversation(self, conversation_id: str) -> Conversation | None:
-        """The conversation, with the leaf that is shown."""
+        """The conversation, unless it is deleted, with the leaf that is shown."""
         with self._lock:
             held = self._held.get(conversation_id)
-            return None if held is None else msgspec.structs.replace(held.conversation, leaf_id=held.tree.leaf_id)
+            if held is None or held.hidden:
+                return None
+            return msgspec.structs.replace(held.conversation, leaf_id=held.tree.leaf_id)
 
     def unsaved_conversations(self) -> list[Conversation]:
-        """Those that are not temporary, the newest first."""
+        """Those that are neither temporary nor deleted, the newest first."""
         with self._lock:
-            held = [held.conversation for held in self._held.values() if not held.temporary]
+            held = [held.conversation for held in self._held.values() if not held.temporary and not held.hidden]
         return sorted(held, key=lambda conversation: conversation.updated_ms, reverse=True)
 
     def change(self, conversation: Conversation) -> None:
         """Another title or other choices."""
         with self._lock:
-            self._held[conversation.id].conversation = conversation
+            if (held := self._held.get(conversation.id)) is not None:
+                held.conversation = conversation
+
+    def hide(self, conversation_id: str, hidden: bool) -> None:
+        """A deleted conversation is not listed, until that is undone."""
+        with self._lock:
+            if (held := self._held.get(conversation_id)) is not None:
+                held.hidden = hidden
+
+    def defer(self, conversation_id: str, write: Write) -> bool:
+        """Puts a write behind the refused ones of its conversation; False when none of those wait."""
+        with self._lock:
+            held = self._held.get(conversation_id)
+            if held is None or not held.pending:
+                return False
+            held.pending.append(write)
+            return True
 
     def tree_of(self, message_id: str) -> Tree | None:
         """The tree that holds this message."""
@@ -97,23 +117,30 @@ class Memory:
         tree = self.tree_of(message_id)
         return tree.get(message_id) if tree is not None else None
 
-    def add(self, conversation_id: str, messages: Sequence[Message], pending: Write | None = None) -> None:
-        """More messages at the shown end or as siblings; `pending` is the write that would store them."""
+    def add(self, conversation_id: str, messages: Sequence[Message], pending: Write) -> bool:
+        """More messages at the shown end or as siblings; `pending` is the write that would store them. False when the
+        conversation is not read from memory."""
         with self._lock:
-            held = self._held[conversation_id]
+            held = self._held.get(conversation_id)
+            if held is None:
+                return False
             for message in messages:
                 held.tree.add(message)
                 self._where[message.id] = conversation_id
-            if pending is not None and not held.temporary:
+            if not held.temporary:
                 held.pending.append(pending)
+            return True
 
-    def replace(self, message: Message, pending: Write | None = None) -> None:
-        """The same message, further or finished."""
+    def replace(self, message: Message, pending: Write) -> bool:
+        """The same message, finished. False when its conversation is not read from memory."""
         with self._lock:
-            held = self._held[message.conversation_id]
+            held = self._held.get(message.conversation_id)
+            if held is None:
+                return False
             held.tree.replace(message)
-            if pending is not None and not held.temporary:
+            if not held.temporary:
                 held.pending.append(pending)
+            return True
 
     def release(self, conversation_id: str) -> None:
         """Drops the conversation if the store has all of it."""
@@ -151,6 +178,8 @@ class Memory:
                         log.info("a write is given up: %s", error.code)
                     except InglenookError as error:
                         return error
+                    except TimeoutError:
+                        return NotYetSaved()
                     with self._lock:
                         held.pending.pop(0)
                 with self._lock:

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,6 +32,10 @@ from app.services.memory import Memory, Write
 from app.services.writing import Turn, Writing
 from app.settings.file import SettingsFile
 from app.store.errors import StoreError
+from app.store.text import storable
+
+if TYPE_CHECKING:
+    from app.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +89,7 @@ class Sending:
 
         `temporary`: a new conversation that is never stored; with a stored conversation's id it begins as a copy of it.
         """
-        _require_text(text)
+        text = _sendable(text)
         choices = choices or Choices()
         conversation, new = self._where(conversation_id, text, temporary, choices)
         parent_id = None if new else conversation.leaf_id
@@ -92,7 +97,7 @@ class Sending:
 
     def edit(self, message_id: str, text: str) -> Sent:
         """Sends another wording of a message: a sibling of it. Nothing is overwritten."""
-        _require_text(text)
+        text = _sendable(text)
         message = self._lookup.message(message_id)
         if message.role is not Role.USER:
             raise ServiceError("Only your own messages can be edited.")
@@ -123,7 +128,8 @@ class Sending:
             turn = self._waiting.pop(reply_id, None)
         if turn is not None:
             waiting = turn
-            self._jobs.submit(lambda: self._write(waiting))
+            # Not before it is settled: what a refused turn becomes is found out on the same thread.
+            turn.stored.add_done_callback(lambda _: self._jobs.submit(lambda: self._write(waiting)))
 
     def live_reply(self, conversation_id: str) -> LiveReply | None:
         """The reply being written in this conversation, with the text so far."""
@@ -199,7 +205,6 @@ class Sending:
             raise ServiceError("Inglenook is closing.")
         stored: Future[None] = Future()
         store = None if self._memory.is_temporary(conversation.id) else self._ground.store
-        write = None if store is None else self._store_turn(conversation, user, reply, new)
         live = Live(conversation.id, reply.id)
         self._live.add(live)
         generation = self._settings.current.generation
@@ -209,18 +214,27 @@ class Sending:
             conversation=conversation,
             parent_id=reply.parent_id or "",
             created_ms=reply.created_ms,
-            path=lambda: self._lookup.path(conversation.id, reply.parent_id),
+            path=lambda characters: self._lookup.recent(conversation.id, reply.parent_id or "", characters),
             stored=stored,
             sampling=choices.sampling or conversation.sampling or generation.sampling(),
-            system_prompt=prompt or generation.system_prompt,
+            system_prompt=storable(prompt or generation.system_prompt),
             model_id=choices.model_id or conversation.model_id,
             template_options=choices.template_options,
         )
-        if store is None or write is None or self._memory.holds(conversation.id):
-            self._memory.add(conversation.id, [user, reply] if user is not None else [reply], write)
+        added = [reply] if user is None else [user, reply]
+
+        def write(store: Store) -> Future[None]:
+            if user is None:
+                return store.messages.add_reply(reply)
+            return store.messages.add_turn(conversation if new else None, user, reply)
+
+        if self._memory.add(conversation.id, added, write):
             self._settled(conversation.id, stored)
-        else:
-            write(store).add_done_callback(lambda done: self._stored(done, conversation, user, reply, stored, new))
+        elif store is not None:
+            write(store).add_done_callback(lambda done: self._stored(done, conversation, added, write, stored))
+        else:  # a temporary conversation that was deleted at this very moment
+            self._live.remove(live)
+            raise NoSuchThing("This conversation is no longer there.", detail=conversation.id)
         with self._lock:
             self._waiting[reply.id] = turn
             start, self._running = not self._running, True
@@ -228,15 +242,9 @@ class Sending:
         if start:
             self._jobs.start(REPLIES, self._work)
 
-    def _store_turn(self, conversation: Conversation, user: Message | None, reply: Message, new: bool) -> Write:
-        if user is None:
-            return lambda store: store.messages.add_reply(reply)
-        return lambda store: store.messages.add_turn(conversation if new else None, user, reply)
-
     def _stored(
-        self, done: Future[None], conversation: Conversation, user: Message | None, reply: Message,
-        stored: Future[None], new: bool,
-    ) -> None:  # fmt: skip
+        self, done: Future[None], conversation: Conversation, added: list[Message], write: Write, stored: Future[None]
+    ) -> None:
         """On the store's writer thread: the turn is stored, or was refused."""
         error = done.exception()
         if error is None:
@@ -245,8 +253,12 @@ class Sending:
             refusal: StoreError = error
 
             def hold() -> None:
-                self._keeping.turn_refused(refusal, conversation, user, reply, new=new)
-                self._settled(conversation.id, stored)
+                try:
+                    self._keeping.turn_refused(refusal, conversation, added, write)
+                except InglenookError as worse:  # it cannot even be read
+                    stored.set_exception(worse)
+                else:
+                    self._settled(conversation.id, stored)
 
             self._jobs.submit(hold)  # it reads, which this thread must not wait for
         else:
@@ -279,6 +291,10 @@ class Sending:
         except InglenookError as error:  # the turn itself was refused: there is nothing to write to
             log.error("a turn was refused: %s", error.code)
             self._ground.trouble(error)
+        except Exception as error:  # the edge of the thread for replies, which must not end with one of them
+            log.exception("a turn failed")
+            detail = type(error).__name__
+            self._ground.trouble(ServiceError("The reply failed because of a fault in Inglenook.", detail=detail))
         finally:
             self._live.remove(live)
             self._keeping.settle(live.conversation_id)
@@ -292,9 +308,11 @@ class Sending:
             live.ended.set()
 
 
-def _require_text(text: str) -> None:
+def _sendable(text: str) -> str:
+    """The text as it is kept, so that the model is asked the same now and later. Raises NothingToSend."""
     if not text.strip():
         raise NothingToSend("There is nothing to send: the message is empty.")
+    return storable(text)
 
 
 def _wait(future: Future[None]) -> None:

@@ -14,6 +14,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from app.services.jobs import WAKEFULNESS, Jobs
+
 log = logging.getLogger(__name__)
 
 LINGER_S = 5.0
@@ -44,13 +46,16 @@ def inhibit_command(platform: str = sys.platform) -> list[str] | None:
 class Wakefulness:
     """Counts who needs the computer awake. All methods are quick and never raise for want of a platform's help."""
 
-    def __init__(self, command: Callable[[], list[str] | None] = inhibit_command, linger_s: float = LINGER_S) -> None:
+    def __init__(
+        self, jobs: Jobs, command: Callable[[], list[str] | None] = inhibit_command, linger_s: float = LINGER_S
+    ) -> None:
+        self._jobs = jobs
         self._command = command
         self._linger_s = linger_s
         self._lock = threading.Lock()
         self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._timer: threading.Timer | None = None
+        self._call_off: Callable[[], None] | None = None
         self._useless = False
 
     @contextlib.contextmanager
@@ -100,10 +105,7 @@ class Wakefulness:
             if sys.platform == "win32":
                 ctypes.windll.kernel32.SetThreadExecutionState(_ES_CONTINUOUS)
             elif self._process is not None:
-                self._timer = threading.Timer(self._linger_s, self._let_go)
-                self._timer.name = "inglenook-wakefulness"
-                self._timer.daemon = True
-                self._timer.start()
+                self._call_off = self._jobs.later(WAKEFULNESS, self._linger_s, self._let_go)
 
     def _let_go(self) -> None:
         with self._lock:
@@ -111,9 +113,9 @@ class Wakefulness:
                 self._release()
 
     def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._call_off is not None:
+            self._call_off()
+            self._call_off = None
 
     def _release(self) -> None:
         process, self._process = self._process, None

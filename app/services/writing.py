@@ -19,10 +19,11 @@ from app.chat import context
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
 from app.chat.prompt import Prompt, build_prompt
 from app.engine.client import Call, EngineClient, GenerationEvent
-from app.engine.errors import ENGINE_DIED, EngineError, error_from
+from app.engine.errors import ENGINE_DIED, Busy, Cancelled, EngineError, error_from
 from app.engine.protocol import Code, Delta, Failed, Finished, Progress, Started
 from app.engine.values import GenerateRequest, GenerationFacts, Sampling, TemplateOptions
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
+from app.services.errors import MessageTooLarge
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
 from app.services.loading import Loading, Ready
@@ -34,14 +35,16 @@ MEASURE_TIMEOUT_S = 60.0
 
 
 class Turn(msgspec.Struct):
-    """One reply that was asked for. `stored` ends when its turn is in the store or was refused; `path` gives what it
-    answers."""
+    """One reply that was asked for. `stored` ends when its turn is in the store or was refused.
+
+    `path(characters)` gives what it answers: the ids of what lies too far back, and messages of that length at least.
+    """
 
     live: Live
     conversation: Conversation
     parent_id: str
     created_ms: int
-    path: Callable[[], list[Message]]
+    path: Callable[[int], tuple[list[str], list[Message]]]
     stored: Future[None]
     sampling: Sampling
     system_prompt: str
@@ -78,12 +81,6 @@ class _Attempt:
         )
 
 
-class MessageTooLarge(InglenookError):  # noqa: N818 - as in errors.py
-    """The newest message alone does not fit the model's window."""
-
-    code = "message_too_large"
-
-
 class Writing:
     """`write` returns when the reply has ended and is kept."""
 
@@ -104,6 +101,8 @@ class Writing:
             try:
                 with self._wakefulness.hold():
                     state, error = self._generate(attempt)
+            except Cancelled:
+                log.info("a reply was given up with the load it waited for")
             except InglenookError as raised:
                 state, error = ReplyState.FAILED, raised
             except Exception as raised:  # the edge of the thread for replies: the reply must end in a state
@@ -126,11 +125,11 @@ class Writing:
                     continue
                 self._change(turn, ReplyState.READING)
                 turn.live.reading()
-                path = turn.path()
-                attempt.leave_out = context.still_left_out(path, ready.file.id, ready.model.n_ctx)
-                attempt.leave_out |= context.out_of_reach(path, ready.model.n_ctx)
-                prompt = build_prompt(path, turn.system_prompt, leave_out=attempt.leave_out)
                 limit = ready.model.n_ctx
+                too_far_back, path = turn.path(limit * context.MOST_CHARACTERS)
+                attempt.leave_out = context.still_left_out(path, ready.file.id, limit)
+                attempt.leave_out |= {*too_far_back, *context.out_of_reach(path, limit)}
+                prompt = build_prompt(path, turn.system_prompt, leave_out=attempt.leave_out)
                 reserve = context.reserve_for(limit, turn.sampling.max_tokens)
                 known, characters = context.known_so_far(path, ready.model.tokenizer)
                 if context.may_overflow(known, characters + len(turn.system_prompt), limit, reserve):
@@ -149,8 +148,11 @@ class Writing:
             return (ReplyState.LOST if ended.code == ENGINE_DIED else ReplyState.FAILED), error
 
     def _fitted(self, attempt: _Attempt, prompt: Prompt, reserve: int) -> Prompt:
-        """The prompt with its oldest turns left out as needed. Raises MessageTooLarge."""
-        measured = self._engine.measure(prompt.messages, attempt.turn.template_options).result(MEASURE_TIMEOUT_S)
+        """The prompt with its oldest turns left out as needed. Raises MessageTooLarge, and what measuring raises."""
+        try:
+            measured = self._engine.measure(prompt.messages, attempt.turn.template_options).result(MEASURE_TIMEOUT_S)
+        except TimeoutError as error:
+            raise Busy("measuring took too long") from error
         roles = [message.role for message in prompt.messages]
         try:
             fit = context.fit(roles, measured.spans, measured.total, measured.limit, reserve)
@@ -221,7 +223,7 @@ class Writing:
                 )
             )
         elif isinstance(event, Started):
-            live.started(event.prompt_tokens, event.thinking_open)
+            live.started(event.thinking_open)
 
     def _end(self, attempt: _Attempt, state: ReplyState, error: InglenookError | None) -> Message:
         turn, live = attempt.turn, attempt.turn.live

@@ -52,6 +52,7 @@ class SettingsFile:
         anyway)."""
         group, field = _names(name)
         plain = _checked(group, field, value)
+        changed = False
         try:
             with self._lock:
                 self._overrides.get(group, {}).pop(field, None)
@@ -124,16 +125,18 @@ class SettingsFile:
             self.trouble = (
                 f"Some settings have values that are not allowed, so their defaults are used: {', '.join(bad)}."
             )
-        return Settings(**groups)  # type: ignore[arg-type]
+        return Settings(**groups)  # type: ignore[arg-type] # each group is made of its own field's type
 
     def _write(self) -> None:
-        body = json.dumps(self._raw, indent=2, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+        body = json.dumps(self._raw, indent=2, ensure_ascii=False, sort_keys=True)
+        # Halves of surrogate pairs (from a broken paste, or in a file's name) are read again by json.loads.
+        data = body.encode("utf-8", "surrogatepass") + b"\n"
         temporary: Path | None = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(prefix=".settings-", dir=self._path.parent, delete=False) as file:
                 temporary = Path(file.name)
-                file.write(body)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)

@@ -28,9 +28,7 @@ class DriverConnection(Protocol):
     """What is used of the driver's connection; autocommit, so that no read leaves a transaction open."""
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
-    def executescript(self, sql: str, /) -> Any: ...
     def backup(self, target: Any, /) -> None: ...
-    def interrupt(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -57,7 +55,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        return connection  # type: ignore[no-any-return]
+        return connection  # type: ignore[no-any-return] # the driver has no types
 
     def _prepare(self, connection: DriverConnection, read_only: bool) -> None:
         if self._key is not None:
@@ -80,8 +78,7 @@ class Database:
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(
-                "BEGIN IMMEDIATE"
-            )  # never upgrades a read lock, so it can wait instead of failing
+            # It never upgrades a read lock, so it can wait instead of failing.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         return engine

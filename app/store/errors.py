@@ -16,18 +16,7 @@ from pathlib import Path
 from app.base.errors import InglenookError
 
 # SQLite's primary result codes (https://sqlite.org/rescode.html); extended codes carry them in the low byte.
-_PERM, _BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = (
-    3,
-    5,
-    6,
-    7,
-    8,
-    10,
-    11,
-    13,
-    14,
-    26,
-)
+_PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
 
 # Below this much free space an unspecific input/output error is taken for a full disk: SQLite reports a shared-memory
 # file that cannot grow as an I/O error, not as a full disk.

@@ -41,6 +41,7 @@ _TREE = Query(
         )
     ).where(_M.conversation_row == sa.bindparam("conversation", 0))
 )
+_EXISTS = Query(sa.select(_M.row).where(_M.id == sa.bindparam("message", "")))
 _BODY = Query(
     sa.select(BodyRow.text, BodyRow.thinking)
     .select_from(_M)
@@ -74,6 +75,7 @@ _upwards = _upwards.union_all(
     .where(_upwards.c.depth < sa.bindparam("most", 0))
 )
 _TO_LEAF = Query(_FULL.where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))  # parents have the smaller row
+_IDS_TO_LEAF = Query(sa.select(_M.id).where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))
 _Self = aliased(MessageRow)
 _SIBLINGS = Query(
     sa.select(_M.id)
@@ -174,6 +176,10 @@ class Messages:
         if not rows:
             raise NotFound(f"There is no message {leaf_id}.")
         return [self._message(row) for row in rows]
+
+    def ids_to(self, leaf_id: str) -> list[str]:
+        """The ids of the messages from the root to `leaf_id`, without touching any text."""
+        return [row[0] for row in self._reader.rows(_IDS_TO_LEAF, leaf=leaf_id, most=sys.maxsize)]
 
     def siblings(self, id: str) -> list[str]:
         """All children of the same parent, this one included, the oldest first. Raises NotFound."""
@@ -314,6 +320,3 @@ class Messages:
             .where(_C.id == message.conversation_id)
             .values(leaf_row=row, updated_ms=sa.func.max(_C.updated_ms, message.created_ms))
         )
-
-
-_EXISTS = Query(sa.select(_M.row).where(_M.id == sa.bindparam("message", "")))

@@ -16,6 +16,7 @@ from app.base.paths import Places, resources
 from app.engine.values import ModelFile
 from app.store.reader import Query, Reader
 from app.store.tables import ModelRow
+from app.store.text import storable
 from app.store.writer import Writer
 
 _COPIED = (
@@ -50,9 +51,10 @@ class Models:
         root, path = self._split(Path(model.path))
         values: dict[str, Any] = {name: getattr(model, name) for name in _COPIED}
         values |= {"root": root, "path": path, "is_starter": int(model.is_starter)}
+        values |= {name: storable(value) for name, value in values.items() if isinstance(value, str)}
 
         def work(connection: sa.Connection) -> ModelFile:
-            same_path = sa.select(ModelRow.id).where(ModelRow.root == root, ModelRow.path == path)
+            same_path = sa.select(ModelRow.id).where(ModelRow.root == root, ModelRow.path == values["path"])
             model_id = connection.scalar(same_path) or model.id
             before = connection.scalar(sa.select(ModelRow.fingerprint).where(ModelRow.id == model_id))
             if before is None:

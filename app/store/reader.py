@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 
 from app.store import errors
 from app.store.connect import Database, DriverConnection, DriverError
+from app.store.text import storable
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 
@@ -69,7 +70,8 @@ class Reader:
             connection = self._connection()
             with connection.lock:
                 self._refuse_when_closed()
-                found: list[tuple[Any, ...]] = connection.driver.execute(text, parameters or ()).fetchall()
+                given = [storable(value) if isinstance(value, str) else value for value in parameters or ()]
+                found: list[tuple[Any, ...]] = connection.driver.execute(text, given).fetchall()
                 return found
         except DriverError as error:
             raise errors.from_sqlite(error, self._database.path, keyed=self._database.keyed) from error

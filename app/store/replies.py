@@ -15,10 +15,11 @@ from app.base.clock import now_ms
 from app.chat.messages import ReplyFacts, ReplyState
 from app.store.errors import AlreadyFinished, NotFound
 from app.store.facts import write_facts
-from app.store.tables import LIVE, BodyRow, ConversationRow, GrowthRow, MessageRow
+from app.store.tables import BodyRow, ConversationRow, GrowthRow, MessageRow
 from app.store.text import storable
 
 _M = MessageRow
+_LIVE = frozenset(state.value for state in ReplyState if state.live)
 
 
 def set_state(connection: sa.Connection, id: str, state: ReplyState) -> None:
@@ -50,7 +51,7 @@ def finish(
     if found is None:
         raise NotFound(f"There is no reply {id}.")
     row, before = found
-    if before not in LIVE and before != ReplyState.LOST.value:
+    if before not in _LIVE and before != ReplyState.LOST.value:
         stored = connection.execute(sa.select(BodyRow.text, BodyRow.thinking).where(BodyRow.message_row == row)).one()
         if tuple(stored) != (text, thinking):
             raise AlreadyFinished(f"The reply {id} has its final text already.")
@@ -89,7 +90,7 @@ def _live_row(connection: sa.Connection, id: str) -> int:
     found = connection.execute(sa.select(_M.row, _M.state).where(_M.id == id)).first()
     if found is None:
         raise NotFound(f"There is no reply {id}.")
-    if found.state not in LIVE:
+    if found.state not in _LIVE:
         raise AlreadyFinished(f"The reply {id} has its final text already.")
     return int(found.row)
 

@@ -70,10 +70,8 @@ class Search:
         source, order = "bodies AS b", "b.message_row"
         if match:
             # A cross join keeps the index's own order, newest first, so that a common word stops after `limit` rows.
-            source, order = (
-                "message_search CROSS JOIN bodies AS b ON b.message_row = message_search.rowid",
-                ("message_search.rowid"),
-            )
+            source = "message_search CROSS JOIN bodies AS b ON b.message_row = message_search.rowid"
+            order = "message_search.rowid"
             snippet = f"snippet(message_search, 0, '{_OPEN}', '{_CLOSE}', '…', 24)"
             conditions.insert(0, "message_search MATCH ?")
             before: list[Any] = [match]

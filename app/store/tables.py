@@ -11,8 +11,6 @@ from typing import ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-LIVE = ("queued", "reading", "writing")
-
 
 class Base(DeclarativeBase):
     """All tables are STRICT, so only SQLite's own types are used."""

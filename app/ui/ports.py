@@ -46,8 +46,8 @@ class ConversationsPort(Protocol):
         self,
         conversation_id: str,
         *,
-        model_id: str | UnsetType | None = UNSET,
-        system_prompt: str | UnsetType | None = UNSET,
+        model_id: str | UnsetType = UNSET,
+        system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
     ) -> Any: ...
     def draft(self, conversation_id: str) -> str: ...

@@ -44,3 +44,10 @@ def test_resources_are_those_of_the_checkout() -> None:
 def test_resources_of_a_frozen_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path), raising=False)
     assert paths.resources() == tmp_path / "resources"
+
+
+def test_a_folder_that_nobody_can_find_is_named_as_it_stands(tmp_path: Path) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    assert paths.find_places(circle / "data").data == circle / "data"
+    assert paths.find_places("~nobody-here/data").data.name == "data"

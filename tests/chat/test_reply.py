@@ -17,19 +17,18 @@ def test_from_queued_to_done() -> None:
     assert fold.state is ReplyState.QUEUED
     fold.reading()
     assert fold.state is ReplyState.READING
-    fold.started(5, thinking_open=False)
+    fold.started(thinking_open=False)
     assert fold.delta("Hel", [1], 0.0) == [Growth(0, "Hel", False)]
     assert fold.state is ReplyState.WRITING
     assert fold.delta("lo", [2, 3], 0.1) == [Growth(3, "lo", False)]
     assert fold.ended(ReplyState.DONE, FACTS, 0.2) == []
     assert (fold.text, fold.thinking, fold.token_ids, fold.state) == ("Hello", "", [1, 2, 3], ReplyState.DONE)
     assert fold.facts is FACTS
-    assert not fold.had_thinking
 
 
 def test_thinking_has_its_own_offsets_and_time() -> None:
     fold = ReplyFold()
-    fold.started(5, thinking_open=True)
+    fold.started(thinking_open=True)
     assert fold.delta("Hm", [1], 10.0) == [Growth(0, "Hm", True)]
     assert fold.delta("m.", [2], 11.0) == [Growth(2, "m.", True)]
     assert fold.delta("</think>\n\nYes", [3, 4], 12.5) == [Growth(0, "Yes", False)]
@@ -40,7 +39,7 @@ def test_thinking_has_its_own_offsets_and_time() -> None:
 
 def test_stopped_in_the_middle_of_thinking() -> None:
     fold = ReplyFold()
-    fold.started(5, thinking_open=False)
+    fold.started(thinking_open=False)
     fold.delta("<think>Half ", [1], 1.0)
     fold.ended(ReplyState.STOPPED, None, 4.0)
     assert (fold.thinking, fold.text, fold.thinking_s, fold.state) == ("Half", "", 3.0, ReplyState.STOPPED)
@@ -48,6 +47,6 @@ def test_stopped_in_the_middle_of_thinking() -> None:
 
 def test_held_back_text_comes_at_the_end() -> None:
     fold = ReplyFold()
-    fold.started(5, thinking_open=False)
+    fold.started(thinking_open=False)
     assert fold.delta("<th", [1], 0.0) == []
     assert fold.ended(ReplyState.DONE, FACTS, 0.1) == [Growth(0, "<th", False)]

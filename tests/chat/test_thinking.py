@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chat.thinking import PAIRS, ThinkingSplitter
+from app.chat.thinking import ThinkingSplitter
+from app.engine.values import THINKING_TAGS
 
 
 def split(deltas: list[str], thinking_open: bool = False) -> tuple[str, str]:
@@ -18,7 +19,7 @@ def split(deltas: list[str], thinking_open: bool = False) -> tuple[str, str]:
     return "".join(t for t, thinking in pieces if thinking), "".join(t for t, thinking in pieces if not thinking)
 
 
-@pytest.mark.parametrize(("opening", "closing"), PAIRS)
+@pytest.mark.parametrize(("opening", "closing"), THINKING_TAGS)
 def test_every_pair_of_tags(opening: str, closing: str) -> None:
     assert split([f"{opening}\nWhy?\n\nSo.\n{closing}\n\nBecause."]) == ("Why?\n\nSo.", "Because.")
 
@@ -79,7 +80,7 @@ def test_any_cutting_gives_the_same(thinking: str, answer: str, cuts: list[int],
 
 @given(text=st.text(alphabet="ab <>/\nthink[]", max_size=40), cuts=st.lists(st.integers(0, 40), max_size=8))
 def test_nothing_is_lost_where_nobody_thinks(text: str, cuts: list[int]) -> None:
-    if any(text.lstrip().startswith(opening) for opening, _ in PAIRS):
+    if any(text.lstrip().startswith(opening) for opening, _ in THINKING_TAGS):
         return
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     deltas = [text[a:b] for a, b in pairwise(places)]

@@ -41,3 +41,8 @@ def test_any_text_gives_one_short_line(text: str) -> None:
     assert len(title) <= LIMIT
     assert "\n" not in title
     assert title == " ".join(title.split())
+
+
+def test_a_pasted_line_as_long_as_a_book_takes_no_time() -> None:
+    assert title_for("[" * 1_000_000) == "[" * (LIMIT - 1) + "…"
+    assert title_for("word " * 1_000_000).startswith("word word")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -121,11 +122,15 @@ def broken_models(folder: Path, starter: Path) -> dict[str, Path]:
     """Files that are no chat model, each in its own way."""
     folder.mkdir(parents=True)
     whole = starter.read_bytes()
-    made = {name: folder / f"{name}.gguf" for name in ("truncated", "text", "empty", "fuzzed", "folder")}
+    made = {name: folder / f"{name}.gguf" for name in ("truncated", "text", "empty", "fuzzed", "random", "folder")}
     made["truncated"].write_bytes(whole[: len(whole) // 2])
     made["text"].write_text("This is not a model.\n" * 100)
     made["empty"].write_bytes(b"")
     made["fuzzed"].write_bytes(whole[:200] + os.urandom(4000) + whole[4200:100_000])
+    made["random"].write_bytes(b"GGUF\x03\x00\x00\x00" + os.urandom(100_000))
+    made["counts"] = tiny_models.dense(folder / "counts.gguf")
+    dense = made["counts"].read_bytes()
+    made["counts"].write_bytes(dense[:8] + random.Random(7).randbytes(64) + dense[72:])
     made["folder"].mkdir()
     made["missing"] = folder / "missing.gguf"
     made["vocabulary"] = tiny_models.vocabulary_only(folder / "vocabulary.gguf")
@@ -142,6 +147,7 @@ def test_files_that_are_no_model_get_one_sentence_each(home: Path, tmp_path: Pat
         assert done.returncode == 1, name
         assert done.stdout == ""
         sentences[name] = one_sentence(done)
+        assert len(sentences[name]) > 20
     assert "incomplete" in sentences["truncated"]
     assert "empty" in sentences["empty"]
     assert "vocabulary" in sentences["vocabulary"]

@@ -11,6 +11,7 @@ import pytest
 
 from app.__main__ import _window_asked, main
 from app.base.version import VERSION
+from app.cli.front import harmless
 from tests.support.command import ROOT, inglenook, json_of
 
 
@@ -141,3 +142,7 @@ def test_a_data_folder_that_cannot_be_used(tmp_path: Path) -> None:
 def test_main_returns_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert VERSION in capsys.readouterr().out
+
+
+def test_what_a_model_writes_cannot_command_the_terminal() -> None:
+    assert harmless("a\x1b]52;c;cm0=\x07b\r\n\tc\x9b2Jd é") == "a]52;c;cm0=b\n\tc2Jd é"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.engine import errors
-from app.engine.errors import EngineError, InternalError, OutOfMemory, error_from, printable, size_pair, size_words
+from app.engine.errors import EngineError, InternalError, OutOfMemory, error_from, printable, size_pair
 from app.engine.protocol import Code
 
 CODES = [value for name, value in vars(Code).items() if name.isupper()]
@@ -59,10 +59,7 @@ def test_sentences_say_what_happened_in_numbers(error: EngineError, sentence: st
     assert sentence in error.sentence
 
 
-def test_sizes() -> None:
-    assert [size_words(n) for n in (0, 999, 1000, 98_362_432, 999_600_000, 9_140_000_000, 5 * 10**15)] == [
-        "0 B", "999 B", "1.0 kB", "98 MB", "1.0 GB", "9.1 GB", "5000 TB",
-    ]  # fmt: skip
+def test_sizes_that_would_look_equal() -> None:
     assert size_pair(98_362_431, 98_362_432) == ("98,362,431 bytes", "98,362,432 bytes")
 
 

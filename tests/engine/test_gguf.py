@@ -174,3 +174,10 @@ def test_the_quantization_is_named_by_the_file_or_by_its_tensors(model: Path, st
     assert file_type(check_loadable(model)) == "Q4_K_M"
     model.write_bytes(gguf_bytes(LLAMA, [("a", (32, 2), 0), ("b", (64, 64), 8)]))
     assert file_type(check_loadable(model)) == "Q8_0"
+
+
+def test_a_name_that_the_engine_cannot_be_told(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.gguf")
+    path.write_bytes(gguf_bytes())
+    with pytest.raises(FileUnreadable, match="Rename it"):
+        check_loadable(path)

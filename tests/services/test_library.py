@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,23 @@ def test_a_folder_that_is_none_is_empty(tmp_path: Path) -> None:
         (tmp_path / "file").write_text("no folder")
         app.settings.change("general.models_dir", str(tmp_path / "file"))
         assert [model.is_starter for model in app.library.refresh()] == [True]
+
+
+def test_names_and_links_that_nobody_can_follow(folder: Path) -> None:
+    (folder / "a-link").symlink_to(folder / "a-link")
+    strange = folder / os.fsdecode(b"\xff.gguf")
+    tiny_models.dense(folder / "plain.gguf").rename(strange)
+    tiny_models.dense(folder / "zeta.gguf")
+    for _ in range(2):
+        with running() as (app, _):
+            problems = {Path(model.path).name: model.problem for model in app.library.list()[:2]}
+            assert problems["zeta.gguf"] == ""
+            assert "Rename" in problems[strange.name]
+
+
+def test_a_home_folder_that_nobody_has() -> None:
+    with running() as (app, _):
+        app.settings.override("general.models_dir", "~nobody-here/models")
+        assert all(model.is_starter for model in app.library.refresh())
+        with pytest.raises(NoSuchThing):
+            app.library.find("~nobody-here")

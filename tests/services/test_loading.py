@@ -189,3 +189,34 @@ def test_auto_load_only_when_it_is_wanted() -> None:
         app.settings.change("engine.auto_load", True)
     with running() as (app, seen):
         seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY)
+
+
+def test_quick_typing_wishes_for_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as (app, seen):
+        wishes: list[object] = []
+        put = app.loading._put
+        monkeypatch.setattr(app.loading, "_put", lambda wish: (wishes.append(wish), put(wish)))
+        for _ in range(50):
+            app.loading.warm()
+        seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY)
+        app.loading.warm()
+        assert app.jobs.submit(lambda: len(wishes)).result() == 1
+
+
+def test_typing_does_not_try_a_refused_model_again() -> None:
+    with running({"load": {"code": "load_failed"}}) as (app, seen):
+        app.loading.warm()
+        seen.wait_for(EngineChanged, lambda c: c.state is EngineState.FAILED)
+        since = len(seen.changes)
+        app.loading.warm()
+        assert seen.end_of(app.sending.send(None, "Hi").reply_id).state is ReplyState.FAILED  # a message tries
+        assert len([c for c in seen.of(EngineChanged)[1:] if c.state is EngineState.FAILED]) == 2
+        assert since
+
+
+def test_a_cancelled_load_stops_the_reply_that_waits_for_it() -> None:
+    with running({"load": {"seconds": 20.0, "steps": 200}}) as (app, seen):
+        sent = app.sending.send(None, "Hi")
+        seen.wait_for(EngineChanged, lambda c: c.state is EngineState.LOADING and c.fraction > 0)
+        app.loading.cancel()
+        assert seen.end_of(sent.reply_id).state is ReplyState.STOPPED

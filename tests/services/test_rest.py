@@ -106,7 +106,7 @@ WAITS = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 
 
 def test_awake_while_needed_and_not_longer() -> None:
-    awake = Wakefulness(lambda: WAITS, linger_s=0.0)
+    awake = Wakefulness(Jobs(), lambda: WAITS, linger_s=0.0)
     with awake.hold():
         assert awake.held
         with awake.hold():
@@ -123,7 +123,7 @@ def test_a_quick_exchange_keeps_one_helper() -> None:
         started.append(1)
         return WAITS
 
-    awake = Wakefulness(command, linger_s=60.0)
+    awake = Wakefulness(Jobs(), command, linger_s=60.0)
     for _ in range(3):
         with awake.hold():
             pass
@@ -134,7 +134,7 @@ def test_a_quick_exchange_keeps_one_helper() -> None:
 
 @pytest.mark.parametrize("command", [None, ["/nowhere/program"], [sys.executable, "-c", "raise SystemExit(1)"]])
 def test_where_nothing_keeps_awake_nothing_happens(command: list[str] | None) -> None:
-    awake = Wakefulness(lambda: command, linger_s=0.0)
+    awake = Wakefulness(Jobs(), lambda: command, linger_s=0.0)
     with awake.hold():
         pass
     awake.close()

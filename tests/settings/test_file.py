@@ -120,3 +120,10 @@ def test_upgrades_run_in_order_from_the_file_s_version() -> None:
     assert upgrade({"version": 2}, steps) == {"a": [2], "version": 3}
     assert upgrade({"version": 3}, steps) == {"version": 3}
     assert upgrade({"version": "x"}, steps)["version"] == 3
+
+
+def test_half_a_surrogate_pair_is_kept(path: Path) -> None:
+    SettingsFile(path).change("generation.system_prompt", "a\udcffé")
+    again = SettingsFile(path)
+    assert again.trouble == ""
+    assert again.current.generation.system_prompt == "a\udcffé"

@@ -91,3 +91,9 @@ def test_the_index_follows_titles_replies_and_branches(store: Store) -> None:
     for text in ("growing", "renamed", "first"):
         assert found(store, text) == []
     assert store.check() == []  # compares the index with the texts
+
+
+def test_half_a_surrogate_pair_is_looked_for_without_a_fault(store: Store) -> None:
+    _, user, _ = exchange(store, "a\udcffb")
+    assert found(store, "a\udcffb") == [user]
+    assert store.conversations.find("\udcff") is None

@@ -136,16 +136,16 @@ class Context:
     def decode(self) -> int:
         """Decode the batch; the GIL is free meanwhile. Returns llama_decode's status."""
         self._batch.n_tokens = self._filled
-        return api.llama_decode(self._handle, self._batch)  # type: ignore[no-any-return]
+        return int(api.llama_decode(self._handle, self._batch))
 
     def sample(self, sampler: int, index: int) -> int:
         """Draw and accept a token from the logits of batch index `index`."""
-        return api.llama_sampler_sample(sampler, self._handle, index)  # type: ignore[no-any-return]
+        return int(api.llama_sampler_sample(sampler, self._handle, index))
 
     def logits(self, index: int) -> list[float]:
         """The logits of batch index `index`, copied. For comparisons; nothing in the token loop needs them."""
         row = api.llama_get_logits_ith(self._handle, index)
-        return row[: api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model.handle))]  # type: ignore[no-any-return]
+        return list(row[: api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model.handle))])
 
     def warm_up(self, token: int) -> int:
         """Decode one token and forget it, so that weights are read and buffers exist. Returns the status."""

@@ -116,7 +116,7 @@ def _ggml(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any] | None:
         if function is not None:
             function.restype = restype
             function.argtypes = argtypes
-            return function  # type: ignore[no-any-return]
+            return function  # type: ignore[no-any-return] # ctypes gives Any
     return None
 
 

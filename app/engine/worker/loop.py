@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from app.engine.protocol import (
@@ -70,10 +71,11 @@ class Loop:
 
     def cancel(self, target: int) -> None:
         """Stop a load or a generation, running or waiting; an id that is answered already is ignored."""
-        if target in self._open:
-            self._cancelled.add(target)
-            if target in self._running:
-                self._abort.set()
+        self._cancelled.add(target)
+        if target not in self._open:  # looked at last: it may be answered at this very moment
+            self._cancelled.discard(target)
+        elif target in self._running:
+            self._abort.set()
 
     def stop(self, timeout_s: float) -> bool:
         """End at once, whatever runs. Whether the thread ended in time."""
@@ -117,7 +119,7 @@ class Loop:
             else:
                 ready = not barrier
             if ready:
-                self._guarded(lambda c=command, a=arrived: self._answer(c, a), command)  # type: ignore[misc]
+                self._guarded(partial(self._answer, command, arrived), command)
             else:
                 kept.append((command, arrived))
         self._waiting = kept
@@ -129,7 +131,7 @@ class Loop:
         """The thread's edge: a fault of ours ends the command or the replies under way, not the thread."""
         try:
             action()
-        except Exception:  # noqa: BLE001 (nothing may end this thread; the parent hears of it)
+        except Exception:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
             detail = traceback.format_exc(limit=-6)
             ids = [command.id] if command is not None and hasattr(command, "id") else []
             for generation in list(self._active):

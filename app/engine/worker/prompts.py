@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.engine.values import PromptMessage
+from app.engine.values import THINKING_TAGS, PromptMessage
 from app.engine.worker.templates import ChatTemplate, Message
-from app.engine.worker.vocabulary import THINKING_TAGS, Vocabulary
+from app.engine.worker.vocabulary import Vocabulary
 
 _OPEN, _CLOSE = 0xF0000, 0x100000  # the first characters of the two supplementary private use planes
 _MAX_MARKS = 0xFFF0
@@ -90,13 +90,13 @@ class PromptBuilder:
         """The rendered text and where the contents stand in it, in order; those that cannot be found are missing."""
         plain = [_message(message, message.content) for message in messages]
         text = self._template.render(plain, options, add_generation_prompt=True)
-        marked = [
-            _message(message, _marked(message.content, index) if index < _MAX_MARKS else message.content)
-            for index, message in enumerate(messages)
-        ]
-        if any(_marks.search(message["content"]) for message in plain):
-            return text, []
-        return text, find_regions(text, self._template.render(marked, options, add_generation_prompt=True))
+        marked: list[Message] = []
+        for index, message in enumerate(messages):
+            # Some fonts have icons at the characters used as marks: another one stands in for them, as long as they.
+            content = _marks.sub("\ufffd", message.content)
+            marked.append(_message(message, _marked(content, index) if index < _MAX_MARKS else content))
+        rendered = self._template.render(marked, options, add_generation_prompt=True)
+        return text, find_regions(_marks.sub("\ufffd", text), rendered)
 
     def _final(self, message: PromptMessage, tail: str) -> tuple[list[int], str]:
         """Tokens and text of a reply that is to be continued, right behind the generation prompt `tail`."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from datetime import datetime
 from functools import wraps
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jinja2
 from jinja2 import nodes
@@ -30,6 +30,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+T = TypeVar("T")
+
 TIME_LIMIT_S = 2.0
 VALUE_LIMIT = 4_000_000  # characters and elements of one value; the conversation's own length comes on top
 ELEMENT = 16  # what an element of a list counts, in characters: it takes that much memory at least
@@ -37,6 +39,7 @@ TOTAL_FACTOR = 32  # all values together, in value limits
 SOURCE_LIMIT = 512_000
 _INTEGER_BITS = 4096
 _WIDTH = re.compile(r"\d{5}|\*")
+_NESTED = re.compile(r"\{[^{}:]*:[^{}]*\{")  # a field within a field's format; linear, unlike `[^{}]*:` at the start
 # What chat templates use, and what is linear in its input. Others (lipsum, urlize, pprint, ...) are not there.
 _FILTERS = (
     "abs", "attr", "batch", "bool", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float",
@@ -70,7 +73,7 @@ class _Budget:
         if size > self.value:
             self.refuse("a value grew too large")
 
-    def charge(self, value: Any) -> Any:
+    def charge(self, value: T) -> T:
         """Count a new value, all that it contains included; shared parts count as often as they are printed."""
         size = self.measure(value)
         self.total -= size
@@ -110,23 +113,23 @@ class _Budget:
 class _Generator(CodeGenerator):
     """Routes what Jinja2 compiles to bare Python expressions through the environment's checks."""
 
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 (names of Jinja2's nodes)
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - named after the node
         self.write("environment.joined((")
         for part in node.nodes:
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
 
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802 - named after the node
         self._charged(super().visit_Getitem, node, frame, isinstance(node.arg, nodes.Slice))
 
-    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802 - named after the node
         self._charged(super().visit_List, node, frame, True)
 
-    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802 - named after the node
         self._charged(super().visit_Tuple, node, frame, node.ctx == "load")
 
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802 - named after the node
         self._charged(super().visit_Dict, node, frame, True)
 
     def _charged(self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame, charged: bool) -> None:
@@ -140,7 +143,7 @@ class _Generator(CodeGenerator):
 class _Generation(Extension):
     """`{% generation %}`: marks the model's own words for training; for writing it changes nothing."""
 
-    tags = {"generation"}  # noqa: RUF012 (Jinja2 declares it so)
+    tags = {"generation"}  # noqa: RUF012 - Jinja2 declares it so
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
@@ -157,7 +160,7 @@ class Environment(ImmutableSandboxedEnvironment):
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
         self._budget = _Budget()
         self.finalize = self._printed
-        self.concat = self._concat  # type: ignore[method-assign]
+        self.concat = self._concat  # type: ignore[method-assign] # Jinja2 calls it as a plain function
         self.filters = {name: self._guarded(self.filters[name], name) for name in _FILTERS if name in self.filters}
         self.filters["tojson"] = self._guarded(_tojson, "tojson")
         self.globals = {name: self.globals[name] for name in ("range", "dict", "cycler", "joiner", "namespace")}
@@ -198,14 +201,14 @@ class Environment(ImmutableSandboxedEnvironment):
 
     # --- called by compiled templates ---------------------------------------------------------------------------------
 
-    def charged(self, value: Any) -> Any:
+    def charged(self, value: T) -> T:
         """A value just made, counted."""
         return self._budget.charge(value)
 
     def joined(self, parts: Iterable[Any]) -> str:
         """The operator `~`."""
         self._budget.bound(sum(map(self._budget.measure, parts)))
-        return self.charged("".join(map(str, parts)))  # type: ignore[no-any-return]
+        return self.charged("".join(map(str, parts)))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         budget = self._budget
@@ -257,7 +260,7 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def _check_format(self, pattern: Any) -> None:
         text = pattern if isinstance(pattern, str) else bytes(pattern).decode("latin-1")
-        if _WIDTH.search(text) or (text.count("{") > 1 and re.search(r"\{[^{}]*:[^{}]*\{", text)):
+        if _WIDTH.search(text) or (text.count("{") > 1 and _NESTED.search(text)):
             self._budget.refuse("a width in a format")
 
     def _guarded(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -305,7 +308,7 @@ class Environment(ImmutableSandboxedEnvironment):
             size += len(part)
             budget.bound(size + len(kept))
             kept.append(part)
-        return self.charged("".join(kept))  # type: ignore[no-any-return]
+        return self.charged("".join(kept))
 
 
 def _tojson(

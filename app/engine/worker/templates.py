@@ -6,12 +6,12 @@ Text in, text out; tokens are prompts.py's. The sandbox with its limits is sandb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import jinja2
 
 from app.engine.protocol import Code
+from app.engine.values import THINKING_TAGS
 from app.engine.worker.sandbox import SOURCE_LIMIT, Environment, LimitReached, TemplateRaised
 
 Message = dict[str, str]
@@ -24,40 +24,35 @@ _FAULTS = (
 
 _LOOP = "{% for m in messages %}"
 _END = "{% endfor %}"
-# Formats of which the vocabulary gives the model away: (tokens it must have, template, stop strings).
-_FALLBACKS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
+# Formats of which the vocabulary gives the model away: (tokens it must have, template).
+_FALLBACKS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("<|im_start|>", "<|im_end|>"),
         _LOOP + "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n" + _END
         + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
-        (),
     ),
     (
         ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
         "{{ bos_token }}" + _LOOP
         + "<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content | trim }}<|eot_id|>" + _END
         + "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
-        (),
     ),
     (
         ("<start_of_turn>", "<end_of_turn>"),
         "{{ bos_token }}" + _LOOP + "{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
         "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
         + _END + "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
-        (),
     ),
     (
         ("<|user|>", "<|assistant|>"),
         _LOOP + "<|{{ m.role }}|>\n{{ m.content }}{{ '<|end|>' if ends else eos_token }}\n" + _END
         + "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-        (),
     ),
     (
         ("[INST]", "[/INST]"),
         "{{ bos_token }}" + _LOOP + "{% if m.role == 'system' %}{{ raise_exception('no system role') }}"
         "{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %} {{ m.content }}{{ eos_token }}{% endif %}"
         + _END,
-        (),
     ),
 )  # fmt: skip
 _TRANSCRIPT = (
@@ -93,17 +88,13 @@ class ChatTemplate:
             self._variables["ends"] = has_tokens("<|end|>")
         self.source = source
         self._environment = Environment()
+        self._compiled: jinja2.Template | None = None
 
     @property
     def can_think(self) -> bool:
         """Whether the template knows of thinking, by what such templates are written with."""
-        marks = ("<think>", "[THINK]", "enable_thinking", "reasoning_content", "<seed:think>", "<thinking>")
+        marks = ("enable_thinking", "reasoning_content", *(opening for opening, _ in THINKING_TAGS))
         return any(mark in self.source for mark in marks)
-
-    @cached_property
-    def _compiled(self) -> list[jinja2.Template]:
-        """A list of one: filled within `_limited`, because compiling is limited too."""
-        return []
 
     def render(self, messages: Sequence[Message], options: Mapping[str, Any], *, add_generation_prompt: bool) -> str:
         """The prompt. Where the template refuses or drops a system message, its text opens the first user message.
@@ -133,11 +124,11 @@ class ChatTemplate:
         size = sum(len(value) for message in messages for value in message.values())
 
         def action() -> str:
-            if not self._compiled:
+            if self._compiled is None:  # here, because compiling is limited too
                 if len(self.source) > SOURCE_LIMIT:
                     raise LimitReached(f"it is {len(self.source)} characters long")
-                self._compiled.append(self._environment.from_string(self.source))
-            return self._environment.rendered(self._compiled[0], variables)
+                self._compiled = self._environment.from_string(self.source)
+            return self._environment.rendered(self._compiled, variables)
 
         try:
             return self._environment.run(action, size)
@@ -150,9 +141,10 @@ class ChatTemplate:
 
 
 def _fallback(has_tokens: Callable[..., bool]) -> tuple[str, tuple[str, ...]]:
-    for needed, template, stop in _FALLBACKS:
+    """A template for this vocabulary, and the strings that end a reply where no token of the model does."""
+    for needed, template in _FALLBACKS:
         if has_tokens(*needed):
-            return template, stop
+            return template, ()
     return _TRANSCRIPT, _TRANSCRIPT_STOPS
 
 

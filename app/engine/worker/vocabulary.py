@@ -11,18 +11,12 @@ import re
 from functools import cached_property
 from itertools import repeat
 
+from app.engine.values import THINKING_TAGS
 from app.engine.worker.llama import Model, api
 
 _SPM = 1  # llama_vocab_type of llama.h
 _NONE = 0
 # Control tokens whose text a reader of the reply needs: they fold the thinking away.
-THINKING_TAGS = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),
-    ("[THINK]", "[/THINK]"),
-)
 _VISIBLE = frozenset(tag.encode() for pair in THINKING_TAGS for tag in pair)
 
 

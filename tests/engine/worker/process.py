@@ -92,8 +92,8 @@ class Talk:
         return list(self.events_of(command.id))[-1][1]
 
     def load(self, path: Path, **options: Any) -> Any:
-        """Load a model; the terminal event."""
-        event = self.ask(Load(id=self.next_id(), path=str(path), options=LoadOptions(**options)))
+        """Load a model, on one thread unless said; the terminal event."""
+        event = self.ask(Load(id=self.next_id(), path=str(path), options=LoadOptions(**{"n_threads": 1, **options})))
         if isinstance(event, Loaded):
             self.model = event.model
         return event

@@ -301,3 +301,13 @@ def test_the_end_of_a_reply_is_not_part_of_it(room: Room) -> None:
 )
 def test_regions(text: str, marked: str, expected: list[tuple[int, int, int]]) -> None:
     assert [(region.index, region.start, region.end) for region in find_regions(text, marked)] == expected
+
+
+def test_icons_at_the_characters_used_as_marks_change_nothing(room: Room) -> None:
+    icon = "\U000f0123"
+    ids = room.letters("the other the")
+    messages = [user(f"a {icon} b"), room.reply("the other the", ids), user("and")]
+    prompt = room.prompts.build(messages, {})
+    assert icon in room.text(prompt.tokens)
+    assert contains(prompt.tokens, ids)
+    assert all(prompt.spans)

@@ -28,7 +28,8 @@ class Control:
     """A context of its own that decodes what it is told, slice by slice."""
 
     def __init__(self, path: Path) -> None:
-        self.loaded = loading.Loaded(path, LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH), Abort(), lambda done: True)
+        options = LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH, n_threads=1)
+        self.loaded = loading.Loaded(path, options, Abort(), lambda done: True)
         self.position = 0
 
     def read(self, tokens: list[int], size: int = N_BATCH) -> list[float]:

@@ -113,3 +113,11 @@ def test_a_conversation_larger_than_the_limit_renders() -> None:
     assert (
         make("{{ '[' + messages[0].content + ']' }}").render(messages, {}, add_generation_prompt=True) == f"[{words}]"
     )
+
+
+def test_a_format_of_many_colons_is_read_in_one_go() -> None:
+    source = "{{ ('{' ~ ':' * 1000000 ~ '}' ~ '{').format(1) }}"
+    template = ChatTemplate(source, bos="", eos="", has_tokens=lambda *texts: False)
+    with pytest.raises(PromptTemplateError) as caught:
+        template.render(MESSAGES, {}, add_generation_prompt=True)
+    assert caught.value.code == Code.TEMPLATE_BROKEN

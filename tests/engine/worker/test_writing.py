@@ -50,9 +50,9 @@ def test_the_next_turn_reads_only_what_is_new(starter: WorkerProcess) -> None:
 def test_the_seed_repeats_a_reply_and_is_told(starter: WorkerProcess) -> None:
     first = starter.write(SKY, sequence="one", temperature=1.0, seed=None)
     # The same slices: a first reading in both cases.
-    starter.write([user("x")], sequence="between")
+    starter.write([user("x")], sequence="between", max_tokens=1)
     again = starter.write(SKY, sequence="two", temperature=1.0, seed=first.facts.seed)
-    starter.write([user("x")], sequence="between")
+    starter.write([user("x")], sequence="between", max_tokens=1)
     other = starter.write(SKY, sequence="three", temperature=1.0, seed=first.facts.seed + 1)
     assert again.text == first.text
     assert again.facts.seed == first.facts.seed
@@ -105,11 +105,11 @@ def test_stop_in_a_long_prompt_is_heard_within_a_slice(starter: WorkerProcess) -
     assert stopped.facts.finish_reason == "stopped"
     assert stopped.facts.completion_tokens == 0
     # What was read whole is kept, and nothing else is believed to be there.
-    again = starter.begin([user(story[: len(story) // 8])], sequence="long", max_tokens=5)
+    again = starter.begin([user(story[: len(story) // 10])], sequence="long", max_tokens=5)
     reply = starter.finish(again)
     assert 500 <= reply.facts.cached_tokens < reply.facts.prompt_tokens
-    starter.write([user("x")], sequence="other")
-    cold = starter.write([user(story[: len(story) // 8])], sequence="cold", max_tokens=5)
+    starter.write([user("x")], sequence="other", max_tokens=1)
+    cold = starter.write([user(story[: len(story) // 10])], sequence="cold", max_tokens=5)
     assert cold.text == reply.text
 
 
