@@ -48,6 +48,9 @@ class _Opening(QObject):
             self._application.open()
         finally:
             self.settled.emit()
+        from app.ui.components.transcript.warming import warm_up
+
+        warm_up()  # meanwhile the window is at rest: the first conversation will not wait for it
 
 
 class _Marks(QObject):

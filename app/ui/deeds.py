@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import InglenookError
+from app.chat.messages import SearchHit
+from app.ui.components.sidebar import Rail, Sidebar
+from app.ui.frame import Frame
+from app.ui.menus import Actions
 from app.ui.models.conversations import ID_ROLE
+from app.ui.pages.conversation.page import ConversationPage
+from app.ui.ports import ApplicationPort
 
 if TYPE_CHECKING:
-    from app.ui.window import Window
+    from app.ui.widgets.toast import SayingPage
+
+
+class Window(Protocol):
+    """What the deeds need of the window."""
+
+    application: ApplicationPort
+    sidebar: Sidebar
+    rail: Rail
+    conversation: ConversationPage
+    pages: QStackedWidget
+    frame: Frame
+    actions_: Actions
+
+    def new(self) -> None: ...
+    def close(self) -> bool: ...
+    def open(self, conversation_id: str | None, message_id: str | None = None) -> None: ...
+    def open_hit(self, hit: SearchHit) -> None: ...
+    def rename(self, conversation_id: str) -> None: ...
+    def go(self, page: QWidget) -> None: ...
+    def show_settings(self, section: str) -> None: ...
+    def show_find(self) -> None: ...
+    def show_search(self) -> None: ...
+    def conversation_shown(self, conversation_id: str) -> None: ...
 
 
 def deeds(window: Window) -> dict[str, Callable[[], object]]:
@@ -21,10 +51,11 @@ def deeds(window: Window) -> dict[str, Callable[[], object]]:
     return {
         "new": window.new,
         "open_model": lambda: _on_page(window, page.verbs.open_model_file),
-        "rename": lambda: window.rename(page.conversation_id),
+        "rename": lambda: window.rename(window.sidebar.list.pointed_at or page.conversation_id),
         "delete": lambda: delete(window, page.conversation_id),
         "settings": lambda: window.show_settings(""),
         "quit": window.close,
+        "undo": lambda: undo(window),
         "find": window.show_find,
         "search": window.show_search,
         "sidebar": lambda: window.frame.set_wanted(not window.frame.sidebar_visible),
@@ -46,16 +77,32 @@ def connect(window: Window) -> None:
     side.delete_requested.connect(lambda conversation_id: delete(window, conversation_id))
     side.settings_requested.connect(lambda: window.show_settings(""))
     side.fold_requested.connect(lambda: frame.set_wanted(False))
-    side.failed.connect(page.say)
-    rail.unfold_requested.connect(lambda: window.go(page))
+    side.failed.connect(lambda sentence: tell(window, sentence))
+    side.left.connect(lambda: leave_sidebar(window))
+    side.list.rename_left.connect(lambda: frame.overlay(False))
+    rail.unfold_requested.connect(lambda: window.open(page.conversation_id))
     rail.new_requested.connect(window.new)
     rail.search_requested.connect(window.show_search)
     rail.settings_requested.connect(lambda: rail.settings.setChecked(True))
+    frame.focus_homeless.connect(lambda: focus_page(window))
     frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
-    page.header.unfold_requested.connect(lambda: frame.set_wanted(True))
+    page.header.unfold_requested.connect(lambda: unfold(window))
     page.header.menu_requested.connect(lambda: show_menu(window))
     page.conversation_shown.connect(window.conversation_shown)
     page.panel_toggled.connect(lambda _shown: window.go(page))
+
+
+def focus_page(window: Window) -> None:
+    """Puts the focus where a person goes on: into the composer, or on the page that has none."""
+    page = window.conversation
+    goal = page.composer.field if page.isVisible() else window.pages.currentWidget() or window.pages
+    goal.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def leave_sidebar(window: Window) -> None:
+    """Goes back to the page; a sidebar that lies over it goes away."""
+    window.frame.overlay(False)
+    focus_page(window)
 
 
 def delete(window: Window, conversation_id: str) -> None:
@@ -68,17 +115,49 @@ def delete(window: Window, conversation_id: str) -> None:
     try:
         conversations.delete(conversation_id)
     except InglenookError as error:
-        window.conversation.say(error.sentence)
+        tell(window, error.sentence)
         return
     if was_open:
         window.conversation.open(None)
 
-    def undo() -> None:
-        conversations.undo_delete(conversation_id)
+    def bring_back() -> None:
+        try:
+            conversations.undo_delete(conversation_id)
+        except InglenookError as error:
+            tell(window, error.sentence)
+            return
         if was_open:
             window.open(conversation_id)
 
-    window.conversation.say(f"“{conversation.title}” was deleted", icon_name="trash", undo=undo)
+    tell(window, f"“{conversation.title}” was deleted", icon_name="trash", undo=bring_back)
+
+
+def tell(window: Window, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
+    """Says a word on the page that is shown."""
+    speaker(window).say(text, icon_name=icon_name, undo=undo)
+
+
+def speaker(window: Window) -> ConversationPage | SayingPage:
+    """The page whose toast can be seen."""
+    from app.ui.widgets.toast import SayingPage
+
+    page = window.pages.currentWidget()
+    return page if isinstance(page, SayingPage) else window.conversation
+
+
+def undo(window: Window) -> None:
+    """Takes back what the toast speaks of, as its button does."""
+    page = speaker(window)
+    if "toast" in page.__dict__:
+        page.toast.take_back()
+
+
+def unfold(window: Window) -> None:
+    """Brings the sidebar back; where it lies over the page, or was called by the keyboard, it takes the focus."""
+    by_keyboard = window.conversation.header.unfold.hasFocus()
+    window.frame.set_wanted(True)
+    if by_keyboard or window.frame.overlaid:
+        window.sidebar.take_focus()
 
 
 def copy_diagnostics(window: Window) -> None:
@@ -86,10 +165,9 @@ def copy_diagnostics(window: Window) -> None:
     try:
         QGuiApplication.clipboard().setText(window.application.diagnostics.text())
     except InglenookError as error:
-        window.conversation.say(error.sentence)
+        tell(window, error.sentence)
         return
-    window.go(window.conversation)
-    window.conversation.say("Diagnostics copied. They hold nothing you or a model wrote.", icon_name="copy")
+    tell(window, "Diagnostics copied. They hold nothing you or a model wrote.", icon_name="copy")
 
 
 def step(window: Window, by: int) -> None:

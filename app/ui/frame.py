@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -27,9 +27,14 @@ class _Shade(QWidget):
 
 
 class Frame(QWidget):
-    """From 1200 px the sidebar is wide; below it is narrow and gives way to a panel; below 900 px it overlays."""
+    """From 1200 px the sidebar is wide; below it is narrow and gives way to a panel; below 900 px it overlays.
+
+    A page that takes a rail has it below 1200 px, and at any width while the sidebar is folded away. `focus_homeless`:
+    the sidebar goes and had the focus.
+    """
 
     sidebar_shown = Signal(bool)
+    focus_homeless = Signal()
 
     def __init__(self, theme: Theme, sidebar: QWidget, rail: QWidget, pages: QStackedWidget) -> None:
         super().__init__()
@@ -57,6 +62,11 @@ class Frame(QWidget):
         """Whether the sidebar is there now."""
         return not self._sidebar.isHidden()
 
+    @property
+    def overlaid(self) -> bool:
+        """Whether the sidebar lies over the pages now."""
+        return self._overlaid
+
     def set_wanted(self, wanted: bool) -> None:
         """Shows or hides the sidebar; below 900 px, and beside a panel below 1200 px, it comes over the pages."""
         if self._gives_way():
@@ -66,7 +76,7 @@ class Frame(QWidget):
         self.arrange()
 
     def show_for(self, *, railed: bool, alone: bool, panel: bool) -> None:
-        """`railed`: the page takes a rail below 1200 px; `alone`: nothing beside it; `panel`: it has a panel open."""
+        """`railed`: the page takes a rail; `alone`: nothing beside it; `panel`: it has a panel open."""
         self._railed, self._alone, self._panel = railed, alone, panel
         self._overlaid = False
         self.arrange()
@@ -83,7 +93,7 @@ class Frame(QWidget):
     def arrange(self) -> None:
         """Places everything by the present width."""
         width, height = self.width(), self.height()
-        railed = self._railed and width < tokens.WIDE_FROM and not self._alone
+        railed = self._railed and (width < tokens.WIDE_FROM or not self._wanted) and not self._alone
         beside = self._wanted and not self._gives_way() and not self._alone and not railed
         over = self._overlaid and not self._alone and not railed
         side = tokens.SIDEBAR_WIDE if width >= tokens.WIDE_FROM else tokens.SIDEBAR_NARROW
@@ -95,6 +105,9 @@ class Frame(QWidget):
         self._shade.setGeometry(0, 0, width, height)
         self._sidebar.setGeometry(0, 0, side, height)
         before = self.sidebar_visible
+        focused = QApplication.focusWidget()
+        if before and not (beside or over) and focused is not None and self._sidebar.isAncestorOf(focused):
+            self.focus_homeless.emit()
         self._sidebar.setVisible(beside or over)
         if over:
             self._shade.raise_()

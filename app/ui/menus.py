@@ -17,6 +17,7 @@ ACTIONS: dict[str, tuple[str, str, str | Standard]] = {
     "delete": ("File", "Delete this conversation", ""),
     "settings": ("File", "Settings", "Ctrl+,"),
     "quit": ("File", "Quit", "Ctrl+Q"),
+    "undo": ("Edit", "Undo deleting", "Ctrl+Z"),
     "find": ("Edit", "Find in this conversation", "Ctrl+F"),
     "search": ("Edit", "Search all conversations", "Ctrl+K"),
     "sidebar": ("View", "Sidebar", "Ctrl+B"),

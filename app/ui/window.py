@@ -70,8 +70,7 @@ class Window(QMainWindow):
         from app.ui.pages.settings.page import SettingsPage
 
         page = SettingsPage(self.application, self._theme, self._data)
-        page.failed.connect(self.conversation.say)
-        page.left.connect(lambda: self.go(self.conversation))
+        page.left.connect(lambda: self.open(self.conversation.conversation_id))
         page.diagnostics_requested.connect(lambda: copy_diagnostics(self))
         self.pages.addWidget(page)
         return page
@@ -109,6 +108,7 @@ class Window(QMainWindow):
     def rename(self, conversation_id: str) -> None:
         """Opens the title of a conversation for writing, in the list."""
         if conversation_id:
+            self.go(self.conversation)
             self.frame.set_wanted(True)
             self.sidebar.search.clear()
             self.sidebar.list.rename(conversation_id)
@@ -173,8 +173,6 @@ class Window(QMainWindow):
             self._show_title()
         if "settings" in self.__dict__:
             self.settings.apply(change)
-        if isinstance(change, ConversationsChanged):
-            self._show_title()
 
     def apply_appearance(self) -> None:
         """Takes theme and type from the settings."""

@@ -8,10 +8,10 @@ from app.engine.values import ModelFile
 
 
 def tokens_short(count: int) -> str:
-    """A count of tokens as 640, 3.1k or 8k."""
-    if count < 1000:
+    """A count of tokens as 640, 3.1k or 8k, in the same 1024s as a context length: a full window reads 8k of 8k."""
+    if count < 1024:
         return str(count)
-    rounded = f"{count / 1000:.1f}".removesuffix(".0") if count < 10_000 else str(round(count / 1000))
+    rounded = f"{count / 1024:.1f}".removesuffix(".0") if count < 10 * 1024 else str(round(count / 1024))
     return f"{rounded}k"
 
 

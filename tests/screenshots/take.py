@@ -25,6 +25,7 @@ from app.base.paths import Places
 from app.chat.messages import Message, ReplyState
 from app.engine.values import ModelFile
 from app.services.changes import EngineState, ReplyChanged, ReplyGrew, ReplyProgressed, TroubleChanged
+from app.ui.components.transcript.warming import warm_up
 from app.ui.deeds import delete
 from app.ui.theme import style
 from app.ui.theme.theme import Theme
@@ -65,6 +66,7 @@ def streaming(stage: Stage) -> None:
     ]
     application.sending.live[stage.conversation_id] = FakeLive("m2")
     conversation(stage)
+    stage.window.apply(ReplyProgressed(conversation_id=stage.conversation_id, message_id="m2", done=2752, total=2752))
     change = ReplyChanged(conversation_id=stage.conversation_id, message_id="m2", state=ReplyState.WRITING)
     stage.window.apply(change)
     at = len(content.ANSWER + content.END)
@@ -327,6 +329,7 @@ def main() -> int:
         for font in sorted(given.fonts.iterdir()):
             QFontDatabase.addApplicationFont(str(font))
     given.folder.mkdir(parents=True, exist_ok=True)
+    warm_up()  # else the code of the first picture may still wait for its colours
     theme = Theme("paper", less_motion=True)
     style.install(qt, theme)
     ring = FocusRing(qt, theme)

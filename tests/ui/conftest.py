@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -46,8 +47,8 @@ def make_window(qtbot: QtBot, qapp: QApplication, theme: Theme, application: Fak
         ends.append(application.publisher.subscribe(window.apply))
         if width is not None:
             window.resize(width, height)
-        window.show()
-        qtbot.waitExposed(window)
+        with qtbot.waitActive(window):
+            window.show()
         if opened:
             window.store_settled()
         made.append(window)
@@ -60,6 +61,7 @@ def make_window(qtbot: QtBot, qapp: QApplication, theme: Theme, application: Fak
         window.close()
         window.deleteLater()
     ring.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # before the style goes: it would be taken off every widget
     qapp.setStyleSheet("")
     qapp.processEvents()
     gc.collect()

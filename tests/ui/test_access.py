@@ -120,7 +120,8 @@ def _the_tab_key_reaches_everything(narrow: Window) -> None:
         focused = QApplication.focusWidget()
         if focused is not None:
             reached.add(focused)
-    assert not [f"{type(w).__name__} {w.accessibleName()}" for w in wanted - reached]
+    left_out = {widget for widget in wanted - reached if widget.isVisible()}  # Tab out of a popover closes it
+    assert not [f"{type(w).__name__} {w.accessibleName()}" for w in left_out]
 
 
 def _no_words_are_cut_off(narrow: Window) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import InglenookError
 from app.chat.messages import Message, ReplyState, Role
 from app.engine.values import GenerationFacts
-from app.services.changes import EngineState, ReplyChanged
+from app.services.changes import EngineState, ReplyChanged, ReplyProgressed
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication, facts, no_model, starter
 
@@ -86,9 +88,9 @@ def test_a_finished_reply_gives_the_button_back(window: Window, application: Fak
     page = window.conversation
     application.sending.live.clear()
     generation = GenerationFacts(
-        prompt_tokens=2000,
+        prompt_tokens=2048,
         cached_tokens=0,
-        completion_tokens=1100,
+        completion_tokens=1126,
         prompt_s=0,
         decode_s=1,
         ttft_s=0,
@@ -230,3 +232,69 @@ def test_the_transcripts_wishes_are_handed_down(window: Window, application: Fak
     assert application.conversations.chosen == [(conversation_id, "r")]
     page.transcript.link_activated.emit("file:///etc/passwd")
     assert "not opened" in page.toast.text
+
+
+def _reading(application: FakeApplication, window: Window, total: int) -> None:
+    page = window.conversation
+    application.publisher.publish(
+        ReplyProgressed(conversation_id=page.conversation_id, message_id=page.live_id, done=1, total=total)
+    )
+
+
+def test_the_gauge_knows_the_prompt_of_the_first_reply(window: Window, application: FakeApplication) -> None:
+    application.loading.become(EngineState.READY, starter())
+    type_text(window, "Hello")
+    press(window, Qt.Key.Key_Return)
+    _reading(application, window, 640)
+    assert window.conversation.composer.gauge.text() == "640 of 8k"
+    application.loading.become(EngineState.READY, starter())
+    assert window.conversation.composer.gauge.text() == "640 of 8k"
+
+
+def test_a_failed_reply_leaves_the_gauge_at_the_one_before(window: Window, application: FakeApplication) -> None:
+    generation = GenerationFacts(
+        prompt_tokens=500,
+        cached_tokens=0,
+        completion_tokens=140,
+        prompt_s=0,
+        decode_s=1,
+        ttft_s=0,
+        seed=1,
+        finish_reason="stop",
+    )
+    turns = [
+        Message(id="u1", conversation_id="", parent_id=None, role=Role.USER, text="One"),
+        Message(
+            id="r1",
+            conversation_id="",
+            parent_id="u1",
+            role=Role.ASSISTANT,
+            text="First",
+            facts=facts(starter(), generation=generation),
+        ),
+        Message(id="u2", conversation_id="", parent_id="r1", role=Role.USER, text="Two"),
+        Message(id="r2", conversation_id="", parent_id="u2", role=Role.ASSISTANT, text="", state=ReplyState.FAILED),
+    ]
+    application.loading.become(EngineState.READY, starter())
+    window.open(application.conversations.add("One", turns))
+    assert window.conversation.composer.gauge.text() == "640 of 8k"
+
+
+def test_the_field_writes_in_the_size_of_the_conversation(window: Window, application: FakeApplication) -> None:
+    field = window.conversation.composer.field
+    before = field.height()
+    application.settings.change("appearance.text_size", 20)
+    assert field.font().pixelSize() == 20
+    assert field.height() == 32 > before
+
+
+def test_a_long_beginning_takes_the_place_of_the_suggestions(make_window: Any, qtbot: QtBot) -> None:
+    window: Window = make_window(880, 600)
+    page = window.conversation
+    assert page.suggestions.isVisible()
+    page.composer.put("\n".join("line" for _ in range(8)))
+    qtbot.waitUntil(lambda: not page.suggestions.isVisible())
+    assert page.greeting.y() >= 0
+    page.composer.put("")
+    qtbot.waitUntil(page.suggestions.isVisible)
+    assert {row.height() for row in page.suggestions.findChildren(QAbstractButton)} == {69}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import Conversation, ReplyState, SearchHit
 from app.services.changes import ReplyChanged
+from app.ui.components.search_results import shortened
 from app.ui.deeds import delete
 from app.ui.models.conversations import HEADING_ROLE, LIVE_ROLE, ConversationListModel
+from app.ui.theme.theme import Theme
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication
 
@@ -194,3 +198,118 @@ def test_nothing_is_claimed_before_the_store_is_open(make_window: object) -> Non
     window.store_settled()
     assert window.sidebar.note.isVisible()
     assert window.sidebar.note.text().startswith("Your conversations will be listed here")
+
+
+def test_f2_renames_the_row_the_keyboard_is_on(window: Window, application: FakeApplication) -> None:
+    first = application.conversations.add("First", age_ms=0)
+    application.conversations.add("Second", age_ms=1000)
+    window.sidebar.reload()
+    window.open(first)
+    listed = window.sidebar.list
+    listed.setFocus()
+    QTest.keyClick(listed, Qt.Key.Key_Down)
+    QTest.keyClick(window, Qt.Key.Key_F2)
+    editor = listed.findChild(QLineEdit)
+    assert editor is not None
+    assert editor.text() == "Second"
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Escape])
+@pytest.mark.parametrize("width", [880, 1280])
+def test_after_renaming_one_goes_on_writing(
+    make_window: Any, application: FakeApplication, qtbot: QtBot, width: int, key: Qt.Key
+) -> None:
+    conversation_id = application.conversations.add("Old title")
+    window: Window = make_window(width)
+    window.open(conversation_id)
+    window.show_settings("")
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    window.conversation.composer.field.setFocus()
+    QTest.keyClick(window, Qt.Key.Key_F2)
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    assert editor.isVisible()
+    QTest.keyClick(editor, key)
+    qtbot.waitUntil(window.conversation.composer.field.hasFocus)
+    assert window.sidebar.isVisible() is (width == 1280)
+
+
+def test_renaming_from_the_settings_shows_the_list(make_window: Any, application: FakeApplication) -> None:
+    conversation_id = application.conversations.add("Old title")
+    window: Window = make_window(1024)
+    window.open(conversation_id)
+    window.show_settings("")
+    QTest.keyClick(window, Qt.Key.Key_F2)
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    assert editor.isVisible()
+
+
+def test_what_was_deleted_beside_the_settings_can_be_brought_back(window: Window, application: FakeApplication) -> None:
+    gone = application.conversations.add("Gone")
+    window.sidebar.reload()
+    window.show_settings("")
+    window.sidebar.delete_requested.emit(gone)
+    toast = window.settings.toast
+    assert toast.isVisible()
+    window.sidebar.list.setFocus()
+    QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert gone in application.conversations.rows
+    assert not toast.isVisible()
+    QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # only once
+
+
+def test_a_toast_waits_for_the_keyboard(window: Window, application: FakeApplication) -> None:
+    gone = application.conversations.add("Gone")
+    delete(window, gone)
+    toast = window.conversation.toast
+    toast._button.setFocus()
+    assert not toast._timer.isActive()
+    window.conversation.composer.field.setFocus()
+    assert toast._timer.isActive()
+    toast._button.setFocus()
+    QTest.keyClick(toast._button, Qt.Key.Key_Space)
+    assert gone in application.conversations.rows
+    assert window.conversation.composer.field.hasFocus()
+
+
+def test_a_change_elsewhere_leaves_the_keyboard_where_it_is(window: Window, application: FakeApplication) -> None:
+    first = application.conversations.add("First", age_ms=0)
+    second = application.conversations.add("Second", age_ms=1000)
+    window.sidebar.reload()
+    window.open(first)
+    window.sidebar.list.setFocus()
+    QTest.keyClick(window.sidebar.list, Qt.Key.Key_Down)
+    application.conversations.rename(first, "Another")
+    assert window.sidebar.list.pointed_at == second
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_sidebar_over_the_page_takes_the_focus_and_gives_it_back(
+    make_window: Any, application: FakeApplication, listed: bool
+) -> None:
+    if listed:
+        application.conversations.add("One")
+    window: Window = make_window(880)
+    window.conversation.header.unfold.click()
+    side = window.sidebar
+    assert (side.list if listed else side.search).hasFocus()
+    QTest.keyClick(side.list if listed else side.search, Qt.Key.Key_Escape)
+    assert not window.sidebar.isVisible()
+    assert window.conversation.composer.field.hasFocus()
+
+
+@pytest.mark.parametrize("marks", [[], [(0, 3)], [(10, 40)], [(0, 60)]])
+def test_a_snippet_ends_in_its_ellipsis_not_in_a_cut_letter(theme: Theme, marks: list[tuple[int, int]]) -> None:
+    font = theme.font("caption")
+    bold = QFont(font)
+    bold.setWeight(QFont.Weight.DemiBold)
+    cut = shortened("Would a heat pump pay for itself, and in how many years would it do so?", marks, font, 200)
+    width, at = 0, 0
+    for start, end in [*marks, (len(cut), len(cut))]:
+        width += QFontMetrics(font).horizontalAdvance(cut[at:start]) + QFontMetrics(bold).horizontalAdvance(
+            cut[start:end]
+        )
+        at = end
+    assert cut.endswith("…")
+    assert width <= 200

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.errors import InglenookError
@@ -205,3 +205,67 @@ def test_every_step_of_a_scale_is_its_value(name: str) -> None:
     assert all(scale.to_step(scale.to_value(step)) == step for step in range(scale.steps + 1))
     assert scale.to_value(scale.steps) == pytest.approx(scale.most)
     msgspec.structs.replace(Sampling(), **{name: scale.to_value(0)})
+
+
+@pytest.mark.parametrize(("name", "word"), [("frequency", "Frequency"), ("presence", "Presence")])
+def test_penalties(window: Window, application: FakeApplication, qtbot: QtBot, name: str, word: str) -> None:
+    conversation_id = a_conversation(application)
+    window.open(conversation_id)
+    window.conversation.show_panel(True)
+    slider = window.conversation.panel.sampling.sliders[name]
+    assert slider.accessibleName() == f"{word}: Off"
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    qtbot.waitUntil(lambda: bool(application.conversations.configured))
+    assert application.conversations.rows[conversation_id].sampling == msgspec.structs.replace(
+        Sampling(), **{name: 0.05}
+    )
+    QTest.keyClick(slider, Qt.Key.Key_Home)
+    assert slider.accessibleName() == f"{word}: −2.00"
+
+
+def test_reset_forgets_a_movement_of_a_moment_ago(window: Window, application: FakeApplication) -> None:
+    conversation_id = a_conversation(application)
+    window.open(conversation_id)
+    window.conversation.show_panel(True)
+    panel = window.conversation.panel
+    panel.sampling.sliders["temperature"].setValue(40)
+    assert panel.waiting
+    panel.reset.click()
+    assert not panel.waiting
+    assert application.conversations.rows[conversation_id].sampling is None
+    assert panel.sampling.sliders["temperature"].accessibleName() == "Temperature: 0.70"
+
+
+def test_a_preset_leaves_the_ticks_at_the_values_of_the_settings(window: Window, application: FakeApplication) -> None:
+    application.settings.change("generation.temperature", 1.0)
+    window.conversation.show_panel(True)
+    sampling = window.conversation.panel.sampling
+    tick = sampling.sliders["temperature"]._suggested
+    assert tick == SCALES["temperature"].to_step(1.0)
+    sampling.presets.chosen.emit("precise")
+    assert sampling.sliders["temperature"]._suggested == tick
+
+
+def test_tab_goes_through_the_list_of_models_and_closes_it(window: Window) -> None:
+    picker = opened(window)
+    assert rows(picker)[0].hasFocus()
+    stops = []
+    while picker.isVisible() and len(stops) < 9:
+        window.focusNextPrevChild(True)
+        stops.append(QApplication.focusWidget())
+    assert stops == [picker._open_file, window.conversation.header.panel]
+
+
+def test_arrows_stay_in_the_list_of_models(window: Window, application: FakeApplication) -> None:
+    application.library.models = [own_model(), starter()]
+    picker = opened(window)
+    first, second = rows(picker)
+    assert first.hasFocus()
+    QTest.keyClick(first, Qt.Key.Key_Up)
+    assert first.hasFocus()
+    QTest.keyClick(first, Qt.Key.Key_Down)
+    assert second.hasFocus()
+    QTest.keyClick(second, Qt.Key.Key_Down)
+    QTest.keyClick(picker._open_file, Qt.Key.Key_Down)
+    assert picker._open_file.hasFocus()
+    assert picker.isVisible()

@@ -70,5 +70,6 @@ def test_a_folder_that_cannot_be_written_is_said(window: Window, application: Fa
     application.settings._path = blocked / "settings.json"
     window.show_settings("appearance")
     window.settings.appearance.column_width.chosen.emit("wide")
-    assert "could not be saved" in window.conversation.toast.text
+    assert "could not be saved" in window.settings.toast.text
+    assert window.settings.toast.isVisible()
     assert application.settings.current.appearance.column == "wide"

@@ -14,6 +14,7 @@ from app.chat.messages import Message, Role
 from app.services.changes import ConversationsChanged, EngineState, TroubleChanged
 from app.ui import window_state
 from app.ui.menus import ACTIONS
+from app.ui.theme import tokens
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication, starter
 
@@ -224,3 +225,48 @@ def test_the_focus_ring_is_for_the_keyboard(window: Window, qtbot: QtBot) -> Non
     assert ring.target is not None
     window.conversation.composer.field.setFocus()
     assert ring.target is None
+
+
+def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) -> None:
+    window: Window = make_window(1300)
+    window.frame.set_wanted(False)
+    window.show_settings("")
+    assert window.rail.isVisible()
+    assert window.pages.x() == tokens.RAIL + 1
+    QTest.keyClick(window, Qt.Key.Key_B, CONTROL)
+    assert window.sidebar.isVisible()
+    assert not window.rail.isVisible()
+
+
+def test_a_word_is_said_on_the_page_that_is_shown(window: Window) -> None:
+    window.show_settings("about")
+    window.settings.about.diagnostics_requested.emit()
+    assert window.pages.currentWidget() is window.settings
+    assert window.settings.toast.isVisible()
+    assert "Diagnostics copied" in window.settings.toast.text
+    window.resize(1000, 700)
+    assert window.settings.toast.geometry().center().x() == pytest.approx(window.settings.width() / 2, abs=2)
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_after_the_settings_one_goes_on_writing(make_window: Any, application: FakeApplication, width: int) -> None:
+    conversation_id = _conversation(application)
+    window: Window = make_window(width)
+    window.open(conversation_id)
+    window.show_settings("about")
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Escape)
+    assert window.pages.currentWidget() is window.conversation
+    assert window.conversation.conversation_id == conversation_id
+    assert window.conversation.composer.field.hasFocus()
+
+
+def test_the_focus_ring_goes_along_from_choice_to_choice(window: Window) -> None:
+    window.show_settings("appearance")
+    rows = window.settings.rows
+    rows["appearance"].setFocus()
+    ring = window._ring
+    window.focusNextPrevChild(True)
+    window.focusNextPrevChild(False)
+    assert ring.target is rows["appearance"]
+    QTest.keyClick(rows["appearance"], Qt.Key.Key_Down)
+    assert ring.target is rows["about"]

@@ -11,7 +11,7 @@ from tests.support.fake_application import starter
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(0, "0"), (640, "640"), (3100, "3.1k"), (8000, "8k"), (9999, "10k"), (12_400, "12k")]
+    ("count", "said"), [(0, "0"), (640, "640"), (3174, "3.1k"), (8192, "8k"), (9999, "9.8k"), (12_400, "12k")]
 )
 def test_tokens(count: int, said: str) -> None:
     assert words.tokens_short(count) == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.ui.theme import icons, tokens
@@ -84,6 +84,7 @@ class Banner(Surface):
         self.setAccessibleName(f"{title} {detail}".strip())
         self.updateGeometry()
         self.shown.emit(True)
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self.accessibleName()))
 
     def unsay(self, key: str) -> None:
         """Takes the message away if it is still the one of this key."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui import words
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
-from app.ui.widgets.buttons import IconButton, mix
-from app.ui.widgets.fade import Fade
+from app.ui.widgets.buttons import HoverButton, IconButton, mix
 from app.ui.widgets.growing_text import GrowingText
 from app.ui.widgets.indicators import Ring
 from app.ui.widgets.labels import Label
@@ -19,20 +18,15 @@ from app.ui.widgets.surfaces import Surface
 DRAFT_AFTER_MS = 300
 
 
-class SendButton(QAbstractButton):
+class SendButton(HoverButton):
     """Neutral while there is nothing to send, ember with text, a stop square while a reply is written."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._hover = Fade(self, theme)
+        super().__init__(theme, parent)
         self.ready = False
         self.streaming = False
         self.setFixedSize(32, 32)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.show_state(ready=False, streaming=False)
-        theme.changed.connect(self.update)
 
     def show_state(self, *, ready: bool, streaming: bool) -> None:
         """Changes what a click would do."""
@@ -41,14 +35,6 @@ class SendButton(QAbstractButton):
         self.setToolTip("Stop  Esc" if streaming else "Send  Enter")
         self.setEnabled(ready or streaming)
         self.update()
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def sizeHint(self) -> QSize:
         return QSize(32, 32)
@@ -118,7 +104,7 @@ class Composer(Surface):
         end.clicked.connect(self.edit_ended)
         strip.addWidget(end)
         self._editing.hide()
-        text = QHBoxLayout()
+        self._text = text = QHBoxLayout()
         text.setContentsMargins(tokens.OVERHANG, 14, tokens.OVERHANG - 4, 0)
         text.addWidget(self.field)
         row = QHBoxLayout()
@@ -167,6 +153,7 @@ class Composer(Surface):
     def show_editing(self, editing: bool) -> None:
         """Says that the field holds an earlier message."""
         self._editing.setVisible(editing)
+        self._text.setContentsMargins(tokens.OVERHANG, 2 if editing else 14, tokens.OVERHANG - 4, 0)
 
     def show_gauge(self, used: int, limit: int) -> None:
         """How many tokens of the model's window the conversation takes; no gauge without a limit."""

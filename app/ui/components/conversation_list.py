@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
     QAbstractItemView,
+    QApplication,
     QFrame,
     QLineEdit,
     QListView,
@@ -99,11 +101,15 @@ class _Rows(QStyledItemDelegate):
 
 
 class ConversationList(QListView):
-    """Signals carry the conversation's id; the list changes only when the model does."""
+    """Signals carry the conversation's id; the list changes only when the model does.
+
+    `rename_left` tells that a title was written or not, and that the focus went back to where it was before.
+    """
 
     open_requested = Signal(str)
     rename_requested = Signal(str, str)
     delete_requested = Signal(str)
+    rename_left = Signal()
 
     def __init__(self, model: ConversationListModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -111,6 +117,7 @@ class ConversationList(QListView):
         self.opened = ""
         self.hovered = QPersistentModelIndex()
         self.by_keyboard = False
+        self._came_from: QWidget | None = None
         self.setModel(model)
         rows = _Rows(theme, self)
         rows.renamed.connect(self.rename_requested)
@@ -130,13 +137,14 @@ class ConversationList(QListView):
         theme.changed.connect(self.viewport().update)
 
     def show_opened(self, conversation_id: str) -> None:
-        """Marks the conversation that is open; empty for none."""
-        self.opened = conversation_id
+        """Marks the conversation that is open; empty for none. A row the keyboard is on stays the current one."""
+        changed, self.opened = conversation_id != self.opened, conversation_id
         at = self._model().row_of(conversation_id)
-        if at >= 0:
+        if at >= 0 and (changed or not (self.hasFocus() and self.currentIndex().isValid())):
             index = self._model().index(at)
-            self.setCurrentIndex(index)
-            self.scrollTo(index)
+            if changed or index != self.currentIndex():
+                self.setCurrentIndex(index)
+                self.scrollTo(index)
         self.viewport().update()
 
     def rename(self, conversation_id: str) -> None:
@@ -144,8 +152,24 @@ class ConversationList(QListView):
         at = self._model().row_of(conversation_id)
         if at >= 0:
             index = self._model().index(at)
+            focused = QApplication.focusWidget()
+            self._came_from = focused if focused is not self and self.state() != self.State.EditingState else None
             self.scrollTo(index)
             self.edit(index)
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        left_by_key = editor.hasFocus()
+        super().closeEditor(editor, hint)
+        came_from, self._came_from = self._came_from, None
+        if came_from is not None and left_by_key:
+            came_from.setFocus(Qt.FocusReason.OtherFocusReason)
+            self.rename_left.emit()
+
+    @property
+    def pointed_at(self) -> str:
+        """The conversation of the current row while the list has the focus, else an empty string."""
+        current = self.currentIndex()
+        return str(current.data(ID_ROLE) or "") if self.hasFocus() and current.isValid() else ""
 
     def _model(self) -> ConversationListModel:
         model = self.model()
@@ -214,7 +238,3 @@ class ConversationList(QListView):
         if self.hovered != index:
             self.hovered = QPersistentModelIndex(index)
             self.viewport().update()
-
-    def row_height(self) -> int:
-        """The height of a row in pixels."""
-        return max(ROW, QFontMetrics(self._theme.font("row")).height() + 8)

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from app.services.changes import EngineChanged, EngineState
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
-from app.ui.widgets.buttons import IconButton, mix
-from app.ui.widgets.fade import Fade
+from app.ui.widgets.buttons import HoverButton, IconButton, mix
 from app.ui.widgets.labels import Label
 from app.ui.widgets.surfaces import paint_dot
 
 _WIDEST = 300
 
 
-class ModelPill(QAbstractButton):
+class ModelPill(HoverButton):
     """The model in use: a dot for its state, its name, its version. Loading grows as a line along the edge."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._hover = Fade(self, theme)
+        super().__init__(theme, parent)
         self._name = "Choose a model"
         self._version = ""
         self._dot = ("ink3", True)
         self._share: float | None = None
         self.setFixedHeight(30)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._name_it("no model is loaded")
-        theme.changed.connect(self.update)
 
     def show_state(self, change: EngineChanged, name: str, version: str) -> None:
         """Shows the engine's state for the model of this name; an empty name means none was chosen."""
@@ -69,14 +63,6 @@ class ModelPill(QAbstractButton):
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -155,7 +141,6 @@ class Header(QWidget):
     def show_title(self, title: str) -> None:
         """Shows a title; without one the header is only a place for buttons."""
         self.title.setText(title)
-        self.title.setToolTip(title if self.title.elided else "")
         self._lined = bool(title)
         self.update()
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.errors import InglenookError
 from app.engine.values import ModelFile
 from app.services.changes import Change, EngineChanged, EngineState, LibraryChanged
 from app.ui import words
 from app.ui.ports import ApplicationPort
-from app.ui.theme import icons, tokens
+from app.ui.theme import icons
 from app.ui.theme.theme import Theme
-from app.ui.widgets.buttons import GHOST, QUIET, Button
-from app.ui.widgets.fade import Fade
+from app.ui.widgets.buttons import GHOST, QUIET, Button, HoverButton
 from app.ui.widgets.indicators import Bar
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.widgets.popover import Popover
@@ -28,29 +28,17 @@ _STARTER = (
 )
 
 
-class _ModelRow(QAbstractButton):
+class _ModelRow(HoverButton):
     def __init__(self, model: ModelFile, theme: Theme, *, loaded: bool) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme, focus=Qt.FocusPolicy.StrongFocus)
         self._model = model
         self._loaded = loaded
-        self._hover = Fade(self, theme)
         self.setText(words.model_title(model))
         self.setAccessibleName(f"{words.model_title(model)}, {words.model_facts(model)}{', loaded' if loaded else ''}")
         self.setAccessibleDescription(model.problem)
         self.setToolTip(model.path if not model.is_starter else "")
         self.setFixedHeight(52)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def sizeHint(self) -> QSize:
         return QSize(WIDTH - 16, 52)
@@ -59,11 +47,7 @@ class _ModelRow(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colour = self._theme.colour
-        fill = colour("hover")
-        fill.setAlphaF(self._hover.value)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        self.fill(painter)
         width = self.width() - 12 - 40
         painter.setFont(self._theme.font("row_selected"))
         painter.setPen(colour("ink"))
@@ -127,7 +111,7 @@ class ModelPicker(Popover):
         self._loading_name = Label("", self._theme, "row_selected", "ink", elide=True)
         self._loading_amount = Label("", self._theme, "caption", "ink2")
         self._bar = Bar(self._theme, "Loading")
-        cancel = Button("Cancel", self._theme, QUIET)
+        self._cancel = cancel = Button("Cancel", self._theme, QUIET)
         cancel.clicked.connect(lambda: self._application.loading.cancel())
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -159,6 +143,7 @@ class ModelPicker(Popover):
         """Opens under `opener` with the focus on the first model."""
         self._draw()
         self.open_below(opener, WIDTH, first=self._first_row())
+        self._order()
 
     def apply(self, change: Change) -> None:
         """Follows what happened."""
@@ -183,9 +168,10 @@ class ModelPicker(Popover):
             self._refusal = (error.sentence, error.detail)
             self._draw()
 
-    def _first_row(self) -> QWidget | None:
+    def _first_row(self) -> QWidget:
         item = self._rows.itemAt(0)
-        return item.widget() if item is not None else None
+        row = item.widget() if item is not None else None
+        return row if isinstance(row, _ModelRow) else self._open_file
 
     def _draw(self) -> None:
         state = self._application.loading.state
@@ -223,7 +209,17 @@ class ModelPicker(Popover):
         self._unload.setVisible(bool(loaded))
         inner = self._rows.heightForWidth(WIDTH) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
         self._scroll.setFixedHeight(min(360, inner))
+        self._order()
         self.refit()
+
+    def _order(self) -> None:
+        """Tab goes from what opened the list through it from top to bottom: rows are younger than what stands below."""
+        rows = [item.widget() for at in range(self._rows.count()) if (item := self._rows.itemAt(at)) is not None]
+        models = [row for row in rows if isinstance(row, _ModelRow)]
+        order = [self.opener, self._cancel, self._more, *models, self._open_file, self._unload]
+        stops = [widget for widget in order if widget is not None]
+        for before, after in itertools.pairwise(stops):
+            QWidget.setTabOrder(before, after)
 
     def _add(self, widget: QWidget) -> None:
         self._rows.addWidget(widget)

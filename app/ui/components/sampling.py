@@ -58,6 +58,10 @@ def _two(value: float) -> str:
     return f"{value:.2f}"
 
 
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _off_at(off: float, word: str, say: Callable[[float], str]) -> Callable[[float], str]:
     return lambda value: word if value == off else say(value)
 
@@ -83,6 +87,12 @@ SCALES: dict[str, Scale] = {
     ),
     "top_k": Scale("Top-k", "Considers only this many of the likeliest tokens", 0, 200, 5, _off_at(0, "Off", _whole)),
     "repeat": Scale("Repeat", "Above 1 makes recent words less likely", 1, 1.5, 0.01, _off_at(1, "Off", _two)),
+    "frequency": Scale(
+        "Frequency", "Above 0 makes a word less likely each time it was used", -2, 2, 0.05, _off_at(0, "Off", _signed)
+    ),
+    "presence": Scale(
+        "Presence", "Above 0 makes a word less likely once it was used at all", -2, 2, 0.05, _off_at(0, "Off", _signed)
+    ),
     "max_tokens": Scale("Longest reply", "In tokens", 0, 8192, 128, _off_at(0, "No limit", _whole)),
 }
 
@@ -94,7 +104,7 @@ class SamplingControls(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._value = Sampling()
+        self._value = self._suggested = Sampling()
         self._quiet = False
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
@@ -114,6 +124,8 @@ class SamplingControls(QWidget):
             label.setToolTip(scale.help)
             slider = Slider(scale.label, theme)
             slider.setRange(0, scale.steps)
+            if scale.least < 0:
+                slider.set_origin(scale.to_step(0))
             slider.setPageStep(max(1, scale.steps // 10))
             slider.setAccessibleDescription(scale.help)
             slider.setToolTip(scale.help)
@@ -148,7 +160,7 @@ class SamplingControls(QWidget):
     def show_value(self, value: Sampling, suggested: Sampling) -> None:
         """Shows values without telling; ticks stand at the suggested ones."""
         self._quiet = True
-        self._value = value
+        self._value, self._suggested = value, suggested
         for name, scale in SCALES.items():
             number = float(getattr(value, name))
             self.sliders[name].setValue(scale.to_step(number))
@@ -158,10 +170,13 @@ class SamplingControls(QWidget):
         self.presets.choose(preset_of(value))
         self._quiet = False
 
+    def drop(self) -> None:
+        """Forgets what waits to be told."""
+        self._wait.stop()
+
     def flush(self) -> None:
-        """Tells now what waits to be told."""
-        if self._wait.isActive():
-            self._wait.stop()
+        """Tells the values now."""
+        self._wait.stop()
         self.sampling_changed.emit(self._value)
 
     @property
@@ -190,5 +205,5 @@ class SamplingControls(QWidget):
 
     def _choose_preset(self, key: str) -> None:
         values = {name: int(v) if name == "top_k" else v for name, v in PRESETS[key][1].items()}
-        self.show_value(msgspec.structs.replace(self._value, **values), Sampling())
+        self.show_value(msgspec.structs.replace(self._value, **values), self._suggested)
         self._wait.start()

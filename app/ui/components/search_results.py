@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QListView,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
@@ -34,6 +35,16 @@ def window_around(snippet: str, marks: list[tuple[int, int]], fits: int) -> tupl
     return "…" + text[start:], [(a - shift, b - shift) for a, b in marks if a >= start]
 
 
+def shortened(text: str, marks: list[tuple[int, int]], font: QFont, width: int) -> str:
+    """The text, cut with an ellipsis so that it fits `width` with its marks in bold."""
+    bold = QFont(font)
+    bold.setWeight(QFont.Weight.DemiBold)
+    plain, strong = QFontMetrics(font), QFontMetrics(bold)
+    words = [text[start:end] for start, end in marks]
+    more = sum(strong.horizontalAdvance(word) - plain.horizontalAdvance(word) for word in words)
+    return plain.elidedText(text, Qt.TextElideMode.ElideRight, width - max(0, more))
+
+
 class _Hits(QStyledItemDelegate):
     def __init__(self, theme: Theme, parent: SearchResults) -> None:
         super().__init__(parent)
@@ -50,9 +61,12 @@ class _Hits(QStyledItemDelegate):
         colour = self._theme.colour
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if index == self._view.currentIndex():
+        current = index == self._view.currentIndex()
+        if current or option.state & QStyle.StateFlag.State_MouseOver:
+            fill = colour("hover")
+            fill.setAlphaF(1.0 if current else 0.55)
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour("hover"))
+            painter.setBrush(fill)
             painter.drawRoundedRect(QRectF(box).adjusted(8, 0, -8, 0), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
         line = QRect(box.left() + 20, box.top() + 7, box.width() - 40, 20)
         if hit.message_id:
@@ -70,7 +84,7 @@ class _Hits(QStyledItemDelegate):
     def _marked(self, painter: QPainter, text: str, marks: list[tuple[int, int]], box: QRectF, font: QFont) -> None:
         metrics = QFontMetrics(font)
         text, marks = window_around(text, marks, int(box.width() / max(1, metrics.averageCharWidth())))
-        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(box.width()))
+        text = shortened(text, marks, font, int(box.width()))
         layout = QTextLayout(text, font)
         strong = QTextCharFormat()
         strong.setFontWeight(QFont.Weight.DemiBold)
@@ -106,6 +120,7 @@ class SearchResults(QListView):
         self.setObjectName("bare")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

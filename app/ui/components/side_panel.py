@@ -38,7 +38,8 @@ class SidePanel(Surface):
         self.sampling.sampling_changed.connect(self.sampling_changed)
         self.reset = Button("Reset", theme, QUIET)
         self.reset.setToolTip("Back to the values of the settings")
-        self.reset.clicked.connect(self.reset_requested)
+        self.reset.setAccessibleName("Reset sampling")
+        self.reset.clicked.connect(self._reset)
         self.prompt = QPlainTextEdit()
         self.prompt.setObjectName("field")
         self.prompt.setAccessibleName("System prompt of this conversation")
@@ -119,6 +120,12 @@ class SidePanel(Surface):
     def waiting(self) -> bool:
         """Whether something typed or moved was not told yet."""
         return self._wait.isActive() or self.sampling.waiting
+
+    def _reset(self) -> None:
+        self.sampling.drop()
+        if self._wait.isActive():
+            self._tell_prompt()
+        self.reset_requested.emit()
 
     def _prompt_typed(self) -> None:
         if not self._quiet:

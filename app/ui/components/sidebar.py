@@ -45,6 +45,7 @@ class Sidebar(Surface):
     settings_requested = Signal()
     fold_requested = Signal()
     failed = Signal(str)
+    left = Signal()
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "side", parent=parent)
@@ -147,6 +148,11 @@ class Sidebar(Surface):
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
 
+    def take_focus(self) -> None:
+        """Puts the focus on the list, or into the search field where no list is shown."""
+        first = self.list if self.list.isVisible() else self.search
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def _show_page(self) -> None:
         text = self.search.text().strip()
         if text and self.results.count():
@@ -189,8 +195,11 @@ class Sidebar(Surface):
             self.results.choose_current()
 
     def _leave_search(self) -> None:
-        self.search.clear()
-        self.list.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self.search.text():
+            self.search.clear()
+            self.take_focus()
+        else:
+            self.left.emit()
 
     def _rename(self, conversation_id: str, title: str) -> None:
         try:

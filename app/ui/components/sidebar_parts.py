@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.ui.theme import icons, tokens
+from app.ui.theme import icons
 from app.ui.theme.theme import Theme
-from app.ui.widgets.fade import Fade
+from app.ui.widgets.buttons import HoverButton
 
 NOTHING_LEAVES = "Nothing leaves this computer"
 
@@ -34,37 +34,22 @@ class Wordmark(QWidget):
             painter.drawText(QRectF(28, 0, self.width() - 28, 28), Qt.AlignmentFlag.AlignVCenter, "Inglenook")
 
 
-class NavigationRow(QAbstractButton):
+class NavigationRow(HoverButton):
     """One place to go to: icon and word, filled while one is there."""
 
+    HOVER = 0.55
+
     def __init__(self, icon_name: str, text: str, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._icon_name = icon_name
-        self._hover = Fade(self, theme)
         self.setText(text)
         self.setCheckable(True)
         self.setFixedHeight(32)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(0.55)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        fill = self._theme.colour("hover")
-        fill.setAlphaF(1.0 if self.isChecked() else self._hover.value)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        self.fill(painter, share=1.0 if self.isChecked() else None)
         ink = self._theme.colour("ink" if self.isChecked() else "ink2")
         icons.paint(painter, self._icon_name, QRectF(12, self.height() / 2 - 9, 18, 18), ink)
         painter.setFont(self._theme.font("row_selected" if self.isChecked() else "row"))

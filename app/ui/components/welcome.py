@@ -6,15 +6,14 @@ import datetime
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.engine.values import ModelFile
 from app.services.changes import EngineChanged, EngineState
 from app.ui import words
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
-from app.ui.widgets.buttons import QUIET, Button
-from app.ui.widgets.fade import Fade
+from app.ui.widgets.buttons import QUIET, Button, HoverButton
 from app.ui.widgets.indicators import Badge
 from app.ui.widgets.labels import Label, Paragraph
 
@@ -102,7 +101,8 @@ class Greeting(QWidget):
         )
         self.choose.setText("Choose a model")
         self.name.setText(words.model_title(model))
-        self.facts.setText(words.size(model.size_bytes) + (", quick but knows little" if model.is_starter else ""))
+        size = words.size(model.size_bytes)
+        self.facts.setText(f"{size}, quick but knows little" if model.is_starter else size)
         match change.state:
             case EngineState.READY:
                 self.badge.show_state("Ready", "check", "moss")
@@ -112,45 +112,27 @@ class Greeting(QWidget):
                 self.badge.show_state("Not loaded", "warning", "rose")
             case _:
                 self.badge.show_state("Installed", "check", "plain")
-                self.facts.setText(self.facts.text() + "; loads when you write")
+                self.facts.setText(f"{size}, loads when you write")
 
 
-class _Suggestion(QAbstractButton):
+class _Suggestion(HoverButton):
     def __init__(self, icon_name: str, title: str, detail: str, theme: Theme, *, last: bool) -> None:
-        super().__init__()
-        self._theme = theme
+        super().__init__(theme)
         self._icon_name, self._detail, self._last = icon_name, detail, last
-        self._hover = Fade(self, theme)
         self.setText(title)
         self.setAccessibleDescription(detail)
         self.setFixedHeight(69)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.update)
-
-    def enterEvent(self, event: object) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)  # type: ignore[arg-type]
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colour = self._theme.colour
-        fill = colour("fill")
-        fill.setAlphaF(self._hover.value)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0, 2, 0, -3), tokens.RADIUS_BLOCK, tokens.RADIUS_BLOCK)
+        self.fill(painter, "fill", box=QRectF(self.rect()).adjusted(0, 2, 0, -3), radius=tokens.RADIUS_BLOCK)
         left = tokens.OVERHANG
         icons.paint(painter, self._icon_name, QRectF(left, 24, 20, 20), colour("ink2"))
         text = left + 36
         width = self.width() - text - 48
-        painter.setFont(self._theme.font("body_strong"))
         font = self._theme.font("body")
         font.setWeight(font.weight().Medium)
         painter.setFont(font)

@@ -119,7 +119,6 @@ TYPE: dict[str, Type] = {
     "greeting": Type(SERIF, 34, 42),
     "page_title": Type(SERIF, 26, 34),
     "wordmark": Type(SERIF, 17, 24, 600),
-    "figure": Type(SANS, 24, 32, 500),
     "section": Type(SANS, 17, 28, 600),
     "body": Type(SANS, 15, 24),
     "body_strong": Type(SANS, 15, 24, 600),
@@ -134,7 +133,6 @@ TYPE: dict[str, Type] = {
     "hint": Type(SANS, 11, 16, 500),
 }
 
-SPACE = (4, 8, 12, 16, 20, 24, 32)
 RADIUS_BLOCK = 10
 RADIUS_CONTROL = 8
 RADIUS_ICON = 6
@@ -161,7 +159,6 @@ LINE_HEIGHTS = {"snug": 1.4, "normal": 1.6, "airy": 1.8}
 
 HOVER_MS = 90
 FOLD_MS = 140
-PANEL_MS = 180
 TOAST_IN_MS = 160
 TOAST_OUT_MS = 120
 PULSE_MS = 900

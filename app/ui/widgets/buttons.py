@@ -1,9 +1,9 @@
-"""Push buttons of four kinds and icon buttons, painted in the theme. Knows no action."""
+"""Painted buttons: push buttons of four kinds, icon buttons, and what every other painted button begins with."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from app.ui.theme import icons, tokens
@@ -23,21 +23,56 @@ def mix(a: QColor, b: QColor, share: float) -> QColor:
     )
 
 
-class Button(QAbstractButton):
+class HoverButton(QAbstractButton):
+    """A button that is painted by hand: the pointer becomes a hand, the hover fades, a new theme repaints it."""
+
+    HOVER = 1.0
+
+    def __init__(
+        self, theme: Theme, parent: QWidget | None = None, *, focus: Qt.FocusPolicy = Qt.FocusPolicy.TabFocus
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._hover = Fade(self, theme)
+        self.setFocusPolicy(focus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.changed.connect(self.update)
+
+    def enterEvent(self, event: object) -> None:
+        self._hover.to(self.HOVER)
+        super().enterEvent(event)  # type: ignore[arg-type]
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover.to(0.0)
+        super().leaveEvent(event)  # type: ignore[arg-type]
+
+    def fill(
+        self,
+        painter: QPainter,
+        role: str = "hover",
+        *,
+        share: float | None = None,
+        box: QRectF | None = None,
+        radius: float = tokens.RADIUS_CONTROL,
+    ) -> None:
+        """Fills the button, or `box` of it, in a role as far as it is hovered, or to `share`."""
+        colour = self._theme.colour(role)
+        colour.setAlphaF(self._hover.value if share is None else share)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(box if box is not None else QRectF(self.rect()), radius, radius)
+
+
+class Button(HoverButton):
     """A text button. One primary per view; `quiet` has no padding, so that its text can stand on an edge."""
 
     def __init__(self, text: str, theme: Theme, kind: str = SECONDARY, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent, focus=Qt.FocusPolicy.StrongFocus)
         self._kind = kind
         self._icon_name = ""
         self._accent = False
-        self._hover = Fade(self, theme)
         self.setText(text)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        theme.changed.connect(self.update)
 
     def set_icon_name(self, name: str) -> None:
         """Shows an icon before the text."""
@@ -61,14 +96,6 @@ class Button(QAbstractButton):
     def _padding(self) -> int:
         return 0 if self._kind == QUIET else 14
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -87,11 +114,7 @@ class Button(QAbstractButton):
                 painter.setBrush(colour("raised"))
                 painter.drawRoundedRect(box, tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
             case "ghost":
-                fill = colour("hover")
-                fill.setAlphaF(hover)
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(fill)
-                painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+                self.fill(painter, share=hover)
                 ink = mix(colour("ink2"), colour("ink"), hover)
             case _:
                 base = ("ember", "ember2") if self._accent else ("ink2", "ink")
@@ -108,7 +131,7 @@ class Button(QAbstractButton):
         painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
 
 
-class IconButton(QAbstractButton):
+class IconButton(HoverButton):
     """A square button with an icon only; `name` is its accessible name and its tool tip. Checked stays filled."""
 
     def __init__(
@@ -122,17 +145,12 @@ class IconButton(QAbstractButton):
         shortcut: str = "",
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent)
         self._icon_name = icon_name
         self._size = size
-        self._hover = Fade(self, theme)
         self.setFixedSize(side, side)
         self.setAccessibleName(name)
         self.setToolTip(f"{name}  {shortcut}" if shortcut else name)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        theme.changed.connect(self.update)
 
     def set_icon_name(self, icon_name: str, name: str) -> None:
         """Changes what the button shows and how it is called."""
@@ -141,23 +159,11 @@ class IconButton(QAbstractButton):
         self.setToolTip(name)
         self.update()
 
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._hover.to(1.0)
-        super().enterEvent(event)
-
-    def leaveEvent(self, event: object) -> None:
-        self._hover.to(0.0)
-        super().leaveEvent(event)  # type: ignore[arg-type]
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         hover = self._hover.value if self.isEnabled() else 0.0
-        fill = self._theme.colour("hover")
-        fill.setAlphaF(1.0 if self.isChecked() else hover)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()), tokens.RADIUS_ICON, tokens.RADIUS_ICON)
+        self.fill(painter, share=1.0 if self.isChecked() else hover, radius=tokens.RADIUS_ICON)
         ink = self._theme.colour("ink3" if not self.isEnabled() else "ink2")
         centre = QPointF(self.rect().width() / 2, self.rect().height() / 2)
         half = self._size / 2

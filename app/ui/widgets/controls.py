@@ -60,6 +60,7 @@ class Slider(QSlider):
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._theme = theme
         self._suggested: int | None = None
+        self._origin: int | None = None
         self.setAccessibleName(name)
         self.setFixedHeight(24)
         self.setMinimumWidth(80)
@@ -70,6 +71,11 @@ class Slider(QSlider):
     def set_suggested(self, value: int | None) -> None:
         """Marks the suggested value with a tick; none hides it."""
         self._suggested = value
+        self.update()
+
+    def set_origin(self, value: int) -> None:
+        """Lets the dark part of the track begin at a value inside it, for a scale with two directions."""
+        self._origin = value
         self.update()
 
     def _x(self, value: int) -> float:
@@ -105,7 +111,8 @@ class Slider(QSlider):
         painter.setBrush(colour("bar_empty"))
         painter.drawRoundedRect(QRectF(2, middle - 2, self.width() - 4, 4), 2, 2)
         painter.setBrush(colour("bar_dark"))
-        painter.drawRoundedRect(QRectF(2, middle - 2, x - 2, 4), 2, 2)
+        begin = 2.0 if self._origin is None else self._x(self._origin)
+        painter.drawRoundedRect(QRectF(min(begin, x), middle - 2, abs(x - begin), 4), 2, 2)
         if self._suggested is not None and self._suggested != self.sliderPosition():
             painter.setBrush(colour("ink3"))
             painter.drawRect(QRectF(self._x(self._suggested) - 0.75, middle - 6, 1.5, 12))

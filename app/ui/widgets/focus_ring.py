@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QApplication, QSlider, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QRadioButton, QSlider, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -33,7 +33,8 @@ class _Ring(QWidget):
 
 
 class FocusRing(QObject):
-    """Follows the focus through the application. `moving` is true while a Tab key moves it: only then the ring shows.
+    """Follows the focus through the application. `moving` is true while a Tab key moves it: only then the ring comes,
+    and it stays while an arrow key goes from one choice to the next.
 
     A slider draws its own ring and is told by its property `keyboard`. No event filter on the application: it would put
     every event of a streaming reply through Python.
@@ -63,6 +64,7 @@ class FocusRing(QObject):
         return False
 
     def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
+        chosen = isinstance(new, QRadioButton) and self._target is not None and old is self._target
         self._leave()
         if new is None:
             return
@@ -70,7 +72,8 @@ class FocusRing(QObject):
             new.setProperty("keyboard", self.moving)
             return
         parent = new.parentWidget()
-        if not self.moving or parent is None or not isinstance(new, QAbstractButton):
+        by_arrow = chosen and old is not None and old.parentWidget() is parent
+        if not (self.moving or by_arrow) or parent is None or not isinstance(new, QAbstractButton):
             return
         self._target = new
         self._ring = _Ring(self._theme, parent)

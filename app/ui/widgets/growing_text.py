@@ -16,7 +16,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextEdit, QWidget
 
-from app.ui.theme.theme import Theme
+from app.ui.theme import tokens
+from app.ui.theme.theme import Theme, make_font
 
 
 class GrowingText(QTextEdit):
@@ -32,6 +33,7 @@ class GrowingText(QTextEdit):
         self._lines = lines
         self._composing = False
         self._hint = ""
+        self._line = theme.line("body")
         self.setAccessibleName(name)
         self.setAcceptRichText(False)
         self.setTabChangesFocus(True)
@@ -55,6 +57,15 @@ class GrowingText(QTextEdit):
         self.setAccessibleDescription(hint)
         self.viewport().update()
 
+    def set_text_size(self, px: int) -> None:
+        """Writes in this size, at the line height the body has for its own."""
+        body = tokens.TYPE["body"]
+        if px != self.font().pixelSize():
+            self._line = round(px * body.line / body.px)
+            self.setFont(make_font(body, px))
+            self._style_blocks()
+            self._fit()
+
     def text(self) -> str:
         """The text as typed."""
         return self.toPlainText()
@@ -73,7 +84,7 @@ class GrowingText(QTextEdit):
 
     def _style_blocks(self) -> None:
         layout = QTextBlockFormat()
-        layout.setLineHeight(self._theme.line("body"), QTextBlockFormat.LineHeightTypes.FixedHeight.value)
+        layout.setLineHeight(self._line, QTextBlockFormat.LineHeightTypes.FixedHeight.value)
         document = self.document()
         document.setUndoRedoEnabled(False)
         cursor = QTextCursor(document)
@@ -82,7 +93,7 @@ class GrowingText(QTextEdit):
         document.setUndoRedoEnabled(True)
 
     def _fit(self) -> None:
-        line = self._theme.line("body")
+        line = self._line
         wanted = max(line, round(self.document().size().height()))
         height = min(wanted, self._lines * line)
         if height != self.height() or self.minimumHeight() != height:
@@ -141,6 +152,6 @@ class GrowingText(QTextEdit):
             painter.setFont(self.font())
             painter.setPen(self._theme.colour("ink3"))
             box = self.viewport().rect()
-            box.setHeight(self._theme.line("body"))
+            box.setHeight(self._line)
             text = painter.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, box.width())
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)

@@ -36,16 +36,9 @@ class Label(QLabel):
         self.setText(text)
         theme.changed.connect(self.update)
 
-    def set_role(self, role: str) -> None:
-        """Changes the colour."""
-        self._role = role
-        self.update()
-
-    def set_use(self, use: str) -> None:
-        """Changes the font."""
-        self._use = use
-        self.setFont(self._theme.font(use))
-        self.updateGeometry()
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._offer_whole()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(self._use))
@@ -62,6 +55,9 @@ class Label(QLabel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._offer_whole()
+
+    def _offer_whole(self) -> None:
         if self._elide:
             self.setToolTip(self.text() if self.elided else "")
 
@@ -92,11 +88,6 @@ class Paragraph(QLabel):
         self.setSizePolicy(policy)
         self.setText(text)
         theme.changed.connect(self.update)
-
-    def set_role(self, role: str) -> None:
-        """Changes the colour."""
-        self._role = role
-        self.update()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(self._use))

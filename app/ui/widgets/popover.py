@@ -1,10 +1,10 @@
-"""A surface that floats over the window beside what opened it. Escape, a click elsewhere or losing focus closes it."""
+"""A surface that floats over the window beside what opened it. Escape, a click elsewhere or Tab out of it closes it."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QVBoxLayout, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -28,13 +28,21 @@ class Popover(QWidget):
         theme.changed.connect(self.update)
         self.hide()
 
+    @property
+    def opener(self) -> QWidget | None:
+        """What it was last opened by."""
+        return self._opener
+
     def open_below(self, opener: QWidget, width: int, *, first: QWidget | None = None) -> None:
         """Opens right-aligned under `opener`, `width` wide, as high as its contents; `first` gets the focus."""
         self._opener = opener
         self._place(width)
         self.show()
         self.raise_()
-        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.installEventFilter(self)
+        application.focusChanged.connect(self._focus_moved)
         if first is not None:
             first.setFocus(Qt.FocusReason.PopupFocusReason)
 
@@ -58,13 +66,21 @@ class Popover(QWidget):
         """Closes and gives the focus back to what opened it."""
         if not self.isVisible():
             return
-        QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.removeEventFilter(self)
+        application.focusChanged.disconnect(self._focus_moved)
         focused = QApplication.focusWidget()
         had_focus = focused is not None and self.isAncestorOf(focused)
         self.hide()
         if had_focus and self._opener is not None:
             self._opener.setFocus(Qt.FocusReason.PopupFocusReason)
         self.closed.emit()
+
+    def _focus_moved(self, old: QWidget | None, new: QWidget | None) -> None:
+        left = old is not None and (old is self or self.isAncestorOf(old))
+        if left and new is not None and new.window() is self.window() and not self.isAncestorOf(new):
+            self.close_popover()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
@@ -74,6 +90,10 @@ class Popover(QWidget):
             if not inside and watched.window() is self.window():
                 self.close_popover()
                 return on_opener  # else the same click would open it again
+        elif kind == QEvent.Type.KeyPress and isinstance(watched, QAbstractButton) and isinstance(event, QKeyEvent):
+            if self.isAncestorOf(watched) and event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up):
+                self._step(event.key() == Qt.Key.Key_Down)
+                return True  # else the button would go on past the ends
         elif kind == QEvent.Type.Resize and watched is self.parentWidget():
             self.refit()
         return False
@@ -81,12 +101,19 @@ class Popover(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.close_popover()
-        elif event.key() == Qt.Key.Key_Down:
-            self.focusNextChild()
-        elif event.key() == Qt.Key.Key_Up:
-            self.focusPreviousChild()
         else:
             super().keyPressEvent(event)
+
+    def _step(self, down: bool) -> None:
+        """An arrow key goes as Tab does, but not out at the ends."""
+        stops = [
+            widget
+            for widget in self.findChildren(QWidget)
+            if widget.isVisible() and widget.isEnabled() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        ]
+        stops.sort(key=lambda widget: (widget.mapTo(self, QPoint()).y(), widget.mapTo(self, QPoint()).x()))
+        if stops and not stops[-1 if down else 0].hasFocus():
+            self.focusNextPrevChild(down)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -1,18 +1,24 @@
-"""A short word about something done, with at most one way back. Leaves by itself; waits while the pointer is on it."""
+"""A short word about something done, with at most one way back.
+
+It leaves by itself, but not while the pointer or the keyboard is on it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from PySide6.QtCore import QEasingCurve, QPropertyAnimation, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QEnterEvent,
+    QFocusEvent,
     QFontMetrics,
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import QAbstractButton, QGraphicsOpacityEffect, QHBoxLayout, QWidget
 
@@ -22,11 +28,21 @@ from app.ui.widgets.surfaces import SHADOW_MARGIN, paint_shadow
 
 
 class _ToastButton(QAbstractButton):
+    focused = Signal(bool)
+
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focused.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focused.emit(False)
 
     def sizeHint(self) -> QSize:
         return QSize(QFontMetrics(self._theme.font("button")).horizontalAdvance(self.text()) + 24, 28)
@@ -43,9 +59,10 @@ class _ToastButton(QAbstractButton):
 
 
 class Toast(QWidget):
-    """One toast, placed by its owner: `bottom` is where its lower edge stands, `centre` its middle."""
+    """One toast, placed by its owner. `focus_homeless`: its button was pressed by a key and goes."""
 
     left = Signal()
+    focus_homeless = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -58,9 +75,10 @@ class Toast(QWidget):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.leave)
         self._button = _ToastButton(theme, self)
-        self._button.clicked.connect(self._take_back)
+        self._button.setToolTip("Undo  Ctrl+Z")
+        self._button.clicked.connect(self.take_back)
+        self._button.focused.connect(self._hold)
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, SHADOW_MARGIN + 8, 0)
         row.addStretch()
         row.addWidget(self._button)
         row.setContentsMargins(SHADOW_MARGIN, SHADOW_MARGIN, SHADOW_MARGIN + 8, SHADOW_MARGIN)
@@ -137,19 +155,27 @@ class Toast(QWidget):
             self.hide()
             self.left.emit()
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
+        """Does what the button does; nothing where there is nothing to take back."""
         undo, self._undo = self._undo, None
+        if self._button.hasFocus():
+            self.focus_homeless.emit()
         self.leave()
         if undo is not None:
             undo()
 
+    def _hold(self, held: bool) -> None:
+        if held:
+            self._timer.stop()
+        elif self.isVisible():
+            self._timer.start(tokens.TOAST_STAYS_MS)
+
     def enterEvent(self, event: QEnterEvent) -> None:
-        self._timer.stop()
+        self._hold(True)
         super().enterEvent(event)
 
     def leaveEvent(self, event: object) -> None:
-        if self.isVisible():
-            self._timer.start(tokens.TOAST_STAYS_MS)
+        self._hold(self._button.hasFocus())
         super().leaveEvent(event)  # type: ignore[arg-type]
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -170,3 +196,29 @@ class Toast(QWidget):
         painter.setFont(self._theme.font("button"))
         text = painter.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, int(right - left) + 1)
         painter.drawText(QRectF(left, box.top(), right - left + 1, box.height()), Qt.AlignmentFlag.AlignVCenter, text)
+
+
+class SayingPage(QWidget):
+    """A page that can say a word about something done, in the middle above its lower edge."""
+
+    _theme: Theme
+
+    @cached_property
+    def toast(self) -> Toast:
+        """Built with the first word."""
+        made = Toast(self._theme, self)
+        made.focus_homeless.connect(self.setFocus)
+        return made
+
+    def say(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
+        """Says something; `undo` takes it back."""
+        self._place_toast()
+        self.toast.show_text(text, icon_name=icon_name, undo=undo)
+
+    def _place_toast(self) -> None:
+        self.toast.place(self.width() // 2, self.height() - 16, self.width() - 2 * tokens.SIDE_MARGIN)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if "toast" in self.__dict__ and self.toast.isVisible():
+            self._place_toast()

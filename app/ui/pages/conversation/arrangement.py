@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from app.ui.theme import tokens
@@ -15,6 +18,7 @@ class Arrangement:
 
     def __init__(self, page: QWidget, header: QWidget) -> None:
         self._holders: dict[QWidget, QWidget] = {}
+        self._wanted: dict[QWidget, bool] = {}
         self._width = tokens.COLUMNS["normal"]
         self._spaces: list[QSpacerItem] = []
         self._slots: dict[str, QVBoxLayout] = {}
@@ -46,7 +50,18 @@ class Arrangement:
 
     def show(self, widget: QWidget, shown: bool) -> None:
         """Shows or hides a widget of the column together with its gaps."""
+        self._wanted[widget] = shown
         self._holders[widget].setVisible(shown)
+
+    def make_room(self, size: QSize, spare: Sequence[QWidget]) -> None:
+        """Hides what can be spared, the first first, while the column would not fit under the header of the page."""
+        there = [widget for widget in self._holders if self._wanted.get(widget, True)]
+        heights = {widget: _height(self._holders[widget], size.width()) for widget in there}
+        room = size.height() - tokens.HEADER_HEIGHT - sum(heights.values())
+        for widget in spare:
+            if widget in heights:
+                self._holders[widget].setVisible(room >= 0)
+                room += 0 if room >= 0 else heights[widget]
 
     def reserve(self, name: str, *, stretch: int = 0) -> None:
         """Keeps a place over the whole width for a widget that is built later."""
@@ -91,3 +106,8 @@ class Arrangement:
         self._width = width
         for widget in self._holders:
             widget.setMaximumWidth(width)
+
+
+def _height(holder: QWidget, width: int) -> int:
+    """The height a part of the column needs, gaps included."""
+    return holder.heightForWidth(width) if holder.hasHeightForWidth() else holder.sizeHint().height()

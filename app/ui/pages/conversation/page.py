@@ -23,6 +23,7 @@ from app.services.changes import (
 )
 from app.ui import words
 from app.ui.components.model_choice import model_in_use
+from app.ui.pages.conversation import fullness
 from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.parts import Parts
 from app.ui.pages.conversation.verbs import Verbs
@@ -56,7 +57,7 @@ class ConversationPage(Parts):
         self.composer.edit_ended.connect(self.verbs.end_edit)
         self.composer.send_requested.connect(self.verbs.send)
         self.composer.stop_requested.connect(self.verbs.stop)
-        self.composer.resized.connect(self._refit_toast)
+        self.composer.resized.connect(self._refit)
         self.open(None)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
@@ -118,7 +119,10 @@ class ConversationPage(Parts):
         if isinstance(change, PathChanged | ReplyGrew | ReplyProgressed | ReplyChanged):
             if change.conversation_id == self.conversation_id:
                 self.transcript.apply(change)
-                if isinstance(change, ReplyChanged):
+                if isinstance(change, ReplyProgressed) and change.message_id == self.live_id:
+                    self._used_tokens = change.total
+                    self._show_gauge()
+                elif isinstance(change, ReplyChanged):
                     self._reply_changed(change)
                 elif isinstance(change, PathChanged):
                     self._show_gauge()
@@ -137,6 +141,7 @@ class ConversationPage(Parts):
         appearance = self._application.settings.current.appearance
         width = tokens.COLUMNS[appearance.column]
         self._arrangement.set_width(width)
+        self.composer.field.set_text_size(appearance.text_size)
         if self.has("transcript"):
             self.transcript.set_column(width)
             self.transcript.set_text_size(appearance.text_size)
@@ -203,6 +208,7 @@ class ConversationPage(Parts):
         if empty:
             self.greeting.greet()
         self._arrangement.show_empty(empty)
+        self._refit()
 
     def _show_model(self) -> None:
         state = self._application.loading.state
@@ -228,14 +234,12 @@ class ConversationPage(Parts):
             self._show_gauge(change.facts)
 
     def _show_gauge(self, facts: ReplyFacts | None = None) -> None:
-        """How full the model's window was after the last reply. While one is written the number before stays."""
+        """How full the model's window was after the last reply that was measured."""
         limit = self._application.loading.context_limit()
-        if facts is None and limit:
-            conversation = self.conversation()
-            leaf = conversation.leaf_id if conversation is not None else None
-            facts = self._application.conversations.message(leaf).facts if leaf else None
-        if facts is not None and facts.generation is not None:
-            self._used_tokens = facts.generation.prompt_tokens + facts.generation.completion_tokens
+        if limit and not (self.live_id and self._used_tokens):  # while a reply is written, its prompt is what is known
+            self._used_tokens = fullness.of_facts(facts) or fullness.of_last_reply(
+                self._application, self.conversation_id
+            )
         self.composer.show_gauge(self._used_tokens, limit)
 
     def _keep_draft(self, text: str) -> None:
@@ -258,10 +262,12 @@ class ConversationPage(Parts):
         else:
             self.verbs.stop()
 
-    def _refit_toast(self) -> None:
+    def _refit(self) -> None:
+        if not self.conversation_id:
+            self._arrangement.make_room(self.size(), (self.suggestions, self.hint))
         if self.has("toast") and self.toast.isVisible():
             self._place_toast()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._refit_toast()
+        self._refit()

@@ -65,7 +65,7 @@ class Parts(QWidget):
         """The messages."""
         from app.ui.components.transcript.transcript import Transcript
 
-        made = Transcript(self._application.conversations, self._theme)
+        made = Transcript(self._application.conversations, self._theme, start=self._application.jobs.start)
         made.copy_requested.connect(self.verbs.copy)
         made.regenerate_requested.connect(self.verbs.regenerate)
         made.edit_requested.connect(self.verbs.begin_edit)
@@ -119,6 +119,7 @@ class Parts(QWidget):
 
         made = Toast(self._theme, self)
         made.left.connect(self._close_gap)
+        made.focus_homeless.connect(self.composer.field.setFocus)
         return made
 
     def _close_gap(self) -> None:

@@ -100,7 +100,7 @@ class AppearanceSection(Section):
             row.addWidget(widget)
         row.addSpacing(4)
         row.addWidget(self._size_word)
-        self.add_row("Text size", "Conversation text; menus follow the system", sizes)
+        self.add_row("Text size", "Conversation and composer; menus keep their size", sizes)
         self.column_width = Segmented("Column width", {"narrow": "Narrow", "normal": "Normal", "wide": "Wide"}, theme)
         self.column_width.chosen.connect(lambda key: change("appearance.column", key))
         self.add_row("Column width", "At most 760 px, so lines stay easy to follow", self.column_width)

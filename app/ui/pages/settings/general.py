@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QPlainTextEdit
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPlainTextEdit
 
 from app.engine.values import Sampling
 from app.settings.schema import Settings
@@ -67,16 +67,18 @@ class GeneralSection(Section):
         self.prompt.textChanged.connect(lambda: None if self._quiet else self._wait.start())
         self.add_block(self.prompt, above=0, below=18)
         self.column.addSpacing(16)
-        self.column.addWidget(Label("Sampling", theme, "row_selected", "ink"))
-        self.column.addSpacing(8)
         self.sampling = SamplingControls(theme)
         self.sampling.sampling_changed.connect(self._sampled)
+        self.reset = Button("Reset", theme, QUIET)
+        self.reset.setAccessibleName("Reset sampling")
+        self.reset.clicked.connect(self._reset)
+        head = QHBoxLayout()
+        head.addWidget(Label("Sampling", theme, "row_selected", "ink"))
+        head.addStretch()
+        head.addWidget(self.reset)
+        self.column.addLayout(head)
+        self.column.addSpacing(6)
         self.column.addWidget(self.sampling)
-        self.column.addSpacing(10)
-        reset = Button("Reset", theme, QUIET)
-        reset.setAccessibleName("Reset sampling")
-        reset.clicked.connect(lambda: self._sampled(Sampling()))
-        self.column.addWidget(reset)
         self.finish()
 
     def show_values(self, settings: Settings) -> None:
@@ -93,9 +95,8 @@ class GeneralSection(Section):
             self.sampling.show_value(settings.generation.sampling(), Sampling())
 
     def flush(self) -> None:
-        """Tells now what waits to be told."""
-        if self._wait.isActive():
-            self._wait.stop()
+        """Tells the system prompt now."""
+        self._wait.stop()
         self._change("generation.system_prompt", self.prompt.toPlainText().strip())
 
     def leave(self) -> None:
@@ -104,6 +105,10 @@ class GeneralSection(Section):
             self.flush()
         if self.sampling.waiting:
             self.sampling.flush()
+
+    def _reset(self) -> None:
+        self.sampling.drop()
+        self._sampled(Sampling())
 
     def _sampled(self, sampling: Sampling) -> None:
         for name in (*SCALES, "seed"):

@@ -27,6 +27,7 @@ from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.controls import one_tab_stop
 from app.ui.widgets.labels import Label
+from app.ui.widgets.toast import SayingPage
 
 SECTIONS = {"general": "General", "appearance": "Appearance", "about": "About"}
 
@@ -58,15 +59,15 @@ class _SectionRow(QRadioButton):
         painter.drawText(self.rect().adjusted(12, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, self.text())
 
 
-class SettingsPage(QWidget):
+class SettingsPage(SayingPage):
     """Follows the settings file; a value that cannot be saved is said."""
 
-    failed = Signal(str)
     left = Signal()
     diagnostics_requested = Signal()
 
     def __init__(self, application: ApplicationPort, theme: Theme, data: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme
         self._application = application
         self._scrolls: dict[str, QScrollArea] = {}
         self.general = GeneralSection(theme, self._change, data / "models")
@@ -161,7 +162,7 @@ class SettingsPage(QWidget):
         try:
             self._application.settings.change(name, value)
         except InglenookError as error:
-            self.failed.emit(error.sentence)
+            self.say(error.sentence)
         if name == "general.models_dir":
             self._application.jobs.start("inglenook-library", self._look_for_models)
 

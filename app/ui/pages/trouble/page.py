@@ -14,9 +14,10 @@ from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import GHOST, PRIMARY, QUIET, Button
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.widgets.surfaces import Surface
+from app.ui.widgets.toast import SayingPage
 
 
-class TroublePage(QWidget):
+class TroublePage(SayingPage):
     """A calm full page in the place of everything else."""
 
     retry_requested = Signal()
@@ -24,6 +25,7 @@ class TroublePage(QWidget):
 
     def __init__(self, theme: Theme, data: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme
         self._data = data
         self.title = Paragraph("", theme, "page_title", "ink")
         self.sentence = Paragraph("", theme, "body", "ink")
