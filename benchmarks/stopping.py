@@ -43,6 +43,7 @@ def stop_prompt_ms(pairs: int) -> list[Figure]:
     source = random.Random(2)
     with Speaker(OPTIONS) as speaker:
         prompts = [_long_prompt(speaker, number) for number in range(TRIES)]
+        slice_s = _slice_s(speaker)
 
         def one(number: int) -> tuple[float, Heard, float]:
             # five places up to 60 % of the prompt: what lies before a slice makes it slower
@@ -53,7 +54,7 @@ def stop_prompt_ms(pairs: int) -> list[Figure]:
                     return isinstance(event, Started)
                 return isinstance(event, Progress) and event.done >= place
 
-            pause = source.random() * (speaker.options.n_batch / 400)  # anywhere inside a slice
+            pause = source.random() * slice_s  # anywhere inside a slice
             measured = _stop(speaker, prompts[number], f"stop-{number}", reached, pause)
             if measured[1].deltas:
                 raise BenchmarkError("the prompt was over before Stop was asked for")
@@ -101,6 +102,17 @@ def _long_prompt(speaker: Speaker, number: int) -> list[PromptMessage]:
         if tokens >= PROMPT_TOKENS:
             return messages
         words += (PROMPT_TOKENS - tokens) + 20
+
+
+def _slice_s(speaker: Speaker) -> float:
+    """Seconds that this device takes for a slice of a prompt; the first prompt only warms it."""
+    seconds = 0.0
+    for number in range(2):
+        text = prose(random.Random(-1 - number), speaker.options.n_batch)
+        facts = speaker.say(asking(text, f"{number} warms."), Sampling(seed=1, max_tokens=1), "slice").facts
+        assert facts is not None
+        seconds = facts.prompt_s / (facts.prompt_tokens - facts.cached_tokens) * speaker.options.n_batch
+    return seconds
 
 
 def _figure(name: str, measured: list[tuple[float, Heard, float]], more: str) -> Figure:

@@ -21,7 +21,7 @@ from tests.support.tiny_models import WINDOW
 KINDS = ("dense", "sliding", "recurrent", "hybrid")
 N_BATCH = 128
 LONG = "the hound in the den and the wind over the water " * 12
-CLOSE = 0.05  # logits of these models lie some 10 apart
+CLOSE = 0.2  # cold reads in other slices lie 0.04 (CPU) to 0.05 (CUDA) apart, the logits themselves some 13
 
 
 class Control:
