@@ -14,14 +14,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.pop("INGLENOOK_HOME", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of children need not compile the same files each
 
 STARTER = Path(__file__).resolve().parent.parent / "resources" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 LOOPBACK = ("127.", "::1", "localhost")
 
+MOST_WORKERS = 4  # every worker has engines, windows and a screen of its own
+
+settings.register_profile("beside others", deadline=None)  # how long an example takes depends on who else computes
+settings.load_profile("beside others")
+
 _refused: list[str] = []
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite runs on all cores, a part of it in this process."""
+    whole = config.args_source is config.ArgsSource.TESTPATHS
+    return min(os.cpu_count() or 1, MOST_WORKERS) if whole else 0
 
 
 def _refuse_outside(event: str, arguments: tuple[object, ...]) -> None:
@@ -39,6 +52,12 @@ def _refuse_outside(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse_outside)
+
+
+def pytest_collection_finish() -> None:
+    """What the modules of all tests hold lives to the end: looking it through after every test would take minutes."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,14 @@ TICK_S = 0.02
 
 
 def until(look: Callable[[], T], what: str, guard_s: float = GUARD_S, tick_s: float = TICK_S) -> T:
-    """Looks again and again until there is something true; returns it. For states that no signal tells of."""
-    deadline = time.monotonic() + guard_s
+    """Looks again and again, the longer it lasts the less often, until there is something true; returns it. For states
+    that no signal tells of."""
+    begun = time.monotonic()
     waiter = threading.Event()
     while not (found := look()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        waiter.wait(tick_s)
+        waited_s = time.monotonic() - begun
+        assert waited_s < guard_s, f"waited in vain for {what}"
+        waiter.wait(tick_s * (1 + waited_s))
     return found
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.end_to_end.conftest import Start, choose
 from tests.end_to_end.screen import Screen
@@ -21,33 +16,6 @@ def truncated(path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
 
 
-def no_gguf(path: Path) -> None:
-    path.write_text("Dear diary, " * 1000)
-
-
-def random_bytes(path: Path) -> None:
-    path.write_bytes(b"GGUF\x03\x00\x00\x00" + os.urandom(100_000))
-
-
-def fuzzed(path: Path) -> None:
-    """A file in order, but for its counts and its first lengths."""
-    data = bytearray(tiny_models.dense(path).read_bytes())
-    data[8:72] = random.Random(7).randbytes(64)
-    path.write_bytes(bytes(data))
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def unknown_architecture(path: Path) -> None:
-    tiny_models.unknown_architecture(path)
-
-
-def vocabulary_only(path: Path) -> None:
-    tiny_models.vocabulary_only(path)
-
-
 def projector(path: Path) -> None:
     tiny_models.projector(path)
 
@@ -55,21 +23,6 @@ def projector(path: Path) -> None:
 def missing_tensors(path: Path) -> None:
     """Its header is in order: only the engine finds out."""
     tiny_models.missing_tensors(path)
-
-
-BROKEN: list[Callable[[Path], None]] = [
-    truncated, no_gguf, random_bytes, fuzzed, empty, unknown_architecture, vocabulary_only, projector, missing_tensors,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("make", BROKEN)
-def test_asking_a_broken_model_gives_one_sentence(home: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
-    path = tmp_path / f"{make.__name__}.gguf"
-    make(path)
-    done = inglenook(home, "ask", "Hello", "--model", str(path), "--temporary")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert len(one_sentence(done)) > 20
 
 
 def open_file(window: Window, screen: Screen, path: Path) -> None:

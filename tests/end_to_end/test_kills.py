@@ -79,7 +79,7 @@ def test_the_engine_killed_while_writing(start: Start, home: Path, kill: signal.
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.name)
 def test_the_engine_killed_while_reading(start: Start, home: Path, kill: signal.Signals) -> None:
     store = open_store(find_places(home))
-    store.conversations.set_draft("new", "The keeper climbed the stairs and lit the lamp. " * 500).result()
+    store.conversations.set_draft("new", "The keeper climbed the stairs and lit the lamp. " * 150).result()
     store.close()
     window = start().ready()
     window.shows("The keeper climbed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,19 @@ from tests.support.command import start as begin_command
 REFUSED = "the conversations cannot be opened"
 
 
+@pytest.fixture(scope="module")
+def one_conversation(tmp_path_factory: pytest.TempPathFactory, starter_model: Path) -> Path:
+    """A data folder with one conversation, to be copied."""
+    folder = tmp_path_factory.mktemp("kept") / "home"
+    choose(folder, max_tokens=8)
+    json_of(folder, "ask", "What was here before?")
+    return folder
+
+
 @pytest.fixture
-def kept(home: Path) -> Path:
+def kept(home: Path, one_conversation: Path) -> Path:
     """A data folder with one conversation."""
-    choose(home, max_tokens=8)
-    json_of(home, "ask", "What was here before?")
+    shutil.copytree(one_conversation, home, dirs_exist_ok=True)
     return home
 
 

@@ -18,7 +18,7 @@ from app.engine.supervisor import State, Timing
 from app.engine.values import GenerateRequest, GenerationFacts, PromptMessage, Sampling
 
 WAIT_S = 30.0  # a guard, ten times what anything here takes
-QUICK = Timing(tick_s=0.1, missed_ticks=8, start_ticks=300, back_off_s=(0.05, 0.1, 0.2, 0.3), healthy_ticks=1000)
+QUICK = Timing(tick_s=0.1, missed_ticks=20, start_ticks=300, back_off_s=(0.05, 0.1, 0.2, 0.3), healthy_ticks=1000)
 
 
 class Watched:
