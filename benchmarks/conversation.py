@@ -1,137 +1,162 @@
-"""A conversation of 10,000 messages in the real store: opening it, scrolling in it; and a fast reply being followed.
+"""A conversation of 10,000 messages in the real window over the real store: opening it, scrolling in it; and a fast
+reply being followed.
 
-Every figure comes from fresh processes, because memory and warm caches of one would flatter the next:
-`python -m benchmarks.conversation open|scroll|stream` measures once and prints JSON. What is done to the transcript is
-in transcript.py.
+Every measurement is a fresh process, because memory and warm caches of one would flatter the next. What is done to the
+transcript is in transcript.py: `python -m benchmarks.conversation NAME FOLDER ID` does it once and prints JSON.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
-from benchmarks.figures import Figure, median_interval
+from app.base.paths import Places
+from benchmarks.figures import Figure, Interval, median_interval
 from benchmarks.processes import ROOT, BenchmarkError, clean_environment, display
-from benchmarks.transcript import measure_open, measure_scroll, measure_stream
-
-if TYPE_CHECKING:
-    from app.chat.messages import Message, PathEntry
-    from app.store.store import Store
 
 RUNS = 7
 SCROLL_RUNS = 3
 LIMIT_S = 400
 
-
-class Stored:
-    """What the transcript asks for, straight from the store, for one conversation whatever it is called."""
-
-    def __init__(self, store: Store, conversation_id: str) -> None:
-        self._messages = store.messages
-        self._id = conversation_id
-
-    def path(self, conversation_id: str) -> list[PathEntry]:
-        """The visible path."""
-        return self._messages.path(self._id)
-
-    def message(self, message_id: str) -> Message:
-        """One message with everything."""
-        return self._messages.get(message_id)
-
-    def body(self, message_id: str) -> tuple[str, str]:
-        """Text and thinking."""
-        return self._messages.body(message_id)
-
-    def siblings(self, message_id: str) -> list[str]:
-        """All children of its parent."""
-        return self._messages.siblings(message_id)
+Numbers = dict[str, float]
 
 
 def open_10k(pairs: int) -> list[Figure]:
-    """From opening to the end of the first paint, and what opening and the idle work after it add to the memory."""
-    found, screen = _measured("open", RUNS)
-    times = median_interval([one["open_ms"] for one in found])
-    memory = median_interval([one["memory_mb"] for one in found])
-    layouts = max(one["layouts_at_open"] for one in found)
-    later = max(one["layouts_after_idle"] for one in found)
-    note = f"95 % [{times.low:.0f}, {times.high:.0f}], {RUNS} processes, {layouts:.0f} layouts by then; {screen}"
-    more = f"95 % [{memory.low:.1f}, {memory.high:.1f}], {RUNS} processes, {later:.0f} layouts when idle; {screen}"
+    """From opening to the end of the first paint; and what it adds to the memory of the window."""
+    (first, following, blank), screen = _measured(("open_first", "open_next", "blank"), RUNS)
+    times = median_interval([one["open_ms"] for one in first])
+    again = median_interval([one["open_ms"] for one in following])
+    added = _added(first, blank, "pss_mb")
+    layouts = max(one["layouts"] for one in first + following)
+    later = max(one["layouts_later"] for one in first + following)
+    note = (
+        f"click to end of the first paint of the window, store's file cached; as the first conversation of a process: "
+        f"95 % [{times.low:.0f}, {times.high:.0f}]; while another is shown: {again.value:.0f} [{again.low:.0f}, "
+        f"{again.high:.0f}]; {RUNS} processes each, {layouts:.0f} layouts by then; {screen}"
+    )
+    more = (
+        f"PSS of a process with it open and idle, less that of one without a conversation: 95 % [{added.low:.1f}, "
+        f"{added.high:.1f}], {RUNS} pairs; private memory +{_added(first, blank, 'private_mb').value:.1f}, peak "
+        f"+{_added(first, blank, 'peak_mb').value:.1f}; {later:.0f} layouts; {screen}"
+    )
     return [
         Figure("open_10k_ms", times.value, "ms", note, at_most=100.0, low=times.low, high=times.high),
-        Figure("open_10k_mb", memory.value, "MB", more, at_most=40.0, low=memory.low, high=memory.high),
+        Figure("open_10k_mb", added.value, "MB", more, at_most=40.0, low=added.low, high=added.high),
     ]
+
+
+def _added(subject: list[Numbers], base: list[Numbers], name: str) -> Interval:
+    return median_interval([one[name] - other[name] for one, other in zip(subject, base, strict=True)])
 
 
 def scroll(pairs: int) -> list[Figure]:
-    """The 99th percentile of frames of 120 px, upwards from the end."""
-    found, screen = _measured("scroll", SCROLL_RUNS)
-    worst = [one["scroll_p99_ms"] for one in found]
-    middle = statistics.median(one["scroll_median_ms"] for one in found)
-    longest = max(one["scroll_max_ms"] for one in found)
-    note = f"median of {len(worst)} runs ({', '.join(f'{p99:.1f}' for p99 in worst)}), "
-    note += f"median frame {middle:.1f}, longest {longest:.1f}; {screen}"
-    return [Figure("scroll_p99_ms", statistics.median(worst), "ms", note, at_most=12.0)]
+    """The 99th percentile of the main thread's work in a frame, for every way of scrolling."""
+    (found,), screen = _measured(("scroll",), SCROLL_RUNS)
+    p99 = [one["p99_ms"] for one in found]
+    ways = ", ".join(
+        f"{words} {statistics.median(one[f'{way}_p99_ms'] for one in found):.1f} (of {found[0][f'{way}_frames']:.0f})"
+        for way, words in (("read", "120 px a frame"), ("fling", "flings"), ("drag", "scroll bar"), ("page", "pages"))
+    )
+    note = (
+        f"all work of the main thread between two frames at 60 a second, waiting left out; {len(found)} runs: "
+        f"{', '.join(f'{one:.1f}' for one in p99)}; {ways}; median frame "
+        f"{statistics.median(one['p50_ms'] for one in found):.1f}, longest {max(one['max_ms'] for one in found):.1f}; "
+        f"the thread itself ran {statistics.median(one['own_p99_ms'] for one in found):.1f} in 99 % of them at most, "
+        f"the rest it waited for a core or the screen; "
+        f"all through the conversation the process grows to {max(one['pss_mb'] for one in found):.0f} MB; {screen}"
+    )
+    return [Figure("scroll_p99_ms", statistics.median(p99), "ms", note, at_most=12.0)]
 
 
 def stream(pairs: int) -> list[Figure]:
-    """The main thread while a reply of 200 kB arrives at 500 tokens a second: share of a core, longest pause."""
-    found, screen = _measured("stream", 1)
-    one = found[0]
-    note = f"{one['stream_characters'] / 1000:.0f} kB in {one['stream_seconds']:.0f} s; {screen}"
-    share = f"{note}; {one['stream_cpu_share_raw'] * 100:.1f} % with the measuring timer"
-    gap = f"{note}; 99 % of the gaps are below {one['stream_gap_p99_ms']:.1f}"
+    """The main thread while a reply of 200 kB arrives at 500 tokens a second: share of a core, longest gap."""
+    ((one,),), screen = _measured(("stream",), 1)
+    what = (
+        f"a whole reply of {one['characters'] / 1000:.0f} kB, {one['tokens']:.0f} tokens at "
+        f"{one['tokens_per_s']:.0f}/s from an engine process through services, bridge and window in "
+        f"{one['live_seconds']:.0f} s; {screen}"
+    )
+    share = (
+        f"{what}; {one['last_share'] * 100:.1f} in the last 20 s; of it a measuring timer of 1 ms "
+        f"({one['before_share'] * 100:.1f} and {one['after_share'] * 100:.1f} in the idle window); whole process "
+        f"{one['live_process_share'] * 100:.0f}"
+    )
+    control = max(one["before_longest_ms"], one["after_longest_ms"])
+    gap = (
+        f"{what}; in the longest the thread itself ran {one['live_longest_own_ms']:.1f}, in any gap at most "
+        f"{one['live_most_own_ms']:.1f}; 99 % are below {one['live_p99_ms']:.1f}, {one['live_long']:.0f} above 16; the "
+        f"idle window before and after, {one['before_seconds'] + one['after_seconds']:.0f} s: longest {control:.1f}, "
+        f"{one['before_long'] + one['after_long']:.0f} above 16"
+    )
     return [
-        Figure("stream_cpu_share", one["stream_cpu_share"] * 100, "%", share, at_most=20.0),
-        Figure("stream_longest_gap_ms", one["stream_longest_gap_ms"], "ms", gap, at_most=16.0),
+        Figure("stream_cpu_share", one["live_share"] * 100, "%", share, at_most=20.0),
+        Figure("stream_longest_gap_ms", one["live_longest_ms"], "ms", gap, at_most=16.0),
     ]
 
 
-def _measured(what: str, runs: int) -> tuple[list[dict[str, float]], str]:
-    """The numbers of so many fresh processes, and the name of the screen they drew on."""
-    if what != "stream":
-        from benchmarks.history import long_history
+def _measured(names: Iterable[str], runs: int) -> tuple[list[list[Numbers]], str]:
+    """The numbers of so many fresh processes of each kind, taken in turn, and the name of the screen they drew on."""
+    from benchmarks.inside import home
 
-        long_history()  # made here, so that no measured process makes it
-    found: list[dict[str, float]] = []
-    with display() as (screen, screen_name):
-        for _ in range(runs):
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.conversation", what],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                env={**clean_environment(), **screen},
-                timeout=LIMIT_S,
-                check=False,
-            )
-            answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
-            if done.returncode != 0 or not answers:
-                told = (done.stderr or done.stdout).strip()[-400:]
-                raise BenchmarkError(f"{what} ended with {done.returncode}: {told}")
-            found.append(json.loads(answers[-1]))
-    return found, screen_name
+    names = list(names)
+    found: dict[str, list[Numbers]] = {name: [] for name in names}
+    with display() as (screen, screen_name), home() as (places, conversation_id):
+        for run in range(runs):
+            for name in names if run % 2 == 0 else reversed(names):
+                found[name].append(_once(name, [str(places.data), conversation_id], screen))
+    return list(found.values()), screen_name
 
 
-def main() -> None:
-    """Measures what the argument names, once."""
-    what = sys.argv[1]
-    if what == "stream":
-        print(json.dumps(measure_stream()))
-        return
-    from app.store.store import open_store
-    from benchmarks.history import long_history
+def _once(name: str, arguments: list[str], screen: dict[str, str]) -> Numbers:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.conversation", name, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**clean_environment(), **screen},
+        timeout=LIMIT_S,
+        check=False,
+    )
+    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not answers:
+        raise BenchmarkError(f"{name} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
+    numbers: Numbers = json.loads(answers[-1])
+    return numbers
 
-    places, conversation_id = long_history()
-    store = open_store(places)
-    try:
-        conversations = Stored(store, conversation_id)
-        print(json.dumps((measure_open if what == "open" else measure_scroll)(conversations)))
-    finally:
-        store.close()
+
+def main(arguments: list[str]) -> None:
+    """Measures once what the first argument names, in a data folder, on the conversation of an id."""
+    from benchmarks import transcript
+    from benchmarks.inside import run_inside
+
+    name, folder, conversation_id = arguments
+    places = Places(Path(folder), Path(folder) / "logs")
+    if name in ("stream", "blank"):
+        command = _engine(places) if name == "stream" else None
+        found = run_inside(places, getattr(transcript, name), engine_command=command)
+    else:
+        found = run_inside(places, partial(getattr(transcript, name), conversation_id=conversation_id))
+    print(json.dumps(found))
+
+
+def _engine(places: Places) -> list[str]:
+    """The scripted engine, with one very long reply."""
+    from app.engine.command import fake_command
+    from benchmarks.texts import markdown
+    from benchmarks.transcript import REPLY_CHARS, TOKENS_PER_S
+
+    text = markdown(random.Random(7), REPLY_CHARS)
+    script = places.data / "script.json"
+    reply = {"text": text, "tokens_per_s": TOKENS_PER_S}
+    script.write_text(json.dumps({"replies": [reply], "n_ctx": 131_072}), encoding="utf-8")
+    return fake_command(str(script))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

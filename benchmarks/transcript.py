@@ -1,409 +1,234 @@
-"""What the transcript costs: opening, memory, scrolling, and following a fast reply. Each function returns numbers.
+"""What is done to the transcript in its window while it is measured: opening, scrolling, following a fast reply.
 
-Run it offscreen or on a display: `python -m benchmarks.transcript`. Every figure comes from a fresh process, because
-memory and warm caches of one would flatter the next. The conversation is synthetic and always the same.
+Each function runs on the main thread of the real application (inside.py) and returns numbers.
 """
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-import random
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from app.chat.messages import Message, PathEntry
-    from app.ui.components.transcript.transcript import Transcript
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QKeyEvent, QWheelEvent
 
-MESSAGES = 10_000
+from app.chat.messages import ReplyState
+from app.services.changes import Change, ReplyChanged
+from benchmarks.figures import percentile
+from benchmarks.inside import SHORT_ID, Inside
+from benchmarks.mainthread import Beat, Beats, Frames
+from benchmarks.processes import BenchmarkError
+
 REPLY_CHARS = 200_000
 TOKENS_PER_S = 500
-CHARS_PER_TOKEN = 4
+LAST_S = 20.0
+CONTROL_S = 15.0
 
-_WORDS = [
-    "the",
-    "of",
-    "and",
-    "a",
-    "to",
-    "in",
-    "is",
-    "that",
-    "for",
-    "it",
-    "as",
-    "was",
-    "with",
-    "be",
-    "by",
-    "on",
-    "not",
-    "he",
-    "his",
-    "but",
-    "at",
-    "are",
-    "this",
-    "have",
-    "from",
-    "or",
-    "had",
-    "an",
-    "which",
-    "one",
-    "would",
-    "all",
-    "there",
-    "been",
-    "who",
-    "their",
-    "boiler",
-    "heat",
-    "pump",
-    "price",
-    "office",
-    "winter",
-    "model",
-    "token",
-    "context",
-    "window",
-    "answer",
-    "measure",
-    "temperature",
-    "reading",
-    "letter",
-    "question",
-    "street",
-    "morning",
-    "garden",
-    "language",
-    "computer",
-    "memory",
-]
-_CODE = [
-    "def total(rows, key='price'):",
-    "    return sum(row[key] * 1.19 for row in rows if row)",
-    "for index, name in enumerate(names):  # count from zero",
-    '    print(f"{index:>4} {name}")',
-    "result = {'a': 1, 'b': [2, 3.5], 'c': None}",
-    "if result and len(result) > 2:",
-    "    raise ValueError('too many')",
-]
+WHEEL_PX = 120
+READING_FRAMES = 900
+FLINGS = 12
+FLING_PX = 900.0
+FLING_SLOWS = 0.94
+DRAG_FRAMES = 400
+PAGES = 120
+FRAMES_PER_PAGE = 2  # a key that is held down repeats about thirty times a second
 
 
-def _sentence(draw: random.Random) -> str:
-    words = [draw.choice(_WORDS) for _ in range(draw.randint(6, 18))]
-    if draw.random() < 0.3:
-        at = draw.randrange(len(words))
-        words[at] = draw.choice(("**{}**", "*{}*", "`{}`")).format(words[at])
-    return " ".join(words).capitalize() + draw.choice((". ", ". ", "? ", ": "))
+def memory_mb() -> dict[str, float]:
+    """This process in MB of 10^6 bytes: proportional and private memory now, and the peak so far (Linux)."""
+    kb = {}
+    for name in ("smaps_rollup", "status"):
+        for line in Path(f"/proc/self/{name}").read_text().splitlines():
+            words = line.split()
+            if len(words) == 3 and words[2] == "kB":
+                kb[words[0]] = int(words[1])
+    mb = 1024 / 1e6
+    return {
+        "pss_mb": kb["Pss:"] * mb,
+        "private_mb": (kb["Private_Clean:"] + kb["Private_Dirty:"]) * mb,
+        "peak_mb": kb["VmHWM:"] * mb,
+    }
 
 
-def _block(draw: random.Random) -> str:
-    kind = draw.random()
-    if kind < 0.55:
-        return "".join(_sentence(draw) for _ in range(draw.randint(2, 6))).strip()
-    if kind < 0.70:
-        return "\n".join(f"- {_sentence(draw).strip()}" for _ in range(draw.randint(3, 7)))
-    if kind < 0.78:
-        return "\n".join(f"{i + 1}. {_sentence(draw).strip()}" for i in range(draw.randint(3, 6)))
-    if kind < 0.86:
-        return f"## {_sentence(draw).strip(' .:?')[:60]}"
-    if kind < 0.93:
-        lines = "\n".join(draw.choice(_CODE) for _ in range(draw.randint(4, 24)))
-        return f"```python\n{lines}\n```"
-    rows = "\n".join(
-        f"| {draw.choice(_WORDS)} | {draw.randint(1, 9999):,} | {_sentence(draw).strip()[:30]} |" for _ in range(5)
+def blank(inside: Inside) -> dict[str, float]:
+    """The window without a conversation, as heavy as it is when it has come to rest."""
+    inside.settle()
+    return memory_mb()
+
+
+def open_first(inside: Inside, conversation_id: str) -> dict[str, float]:
+    """The long conversation is the first one that this process shows."""
+    return _opened(inside, conversation_id)
+
+
+def open_next(inside: Inside, conversation_id: str) -> dict[str, float]:
+    """The long conversation is opened while a short one is shown."""
+    inside.first_paint(SHORT_ID)
+    inside.settle()
+    return _opened(inside, conversation_id)
+
+
+def _opened(inside: Inside, conversation_id: str) -> dict[str, float]:
+    made = inside.transcript.column.laid_out if inside.window.conversation.has("transcript") else 0
+    opened = inside.first_paint(conversation_id)
+    column = inside.transcript.column
+    if len(column.entries) != 10_000:
+        raise BenchmarkError(f"{len(column.entries)} messages were opened")
+    layouts = column.laid_out - made
+    inside.wait(lambda: not inside.transcript.idle.busy)
+    inside.settle()
+    later = column.laid_out - made
+    return {"open_ms": opened * 1000, "layouts": layouts, "layouts_later": later, **memory_mb()}
+
+
+# -- scrolling ----------------------------------------------------------------------------------------------------
+
+
+def scroll(inside: Inside, conversation_id: str) -> dict[str, float]:
+    """The work of frames (see mainthread.Frames) while somebody reads, flings, drags the scroll bar, turns pages."""
+    inside.first_paint(conversation_id)
+    inside.transcript.setFocus()
+    inside.settle()
+    frames = Frames()
+    found: dict[str, float] = {}
+    every: list[float] = []
+    own: list[float] = []
+    for name, ways in (("read", _reading), ("fling", _flings), ("drag", _dragging), ("page", _paging)):
+        both = [frames.frame(act) for act in ways(inside)]
+        times = [work for work, _cpu in both]
+        own += [cpu for _work, cpu in both]
+        found |= {
+            f"{name}_p50_ms": percentile(times, 0.5),
+            f"{name}_p99_ms": percentile(times, 0.99),
+            f"{name}_max_ms": max(times),
+            f"{name}_frames": float(len(times)),
+        }
+        every += times
+        inside.settle(0.3)
+    return (
+        found
+        | {"p50_ms": percentile(every, 0.5), "p99_ms": percentile(every, 0.99), "max_ms": max(every)}
+        | {"own_p50_ms": percentile(own, 0.5), "own_p99_ms": percentile(own, 0.99), "own_max_ms": max(own)}
+        | memory_mb()
     )
-    return f"| Name | Count | What |\n|---|---:|---|\n{rows}"
 
 
-def markdown(seed: int, characters: int) -> str:
-    """About so many characters of prose, lists, code and tables; the same for the same seed."""
-    draw = random.Random(seed)
-    blocks: list[str] = []
-    size = 0
-    while size < characters:
-        blocks.append(_block(draw))
-        size += len(blocks[-1]) + 2
-    return "\n\n".join(blocks)
+def _wheel(inside: Inside, pixels: float) -> None:
+    """As a touchpad sends it: so many pixels downwards."""
+    viewport = inside.transcript.viewport()
+    middle = QPointF(viewport.rect().center())
+    event = QWheelEvent(
+        middle, QPointF(viewport.mapToGlobal(middle.toPoint())), QPoint(0, 0), QPoint(0, -round(pixels * 120 / 72)),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QCoreApplication.sendEvent(viewport, event)
 
 
-def write_conversation(path: Path, messages: int = MESSAGES) -> int:
-    """Writes the conversation into a SQLite file; returns its characters (27 million for 10,000 messages)."""
-    total = 0
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE message (id TEXT PRIMARY KEY, role TEXT, length INT, newlines INT, text TEXT)")
-        for number in range(messages):
-            question = number % 2 == 0
-            text = _sentence(random.Random(number)) * 2 if question else markdown(number, 4700)
-            total += len(text)
-            role = "user" if question else "assistant"
-            row = (f"m{number:06}", role, len(text), text.count("\n"), text)
-            database.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?)", row)
-    return total
+def _nothing() -> None:
+    return
 
 
-class SqliteConversations:
-    """The interface of the transcript over that file."""
-
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-
-    def path(self, conversation_id: str) -> list[PathEntry]:
-        from app.chat.messages import PathEntry, ReplyState, Role
-
-        roles = {"user": Role.USER, "assistant": Role.ASSISTANT}
-        rows = self._database.execute("SELECT id, role, length, newlines FROM message ORDER BY id")
-        return [
-            PathEntry(
-                id=i, role=roles[role], state=ReplyState.DONE, length=length, newlines=newlines, sibling=0, siblings=1
-            )
-            for i, role, length, newlines in rows
-        ]
-
-    def message(self, message_id: str) -> Message:
-        from app.chat.messages import Message, Role
-
-        role, text = self._database.execute("SELECT role, text FROM message WHERE id = ?", (message_id,)).fetchone()
-        return Message(id=message_id, conversation_id="c", parent_id=None, role=Role(role), text=text)
-
-    def body(self, message_id: str) -> tuple[str, str]:
-        return self._database.execute("SELECT text FROM message WHERE id = ?", (message_id,)).fetchone()[0], ""
-
-    def siblings(self, message_id: str) -> list[str]:
-        return [message_id]
+def _reading(inside: Inside) -> Iterator[Callable[[], None]]:
+    """Evenly up from the end."""
+    for _ in range(READING_FRAMES):
+        yield lambda: _wheel(inside, -WHEEL_PX)
 
 
-def resident_mb() -> float:
-    """The resident memory of this process, as Linux counts it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+def _flings(inside: Inside) -> Iterator[Callable[[], None]]:
+    """Fast and ever slower, up and down, from places all over the conversation."""
+    bar = inside.transcript.verticalScrollBar()
+    for number in range(FLINGS):
+        share = (number + 0.5) / FLINGS
+        yield lambda share=share: bar.setValue(round(bar.maximum() * share))  # type: ignore[misc]
+        pixels = FLING_PX if number % 2 else -FLING_PX
+        while abs(pixels) >= 4:
+            yield lambda pixels=pixels: _wheel(inside, pixels)  # type: ignore[misc]
+            pixels *= FLING_SLOWS
 
 
-def _percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+def _dragging(inside: Inside) -> Iterator[Callable[[], None]]:
+    """The handle of the scroll bar goes from the end to the beginning and half-way back."""
+    bar = inside.transcript.verticalScrollBar()
+    bar.setSliderDown(True)
+    for number in range(DRAG_FRAMES):
+        share = abs(1 - 1.5 * number / (DRAG_FRAMES - 1))
+        yield lambda share=share: bar.setSliderPosition(round(bar.maximum() * share))  # type: ignore[misc]
+    bar.setSliderDown(False)
 
 
-def _window(conversations: object) -> Transcript:
-    """A shown, empty transcript as the window has it: everything imported, fonts and Markdown used once."""
-    from PySide6.QtWidgets import QApplication
-
-    from app.ui.components.transcript.transcript import Transcript
-    from app.ui.theme import style
-    from app.ui.theme.theme import Theme
-
-    application = QApplication.instance() or QApplication([])
-    assert isinstance(application, QApplication)
-    theme = Theme("paper", less_motion=False)
-    style.install(application, theme)
-    transcript = Transcript(conversations, theme)  # type: ignore[arg-type]
-    transcript.resize(1176, 760)
-    transcript.show()
-    transcript.warm_up()
-    application.processEvents()
-    return transcript
+def _paging(inside: Inside) -> Iterator[Callable[[], None]]:
+    """Page Up held down in the middle, then Page Down near the end."""
+    bar = inside.transcript.verticalScrollBar()
+    for share, key in ((0.5, Qt.Key.Key_PageUp), (0.9, Qt.Key.Key_PageDown)):
+        yield lambda share=share: bar.setValue(round(bar.maximum() * share))  # type: ignore[misc]
+        for _ in range(PAGES // 2):
+            yield lambda key=key: _press(inside, key)  # type: ignore[misc]
+            for _ in range(FRAMES_PER_PAGE - 1):
+                yield _nothing
 
 
-def measure_open(conversations: object) -> dict[str, float]:
-    """`open_ms`: from the call to the end of the first paint. `memory_mb`: what that and the idle work then added."""
-    from PySide6.QtWidgets import QApplication
+def _press(inside: Inside, key: Qt.Key) -> None:
+    for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+        QCoreApplication.sendEvent(inside.transcript, QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier))
 
-    transcript = _window(conversations)
-    gc.collect()
-    gc.freeze()
-    before = resident_mb()
-    start = time.perf_counter()
-    transcript.open("c")
-    transcript.viewport().repaint()
-    opened = time.perf_counter() - start
-    layouts = transcript.column.laid_out
-    deadline = time.monotonic() + 10
-    while transcript.idle.busy and time.monotonic() < deadline:
-        QApplication.processEvents()
-    return {
-        "open_ms": opened * 1000,
-        "memory_mb": resident_mb() - before,
-        "layouts_at_open": float(layouts),
-        "layouts_after_idle": float(transcript.column.laid_out),
+
+# -- following a reply --------------------------------------------------------------------------------------------
+
+
+def stream(inside: Inside) -> dict[str, float]:
+    """A whole reply from the scripted engine process, asked for in the composer, followed to its end; an idle stretch
+    before it and one after it, in which the same timer beats, tell what the machine does by itself."""
+    inside.first_paint(SHORT_ID)
+    inside.settle(3.0)
+    ended: list[ReplyChanged] = []
+    inside.application.publisher.subscribe(lambda change: _note_end(change, ended))
+    beat = Beat()
+    before = beat.during(lambda: inside.settle(CONTROL_S))
+    marks: list[tuple[float, float]] = []
+
+    def follow() -> None:
+        inside.window.conversation.composer.send_requested.emit("Write a long text, please.")
+        marks.append((time.perf_counter(), time.thread_time()))
+        inside.wait(lambda: _mark(marks) or bool(ended), 400.0, look_ms=250)
+        inside.settle(0.5)
+
+    live = beat.during(follow)
+    after = beat.during(lambda: inside.settle(CONTROL_S))
+    column = inside.transcript.column
+    reply = column.row(len(column.entries) - 1)
+    if not ended or ended[-1].state is not ReplyState.DONE or reply.state is not ReplyState.DONE:
+        raise BenchmarkError("the reply did not end well")
+    characters = len(reply.parts[1].text)
+    if characters < REPLY_CHARS:
+        raise BenchmarkError(f"{characters} characters arrived")
+    facts = ended[-1].facts
+    assert facts is not None
+    assert facts.generation is not None
+    begun, cpu = next(mark for mark in marks if mark[0] >= marks[-1][0] - LAST_S)
+    found = {
+        "characters": float(characters),
+        "tokens": float(facts.generation.completion_tokens),
+        "tokens_per_s": facts.generation.tokens_per_s,
+        "last_share": (marks[-1][1] - cpu) / (marks[-1][0] - begun),
     }
+    return found | _told("live", live) | _told("before", before) | _told("after", after)
 
 
-def measure_scroll(conversations: object, frames: int = 900) -> dict[str, float]:
-    """`scroll_p99_ms`: a frame of 120 px with painting and the idle slices that fell into it, up from the end."""
-    from PySide6.QtWidgets import QApplication
-
-    transcript = _window(conversations)
-    gc.collect()
-    gc.freeze()
-    transcript.open("c")
-    QApplication.processEvents()
-    times: list[float] = []
-    for _ in range(frames):
-        start = time.perf_counter()
-        transcript.scroll_by(-120)
-        transcript.viewport().repaint()
-        times.append((time.perf_counter() - start) * 1000)
-        frame_end = start + 1 / 60
-        while time.perf_counter() < frame_end:
-            begin = time.perf_counter()
-            QApplication.processEvents()
-            if begin >= frame_end - 0.001:
-                break
-            time.sleep(0.0005)
-    return {
-        "scroll_median_ms": _percentile(times, 0.5),
-        "scroll_p99_ms": _percentile(times, 0.99),
-        "scroll_max_ms": max(times),
-    }
+def _note_end(change: Change, ended: list[ReplyChanged]) -> None:
+    if isinstance(change, ReplyChanged) and not change.state.live:
+        ended.append(change)
 
 
-def measure_stream(characters: int = REPLY_CHARS, before: int = REPLY_CHARS * 4 // 5) -> dict[str, float]:
-    """500 tokens a second until a reply has its length: the main thread's share of a core, and its longest pause.
-
-    `before` characters are there at once, so that the costly end is measured and not two minutes are spent.
-    """
-    from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal
-    from PySide6.QtWidgets import QApplication
-
-    from app.chat.messages import Message, PathEntry, ReplyState, Role
-    from app.services.changes import ReplyGrew
-
-    class One:
-        def path(self, conversation_id: str) -> list[PathEntry]:
-            return [
-                PathEntry(id="q", role=Role.USER, state=ReplyState.DONE, length=2, newlines=0, sibling=0, siblings=1),
-                PathEntry(
-                    id="r", role=Role.ASSISTANT, state=ReplyState.WRITING, length=0, newlines=0, sibling=0, siblings=1
-                ),
-            ]
-
-        def message(self, message_id: str) -> Message:
-            reply = message_id == "r"
-            return Message(
-                id=message_id, conversation_id="c", parent_id=None, role=Role.ASSISTANT if reply else Role.USER,
-                text="" if reply else "Go", state=ReplyState.WRITING if reply else ReplyState.DONE,
-            )  # fmt: skip
-
-        def body(self, message_id: str) -> tuple[str, str]:
-            return "", ""
-
-        def siblings(self, message_id: str) -> list[str]:
-            return [message_id]
-
-    class Bridge(QObject):
-        grew = Signal(object)
-
-    transcript = _window(One())
-    transcript.open("c")
-    text = markdown(7, characters)[:characters]
-    bridge = Bridge()
-    bridge.grew.connect(transcript.apply, Qt.ConnectionType.QueuedConnection)
-    transcript.apply(ReplyGrew(conversation_id="c", message_id="r", offset=0, text=text[:before]))
-    settled = time.monotonic() + 1
-    while time.monotonic() < settled:
-        QApplication.processEvents()
-    loop = QEventLoop()
-    gaps: list[float] = []
-    last = time.perf_counter()
-
-    def tick() -> None:
-        nonlocal last
-        now = time.perf_counter()
-        gaps.append(now - last)
-        last = now
-
-    beat = QTimer()
-    beat.setTimerType(Qt.TimerType.PreciseTimer)
-    beat.timeout.connect(tick)
-
-    def produce() -> None:
-        """Joined to 40 changes a second, as the bridge hands growth over."""
-        step = TOKENS_PER_S * CHARS_PER_TOKEN // 40
-        start = time.perf_counter()
-        for number, offset in enumerate(range(before, len(text), step)):
-            bridge.grew.emit(
-                ReplyGrew(conversation_id="c", message_id="r", offset=offset, text=text[offset : offset + step])
-            )
-            wait = start + (number + 1) / 40 - time.perf_counter()
-            if wait > 0:
-                time.sleep(wait)
-
-    gc.collect()
-    gc.freeze()
-    producer = threading.Thread(target=produce, name="producer")
-    beat.start(1)
-    busy, begun = time.thread_time(), time.perf_counter()
-    last = begun
-    producer.start()
-    watch = QTimer()
-    watch.timeout.connect(lambda: None if producer.is_alive() else loop.quit())
-    watch.start(50)
-    loop.exec()
-    producer.join()
-    wall = time.perf_counter() - begun
-    # the beat itself costs: its share is measured alone and taken off
-    alone = time.thread_time()
-    QTimer.singleShot(1000, loop.quit)
-    cost = time.thread_time() - busy
-    loop.exec()
-    idle_share = time.thread_time() - alone
-    return {
-        "stream_cpu_share": max(0.0, cost / wall - idle_share),
-        "stream_cpu_share_raw": cost / wall,
-        "stream_longest_gap_ms": max(gaps) * 1000,
-        "stream_gap_p99_ms": _percentile(gaps, 0.99) * 1000,
-        "stream_characters": float(len(text)),
-        "stream_seconds": wall,
-    }
+def _mark(marks: list[tuple[float, float]]) -> bool:
+    marks.append((time.perf_counter(), time.thread_time()))
+    return False
 
 
-def _in_fresh_process(name: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.transcript", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ.copy())
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _with_conversation(measure: Callable[[object], dict[str, float]]) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "conversation.db"
-        subprocess.run([sys.executable, "-m", "benchmarks.transcript", "write", str(file)], check=True)
-        return measure(SqliteConversations(file))
-
-
-def run() -> Iterator[dict[str, float]]:
-    """All measurements, each in its own process."""
-    for name in ("open", "scroll", "stream"):
-        yield _in_fresh_process(name)
-
-
-def main() -> int:
-    """One measurement by name, or all."""
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name == "write":
-        write_conversation(Path(sys.argv[2]))
-    elif name == "open":
-        print(json.dumps(_with_conversation(measure_open)))
-    elif name == "scroll":
-        print(json.dumps(_with_conversation(measure_scroll)))
-    elif name == "stream":
-        print(json.dumps(measure_stream()))
-    else:
-        for numbers in run():
-            for key, value in numbers.items():
-                print(f"{key:24} {value:10.2f}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+def _told(name: str, beats: Beats) -> dict[str, float]:
+    longest, own = beats.longest()
+    found = {
+        "seconds": beats.seconds, "share": beats.thread_share, "process_share": beats.process_share,
+        "p99_ms": beats.p99(), "longest_ms": longest, "longest_own_ms": own, "long": float(beats.long()),
+        "most_own_ms": max(beats.own),
+    }  # fmt: skip
+    return {f"{name}_{key}": value for key, value in found.items()}

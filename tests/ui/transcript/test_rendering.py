@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument
+from pytestqt.qtbot import QtBot
 
+from app.services.changes import PathChanged
 from app.ui.components.transcript.building import references
 from app.ui.components.transcript.chunks import split
-from app.ui.components.transcript.highlighting import display_name, spans
+from app.ui.components.transcript.highlighting import _lexers, display_name, spans
 from app.ui.components.transcript.looks import Looks
 from app.ui.components.transcript.piece import Piece
 from app.ui.theme.theme import Theme
+from tests.support.transcripts import Conversations
+from tests.ui.transcript.conftest import Show
 
 
 @pytest.fixture
@@ -116,3 +121,27 @@ def test_any_markdown_can_be_rendered(looks: Looks, text: str) -> None:
         piece.hit(10, 10)
         piece.caret_rect(piece.text_end())
         piece.copied(0, piece.length)
+
+
+def test_a_new_language_is_loaded_elsewhere_and_coloured_then(
+    show: Show, qtbot: QtBot, conversations: Conversations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for language in ("rust", "nonsense"):
+        monkeypatch.delitem(_lexers, language, raising=False)
+    asked: list[tuple[str, Callable[[], None]]] = []
+    transcript = show()
+    transcript.idle.start_thread = lambda name, run: asked.append((name, run))
+    conversations.answer("```rust\nfn main() {}\n```\n\n```nonsense\nx\n```")
+    transcript.apply(PathChanged(conversation_id="c"))
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    assert {name for name, _run in asked} == {"inglenook-lexers"}
+    column, row = transcript.column, transcript.column.row(0)
+    rust = column.piece(row, 1, 0)
+    assert not rust.coloured
+    for _name, run in asked:
+        run()
+    qtbot.waitUntil(lambda: not transcript.idle.busy)
+    assert rust.coloured
+    assert rust.document.firstBlock().layout().formats()
+    assert not column.uncoloured()
+    assert len(asked) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
@@ -10,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.selection import Point
 from app.ui.components.transcript.transcript import Transcript
-from benchmarks.transcript import markdown
+from benchmarks.texts import markdown
 from tests.support.transcripts import Conversations
 from tests.ui.transcript.conftest import Show
 
@@ -77,7 +79,7 @@ def test_everything(show: Show, qtbot: QtBot, talk: Conversations) -> None:
 
 def test_everything_of_a_long_conversation_is_not_laid_out(show: Show, conversations: Conversations) -> None:
     for number in range(100):
-        conversations.answer(markdown(number, 2000))
+        conversations.answer(markdown(random.Random(number), 2000))
     transcript = show()
     made = transcript.column.laid_out
     transcript.select_all()
@@ -116,7 +118,7 @@ def test_the_view_scrolls_while_a_selection_is_dragged_out(
     show: Show, qtbot: QtBot, conversations: Conversations
 ) -> None:
     for number in range(30):
-        conversations.answer(markdown(number, 1500))
+        conversations.answer(markdown(random.Random(number), 1500))
     transcript = show()
     transcript.scroll_pixels(0)
     transcript.settle()
@@ -163,9 +165,11 @@ def test_finding_counts_in_all_messages(show: Show, talk: Conversations) -> None
 
 def test_next_and_previous_go_around_and_show_the_hit(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
     for number in range(60):
-        conversations.answer(markdown(number, 1500))
+        conversations.answer(markdown(random.Random(number), 1500))
     for number in (3, 30, 55):
-        conversations.change(conversations.messages[number].id, text=f"{markdown(number, 3000)}\n\nThe needle is here.")
+        conversations.change(
+            conversations.messages[number].id, text=f"{markdown(random.Random(number), 3000)}\n\nThe needle is here."
+        )
     transcript = show()
     transcript.scroll_pixels(0)
     assert transcript.find("needle") == 3

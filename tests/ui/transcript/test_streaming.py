@@ -13,11 +13,11 @@ from app.ui.components.transcript.rows import ANSWER, THINKING
 from app.ui.components.transcript.streaming import held_back
 from app.ui.components.transcript.transcript import Transcript
 from app.ui.components.transcript.words import facts_line, thinking_line, waiting_line
-from benchmarks.transcript import markdown
+from benchmarks.texts import markdown
 from tests.support.transcripts import FACTS, Conversations
 from tests.ui.transcript.conftest import Show
 
-TEXT = markdown(3, 9000) + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n\nThe end"
+TEXT = markdown(random.Random(3), 9000) + "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx = 1\n```\n\nThe end"
 
 
 def grew(message_id: str, offset: int, text: str, *, thinking: bool = False) -> ReplyGrew:
@@ -142,7 +142,7 @@ def test_the_view_follows_only_a_reader_at_the_end(show: Show, conversations: Co
 def test_ones_own_new_message_is_shown(show: Show, conversations: Conversations) -> None:
     for _ in range(8):
         conversations.ask("Question")
-        conversations.answer(markdown(1, 2000))
+        conversations.answer(markdown(random.Random(1), 2000))
     transcript = show()
     transcript.scroll_pixels(0)
     transcript.settle()
@@ -177,3 +177,18 @@ def test_states_have_words(show: Show, conversations: Conversations, live: str) 
 )
 def test_half_lines_wait(text: str, held: int) -> None:
     assert held_back(text) == held
+
+
+def test_an_open_code_block_is_told_once_it_ends(show: Show, live: str) -> None:
+    transcript = show()
+    told: list[str] = []
+    transcript.announced.connect(told.append)
+    text = "Look. \n\n```python\n" + "x = 1. \n" * 50
+    for end in (7, 12, 15, 19, 60, len(text)):
+        transcript.speaking.said(live, text[:end], False)
+    assert told == ["Look."]
+    transcript.speaking.said(live, text + "``", False)
+    transcript.speaking.said(live, text + "```\nThat was all. \n\nB", False)
+    assert told == ["Look.", "A code block. That was all."]
+    transcript.speaking.said(live, text + "```\nThat was all. \n\nBye", True)
+    assert told[2:] == ["Bye"]

@@ -9,11 +9,12 @@ from PySide6.QtCore import QPoint
 from pytestqt.qtbot import QtBot
 
 from app.services.changes import PathChanged
-from app.ui.components.transcript.column import KEPT_PIECES
+from app.ui.components.transcript import view
+from app.ui.components.transcript.column import KEPT_PIECES, KEPT_ROWS
 from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.transcript import Transcript
 from app.ui.theme.theme import Theme
-from benchmarks.transcript import markdown
+from benchmarks.texts import markdown
 from tests.support.transcripts import Conversations
 from tests.ui.transcript.conftest import Show
 
@@ -22,7 +23,7 @@ from tests.ui.transcript.conftest import Show
 def long(conversations: Conversations) -> Conversations:
     for number in range(300):
         conversations.ask(f"Question {number}")
-        conversations.answer(markdown(number, 2500))
+        conversations.answer(markdown(random.Random(number), 2500))
     return conversations
 
 
@@ -50,6 +51,48 @@ def test_documents_are_few_however_far_one_scrolls(show: Show, qtbot: QtBot, lon
         transcript.viewport().repaint()
     idle(qtbot, transcript)
     assert transcript.column.kept <= KEPT_PIECES
+
+
+def test_a_fast_drag_paints_what_it_can_and_the_rest_when_it_rests(
+    show: Show, qtbot: QtBot, long: Conversations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcript = show()
+    column, bar = transcript.column, transcript.verticalScrollBar()
+    monkeypatch.setattr(view, "FAST_S", 0.0)
+    monkeypatch.setattr(view, "FAST_MS", 60_000)
+    made = column.laid_out
+    for share in (0.7, 0.5, 0.3):
+        bar.setValue(round(bar.maximum() * share))
+        transcript.viewport().repaint()
+        assert not column.complete
+    assert column.laid_out == made
+    top = transcript.top
+    qtbot.waitUntil(lambda: column.complete)
+    assert column.laid_out > made
+    for _number, row, y in column.rows_between(top, top + transcript.viewport().height()):
+        for part, index, _inside in column.chunks_between(row, top - y, top + transcript.viewport().height() - y):
+            assert row.parts[part].known[index]
+
+
+def test_texts_that_are_far_away_are_let_go(show: Show, qtbot: QtBot, long: Conversations) -> None:
+    transcript = show()
+    unfolded = transcript.column.row(599)
+    unfolded.unfolded = True
+    seen = 0
+    while transcript.top > 0:
+        transcript.scroll_by(-550)
+        transcript.settle()
+        place, before = place_on_screen(transcript)
+        seen = max(seen, len(transcript.column.rows))
+        transcript.settle()
+        assert transcript.column.y_of(place) - transcript.top == before
+    assert set(transcript.column.rows) >= {0, 1, 2}
+    assert len(set(long.read)) == 600
+    assert seen <= KEPT_ROWS
+    assert transcript.column.rows[599] is unfolded
+    transcript.scroll_to_end()
+    transcript.settle()
+    assert transcript.column.row(599) is unfolded
 
 
 def place_on_screen(transcript: Transcript) -> tuple[Place, int]:
@@ -114,14 +157,14 @@ def test_the_text_stands_in_the_middle_with_and_without_a_scroll_bar(show: Show,
     conversations.ask("Hello")
     transcript = show(1000)
     assert transcript.left == (1000 - 688) // 2
-    conversations.answer(markdown(1, 9000))
+    conversations.answer(markdown(random.Random(1), 9000))
     transcript.apply(PathChanged(conversation_id="c"))
     transcript.settle()
     assert transcript.left == (1000 - 688) // 2
 
 
 def test_a_narrow_view_has_a_narrow_column(show: Show, conversations: Conversations) -> None:
-    conversations.answer(markdown(1, 2000))
+    conversations.answer(markdown(random.Random(1), 2000))
     transcript = show(500)
     assert transcript.column.width == 500 - 40 - 32
 
@@ -160,7 +203,7 @@ def test_another_branch_keeps_the_rows_before_it(show: Show, long: Conversations
 def test_folding_keeps_the_head_where_it_is(show: Show, conversations: Conversations) -> None:
     for _ in range(6):
         conversations.ask("Why?")
-        conversations.answer(markdown(2, 3000), thinking=markdown(4, 3000))
+        conversations.answer(markdown(random.Random(2), 3000), thinking=markdown(random.Random(4), 3000))
     transcript = show()
     transcript.scroll_to(conversations.messages[5].id)
     y = transcript.column.heights.top(5) - transcript.top

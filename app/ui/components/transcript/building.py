@@ -29,6 +29,11 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
+def parse(source: str) -> list[Token]:
+    """The tokens of Markdown."""
+    return _parser().parse(source)
+
+
 def references(text: str) -> str:
     """The link definitions of a message, to be read along with each of its chunks. Usually none."""
     if "]:" not in text or not _REFERENCE.search(text):
@@ -69,7 +74,7 @@ class Builder:
 
     def build(self, source: str, *, ordinal: int = 0, prefix: str = "", weights: tuple[int, ...] = ()) -> Notes:
         """Parses and fills in; `ordinal`, `prefix` and `weights` as in chunks.Chunk."""
-        tokens = _parser().parse(prefix + source if prefix else source)
+        tokens = parse(prefix + source if prefix else source)
         self.cursor.beginEditBlock()
         i, n = 0, len(tokens)
         while i < n:

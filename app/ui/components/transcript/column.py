@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from math import inf
+from time import perf_counter
 
 from app.chat.messages import PathEntry
 from app.ui.components.transcript.heights import Heights
 from app.ui.components.transcript.looks import END_GAP, Looks
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
-from app.ui.components.transcript.rows import ANSWER, THINKING, Row, guess_height
+from app.ui.components.transcript.rows import ANSWER, THINKING, Row, guess_heights
 
 KEPT_PIECES = 80
+KEPT_ROWS = 240
+NEAR_ROWS = 60
 
 
 class Column:
@@ -31,7 +35,9 @@ class Column:
         self.rows: dict[int, Row] = {}
         self.numbers: dict[str, int] = {}
         self.end_gap = END_GAP
+        self.complete = True  # whether the last settling laid out everything on the screen
         self.laid_out = 0  # pieces made since the start: what a test of virtualisation counts
+        self._seen = 0  # the first row on the screen when it was last settled
         self._pieces: OrderedDict[tuple[str, int, int], Piece] = OrderedDict()
         self._shifts: dict[tuple[str, int, int], int] = {}
 
@@ -39,23 +45,18 @@ class Column:
 
     def show(self, entries: list[PathEntry]) -> None:
         """Another path. Rows whose message stays where it was keep their heights."""
-        before, numbers = self.rows, self.numbers
-        kept = {row.id: row for row in before.values()}
-        heights, looks, width = self.heights, self.looks, self.width
-        known = numbers if len(before) or len(numbers) else {}
+        kept, known, heights = {row.id: row for row in self.rows.values()}, self.numbers, self.heights
+        found = guess_heights(entries, self.looks, self.width)
         self.numbers = {entry.id: i for i, entry in enumerate(entries)}
         self.rows = {}
-        found: list[int] = []
-        for i, entry in enumerate(entries):
+        for i, entry in enumerate(entries) if known else ():
             row = kept.get(entry.id)
             if row is not None:
                 row.entry, row.first = entry, i == 0
                 self.rows[i] = row
-                found.append(row.height(looks))
+                found[i] = row.height(self.looks)
             elif entry.id in known:
-                found.append(heights[known[entry.id]])
-            else:
-                found.append(guess_height(entry, looks, width))
+                found[i] = heights[known[entry.id]]
         self.entries = entries
         self.heights = Heights(found)
 
@@ -71,9 +72,19 @@ class Column:
         if row is None:
             entry = self.entries[number]
             message = self._conversations.message(entry.id)
+            if len(self.rows) >= KEPT_ROWS:
+                self._forget_far(number)
             row = self.rows[number] = Row(entry, message, self.looks, self.width, first=number == 0)
             self.measure(number)
         return row
+
+    def _forget_far(self, number: int) -> None:
+        """Texts of rows that are far away and as they would be read again. Their heights stay."""
+        self.rows = {
+            other: row
+            for other, row in self.rows.items()
+            if min(abs(other - number), abs(other - self._seen)) <= NEAR_ROWS or row.unfolded or row.state.live
+        }
 
     def reread(self, number: int) -> Row:
         """The row as the store has it now."""
@@ -153,10 +164,10 @@ class Column:
 
     def y_of(self, place: Place) -> int:
         """The top of a chunk, or of a row."""
+        if place.chunk < 0:
+            return self.heights.top(place.row)
+        row = self.row(place.row)
         top = self.heights.top(place.row)
-        row = self.rows.get(place.row)
-        if place.chunk < 0 or row is None:
-            return top
         part = row.parts[place.part]
         if place.chunk >= len(part.chunks):
             return top + row.part_top(place.part) + part.height
@@ -211,20 +222,24 @@ class Column:
             number += 1
         return Anchor(Place(first, ANSWER, -1), self.heights.top(first) - top)
 
-    def settle(self, top: int, height: int, anchor: Anchor | None, *, to_end: bool) -> int:
-        """Makes everything on the screen true; returns the top of the view that keeps the anchor where it was."""
+    def settle(self, top: int, height: int, anchor: Anchor | None, *, to_end: bool, until: float = inf) -> int:
+        """Makes everything on the screen true; returns the top of the view that keeps the anchor where it was.
+
+        At `until` (perf_counter) nothing more is laid out: then it is not `complete`.
+        """
+        self.complete = True
         while True:
             if to_end:
                 top = max(0, self.total - height)
             elif anchor is not None:
                 top = self.y_of(anchor.place) - anchor.below_top
             top = max(0, min(top, self.total - height))
-            if not self._lay_out_first_unknown(top, top + height):
+            if not self._lay_out_first_unknown(top, top + height, until):
                 return top
 
-    def _lay_out_first_unknown(self, top: int, bottom: int) -> bool:
+    def _lay_out_first_unknown(self, top: int, bottom: int, until: float) -> bool:
         """Lays out all unknown chunks of the first row on the screen that has some; whether a height changed."""
-        number = self.heights.find(max(0, top))
+        number = self._seen = self.heights.find(max(0, top))
         if number < 0:
             return False
         y = self.heights.top(number)
@@ -236,6 +251,9 @@ class Column:
             for part, index, _inside in list(self.chunks_between(row, top - y, bottom - y)):
                 whole = row.parts[part]
                 if not whole.known[index]:
+                    if perf_counter() > until:
+                        self.complete = False
+                        break
                     old = whole.heights[index]
                     whole.set_height(index, self.piece(row, part, index).height)
                     changed = changed or whole.heights[index] != old

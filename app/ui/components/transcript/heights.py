@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 
 class Heights:
@@ -11,14 +12,10 @@ class Heights:
     def __init__(self, heights: Sequence[int] = ()) -> None:
         self._heights = list(heights)
         n = len(self._heights)
-        tree = [0, *self._heights]
-        for i in range(1, n + 1):
-            parent = i + (i & -i)
-            if parent <= n:
-                tree[parent] += tree[i]
-        self._tree = tree
+        tops = [0, *accumulate(self._heights)]
+        self._tree = [top - tops[i & (i - 1)] for i, top in enumerate(tops)]  # each the sum of the i & -i rows before
         self._top_bit = 1 << n.bit_length() >> 1
-        self.total = sum(self._heights)
+        self.total = tops[-1]
 
     def __len__(self) -> int:
         return len(self._heights)

@@ -1,4 +1,7 @@
-"""Colours of code: Pygments' tokens become roles of the theme, slice by slice. Unknown languages stay plain."""
+"""Colours of code: Pygments' tokens become roles of the theme, slice by slice. Unknown languages stay plain.
+
+A lexer's first use takes up to a fifth of a second: `load` does it on another thread, `loaded` says that it is done.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,27 @@ def _aliases() -> dict[str, tuple[str, str, str]]:
     }
 
 
-@functools.cache
-def _lexer(language: str) -> Lexer | None:
+_lexers: dict[str, Lexer | None] = {}
+
+
+def loaded(language: str) -> bool:
+    """Whether `spans` may be asked for at once: the lexer of the language was used before, or there is none."""
+    return language.lower() in _lexers
+
+
+def load(language: str, code: str) -> None:
+    """Uses the lexer of a language once, on `code`, so that it and the lexers within it are compiled."""
+    lexer: Lexer | None = None
+    try:
+        lexer = _found(language)
+        if lexer is not None:
+            for _token in lexer.get_tokens_unprocessed(code):
+                pass
+    finally:
+        _lexers[language.lower()] = lexer
+
+
+def _found(language: str) -> Lexer | None:
     """The lexer of a language as a fence names it. Pygments is asked only for names it knows: a miss costs 27 ms."""
     if language.lower() not in _aliases():
         return None
@@ -79,18 +101,15 @@ def _role(token: _TokenType) -> str:
 
 def spans(code: str, language: str) -> Iterator[Span]:
     """(start, length, role) of everything that is not plain, in order; lazy, so that a caller may pause."""
-    lexer = _lexer(language)
+    if not loaded(language):
+        load(language, "")
+    lexer = _lexers[language.lower()]
     if lexer is None:
         return
     for start, token, text in lexer.get_tokens_unprocessed(code):
         role = _role(token)
         if role and text and not text.isspace():
             yield start, len(text), role
-
-
-def warm_up() -> None:
-    """Imports Pygments and its most used lexer, so that the first code block does not pay for it."""
-    list(spans("x = 1\n", "python"))
 
 
 def colour(document: QTextDocument, found: list[Span], looks: Looks) -> None:

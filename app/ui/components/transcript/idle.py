@@ -1,4 +1,7 @@
-"""Work for when nothing else happens: documents near the view, then colours of code, in slices of 4 ms."""
+"""Work for when nothing else happens: documents near the view, then colours of code, in slices of 3 ms, one a frame.
+
+A language that is met for the first time is loaded on another thread; its code stays plain until then.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,22 @@ from time import perf_counter
 from PySide6.QtCore import QObject, QTimer
 
 from app.ui.components.transcript.column import Column
-from app.ui.components.transcript.highlighting import Span, colour, spans
+from app.ui.components.transcript.highlighting import Span, colour, load, loaded, spans
 from app.ui.components.transcript.piece import Piece
 
-SLICE_S = 0.004
+SLICE_S = 0.003
+PAUSE_MS = 14  # between slices: a frame that is due meanwhile has most of its time for itself
+LOOK_MS = 40
+LEXERS = "inglenook-lexers"
+
+Start = Callable[[str, Callable[[], None]], None]
 
 
 class Idle(QObject):
     """Runs slices between events. `prefetch` makes one document and says whether it did; `repaint` shows colours."""
 
     def __init__(
-        self, column: Column, prefetch: Callable[[], bool], repaint: Callable[[], None], parent: QObject
+        self, column: Column, prefetch: Callable[[], bool], repaint: Callable[[Piece], None], parent: QObject
     ) -> None:
         super().__init__(parent)
         self._column = column
@@ -27,14 +35,20 @@ class Idle(QObject):
         self._piece: Piece | None = None
         self._lexing: Iterator[Span] = iter(())
         self._found: list[Span] = []
+        self._asked: set[str] = set()
+        self.start_thread: Start | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._slice)
 
     def wake(self, delay_ms: int = 0) -> None:
         """There may be something to do."""
-        if not self._timer.isActive():
+        if not self._timer.isActive() or self._timer.remainingTime() > delay_ms:
             self._timer.start(delay_ms)
+
+    def put_off(self, delay_ms: int) -> None:
+        """What there is to do would soon be for nothing: it waits at least so long."""
+        self._timer.start(delay_ms)
 
     def rest(self) -> None:
         """Nothing is to be done any more."""
@@ -54,17 +68,31 @@ class Idle(QObject):
                 break
             more = True
         if more:
-            self._timer.start(1)
+            self._timer.start(PAUSE_MS)
+        elif self._column.uncoloured():
+            self._timer.start(LOOK_MS)  # a lexer is being loaded
+
+    def _ready(self, piece: Piece) -> bool:
+        """Whether the lexer of a piece of code is loaded; if it was never asked for, it is now."""
+        language = piece.chunk.language
+        if not loaded(language) and language not in self._asked:
+            self._asked.add(language)
+            code = piece.code_text()
+            if self.start_thread is None:
+                load(language, code)
+            else:
+                self.start_thread(LEXERS, lambda: load(language, code))
+        return loaded(language)
 
     def _colour(self, end: float) -> bool:
         """Goes on finding colours; whether there are more to find."""
         if self._piece is None:
-            waiting = self._column.uncoloured()
-            if not waiting:
+            piece = next((one for one in self._column.uncoloured() if self._ready(one)), None)
+            if piece is None:
                 return False
-            self._piece = waiting[0]
+            self._piece = piece
             self._found = []
-            self._lexing = spans(self._piece.code_text(), self._piece.chunk.language)
+            self._lexing = spans(piece.code_text(), piece.chunk.language)
         piece = self._piece
         source = piece.source
         for count, span in enumerate(self._lexing):
@@ -76,5 +104,5 @@ class Idle(QObject):
             piece.coloured = True
             if self._found:
                 colour(piece.document, self._found, piece.looks)
-                self._repaint()
+                self._repaint(piece)
         return True

@@ -41,6 +41,8 @@ class RowPainter(Surroundings):
     # -- text -------------------------------------------------------------------------------------------------------
 
     def _chunk(self, number: int, row: Row, part: int, index: int, y: int) -> None:
+        if not self.column.complete and not row.parts[part].known[index]:
+            return  # it comes with the next frame
         piece = self.column.piece(row, part, index)
         code = piece.chunk.kind is Kind.CODE
         if code:

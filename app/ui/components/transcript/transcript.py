@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QWidget
 from app.services.changes import Change, PathChanged, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.ui.components.transcript import accessible
 from app.ui.components.transcript.deeds import Deeds
+from app.ui.components.transcript.idle import Start
 from app.ui.components.transcript.keys import Keys
 from app.ui.components.transcript.looks import ThemeLike
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
@@ -31,11 +32,13 @@ from app.ui.components.transcript.selection import START, copied_text, end_of
 from app.ui.components.transcript.speaking import Speaking
 from app.ui.components.transcript.streaming import Streaming
 from app.ui.components.transcript.view import View
-from app.ui.components.transcript.warming import warm_up
 
 
 class Transcript(View):
-    """A conversation, painted. Signals are wishes with message ids; `announced` is what a screen reader was told."""
+    """A conversation, painted. Signals are wishes with message ids; `announced` is what a screen reader was told.
+
+    `start` runs something on a thread of a name; without it, slow first uses are done at once.
+    """
 
     copy_requested = Signal(str)
     regenerate_requested = Signal(str)
@@ -46,8 +49,16 @@ class Transcript(View):
     hits_changed = Signal(int, int)
     announced = Signal(str)
 
-    def __init__(self, conversations: ConversationsLike, theme: ThemeLike, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        conversations: ConversationsLike,
+        theme: ThemeLike,
+        parent: QWidget | None = None,
+        *,
+        start: Start | None = None,
+    ) -> None:
         super().__init__(conversations, theme, parent)
+        self.idle.start_thread = start
         accessible.install()
         self.setAccessibleName("Conversation")
         self.items = accessible.Items()
@@ -83,16 +94,12 @@ class Transcript(View):
         self._close_rows()
         if conversation_id is not None:
             self.column.show(self._conversations.path(conversation_id))
-            self._following, self._top = True, self.column.total
+            self._following, self._top, self._painted_at = True, self.column.total, 0.0
             left = self._places.get(conversation_id)
             if left and left[0] in self.column.numbers:
                 self._following = False
                 self._held = Anchor(Place(self.column.numbers[left[0]], ANSWER, -1), left[1])
         self.changed()
-
-    def warm_up(self) -> None:
-        """Imports and first uses that would delay the first conversation. Call it when nothing else happens."""
-        warm_up(self.looks)
 
     def _close_rows(self) -> None:
         self.items.release()

@@ -5,6 +5,7 @@ The scroll bar follows the column: guessed heights that become true never move w
 
 from __future__ import annotations
 
+from math import inf
 from time import perf_counter
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer
@@ -24,6 +25,8 @@ from app.ui.components.transcript.surroundings import State, jump_button
 
 PULSE_MS = 900
 PULSE_STEP_MS = 80
+FAST_MS = 60  # after a jump: whoever flings or drags is elsewhere with the next frame
+FAST_S = 0.004
 JUMP_FROM = 160  # pixels from the end at which the way back is offered
 
 
@@ -42,7 +45,8 @@ class View(QAbstractScrollArea):
         self._wanted_column = 720
         self._text_size = 15
         self._line_height = 1.6
-        self._top = 0
+        self._top = self._painted_top = 0
+        self._painted_at = 0.0
         self._following = True
         self._held: Anchor | None = None
         self._syncing = False
@@ -52,11 +56,15 @@ class View(QAbstractScrollArea):
         self.selection = Selection()
         self.finding = Finding(self.column, conversations, self)
         self.state = State(self.selection, self._marks)
-        self.idle = Idle(self.column, self._prefetch, self.viewport().update, self)
+        self.idle = Idle(self.column, self._prefetch, self._recoloured, self)
         self._pulse = QTimer(self)
         self._pulse.setSingleShot(True)
         self._pulse.setInterval(PULSE_STEP_MS)
         self._pulse.timeout.connect(self._step_pulse)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(FAST_MS // 2)
+        self._rest.timeout.connect(self.viewport().update)
         self._sync_later = QTimer(self)
         self._sync_later.setSingleShot(True)
         self._sync_later.setInterval(0)
@@ -116,7 +124,7 @@ class View(QAbstractScrollArea):
     @property
     def left(self) -> int:
         """The text's left edge; independent of the scroll bar."""
-        return (self.width() - self.column.width) // 2
+        return (self.width() - self.column.width + 1) // 2  # rounded as layouts do, to stand above the composer's text
 
     @property
     def following(self) -> bool:
@@ -163,11 +171,13 @@ class View(QAbstractScrollArea):
         self.changed()
         self.settle()
 
-    def settle(self) -> None:
-        """Makes true what is on the screen, with the reader's place kept."""
+    def settle(self, until: float = inf) -> None:
+        """Makes true what is on the screen, with the reader's place kept; not all of it when that takes too long."""
         height = self.viewport().height()
         anchor = self._held or self.column.anchor(self._top, self._top + height)
-        self._top = self.column.settle(self._top, height, anchor, to_end=self._following)
+        before = self._top
+        self._top = self.column.settle(self._top, height, anchor, to_end=self._following, until=until)
+        self._painted_top += self._top - before
         self._held = None
         if not self._sync_later.isActive():
             self._sync_later.start()
@@ -202,11 +212,21 @@ class View(QAbstractScrollArea):
         height = self.viewport().height()
         self.hold()
         made = self.column.prefetch(self._top - height * 3 // 2, self._top + height * 5 // 2)
-        before = self._top
+        held, before = self._held, self._top
         self.settle()
-        if self._top != before:
+        moved = self._top - before if held is None else self._top + held.below_top - self.column.y_of(held.place)
+        if moved:  # else what is on the screen stays where it is, whatever became true above it
             self.viewport().update()
         return made
+
+    def _recoloured(self, piece: Piece) -> None:
+        """A document has its colours now: it is painted again if it is on the screen."""
+        top, bottom = self._top, self._top + self.viewport().height()
+        for _number, row, y in self.column.rows_between(top, bottom):
+            for part, index, inside in self.column.chunks_between(row, top - y, bottom - y):
+                if self.column.has_piece(row, part, index) and self.column.piece(row, part, index) is piece:
+                    self.viewport().update(0, y + inside - top, self.viewport().width(), piece.height)
+                    return
 
     def _grown(self, number: int, below: int) -> None:
         """A row changed below a pixel. At the end, what stands above is only moved, not painted again."""
@@ -266,8 +286,12 @@ class View(QAbstractScrollArea):
         return self.finding.marks(number, row, part, index, piece)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paints what the event asks for, and lays out what is not yet."""
-        self.settle()
+        """Paints what the event asks for, and lays out what is not yet.
+
+        While somebody drags or flings, only what takes little time: the rest follows with the next frame.
+        """
+        now, fast = perf_counter(), abs(self._top - self._painted_top) > self.viewport().height() // 2
+        self.settle(now + FAST_S if fast and now - self._painted_at < FAST_MS / 1000 else inf)
         clip = event.rect()
         painter = QPainter(self.viewport())
         painter.fillRect(clip, self.looks.colour("page"))
@@ -284,7 +308,13 @@ class View(QAbstractScrollArea):
         painter.end()
         if self.state.carets and not self._theme.less_motion:
             self._pulse.start()  # anew: while text arrives, its painting makes the caret breathe
-        self.idle.wake(1)
+        if fast:
+            self.idle.put_off(FAST_MS)
+        else:
+            self.idle.wake(1)
+        if not self.column.complete:
+            self._rest.start()
+        self._painted_top, self._painted_at = self._top, now
 
     def paint_over(self, painter: QPainter) -> None:
         """For what stands above the messages."""

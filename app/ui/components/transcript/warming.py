@@ -1,18 +1,15 @@
-"""First uses that are slow, done before they are needed: Markdown, fonts, Pygments."""
+"""First uses that are slow, done before they are needed and on another thread: imports, Markdown, Pygments."""
 
 from __future__ import annotations
-
-from app.ui.components.transcript import highlighting
-from app.ui.components.transcript.chunks import split
-from app.ui.components.transcript.looks import Looks
-from app.ui.components.transcript.piece import Piece
 
 _SAMPLE = """\
 # A *title*
 
-**Bold**, *italic*, `code`, [link](https://example.org).
+**Bold**, *italic*, `code`, ~~struck~~, [link](https://example.org) & more.
 
 - item
+
+> quote
 
 | a | b |
 |---|---|
@@ -24,9 +21,11 @@ x = 1
 """
 
 
-def warm_up(looks: Looks) -> None:
-    """Renders a sample of everything once and throws it away."""
-    for chunk in split(_SAMPLE):
-        piece = Piece(chunk, _SAMPLE[chunk.start : chunk.end], looks, ink="ink", references="", closes=True)
-        piece.lay_out(600)
-    highlighting.warm_up()
+def warm_up() -> None:
+    """Imports the transcript, parses a sample of everything, compiles the most used lexer."""
+    from app.ui.components.transcript import highlighting, transcript  # noqa: F401 - imported for later
+    from app.ui.components.transcript.building import parse
+
+    parse(_SAMPLE)
+    highlighting.display_name("python")
+    highlighting.load("python", "x = 1\n")
