@@ -73,7 +73,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     facts: ReplyFacts | None = None
 
 
-class PathEntry(msgspec.Struct, frozen=True, kw_only=True):
+class PathEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message of the visible path, without its text: enough to estimate its height and to draw its arrows.
 
     `length` and `newlines` count characters of `text`; `siblings` are all children of the same parent in order of

@@ -3,12 +3,15 @@
 Changes come in on whatever thread published them and leave as the signal `changed` on the thread that made the bridge,
 at most once per `interval_ms`. A piece of growth joins the pending one only if it follows it directly in the same reply
 and nothing else about that reply came between; progress of reading and loading replaces the pending one of its kind.
-Everything else is kept as it is, terminal states above all.
+Everything else is kept as it is, terminal states above all. What takes long to show lets a frame in between.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
+from math import inf
+from time import perf_counter
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -23,6 +26,7 @@ from app.services.changes import (
 )
 
 INTERVAL_MS = 20
+AT_ONCE_S = 0.004  # after so long, what else waits crosses a little later, when what came is painted
 
 
 class _Growth:
@@ -111,10 +115,11 @@ class Bridge(QObject):
         super().__init__(parent)
         self._lock = threading.Lock()
         self._pending = Pending()
+        self._crossing: deque[Change] = deque()  # taken, not yet told
+        self._interval_ms = interval_ms
         self._asked = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(interval_ms)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._pause_over)
         self._wanted.connect(self._wake, Qt.ConnectionType.QueuedConnection)
@@ -136,20 +141,27 @@ class Bridge(QObject):
 
     def _wake(self) -> None:
         if not self._timer.isActive():
-            self.flush()
-            self._timer.start()
+            self._go_on()
 
     def _pause_over(self) -> None:
         with self._lock:
-            waiting = bool(self._pending)
+            waiting = bool(self._pending or self._crossing)
             self._asked = waiting
         if waiting:
-            self.flush()
-            self._timer.start()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._cross(perf_counter() + AT_ONCE_S)
+        self._timer.start(0 if self._crossing else self._interval_ms)
 
     def flush(self) -> None:
         """Lets everything cross that waits now."""
+        self._cross(inf)
+
+    def _cross(self, until: float) -> None:
         with self._lock:
-            changes = self._pending.take()
-        for change in changes:
-            self.changed.emit(change)
+            self._crossing += self._pending.take()
+        while self._crossing:
+            self.changed.emit(self._crossing.popleft())
+            if perf_counter() > until:
+                break

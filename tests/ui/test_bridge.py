@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import ReplyState
@@ -17,6 +19,7 @@ from app.services.changes import (
     ReplyGrew,
     ReplyProgressed,
 )
+from app.ui import bridge as bridge_module
 from app.ui.bridge import Bridge, Pending
 
 
@@ -122,3 +125,26 @@ def test_what_waits_crosses_when_the_bridge_closes(qtbot: QtBot) -> None:
     publisher.publish(ConversationsChanged())
     qtbot.wait(60)
     assert len(seen) == 2
+
+
+def test_what_takes_long_lets_the_window_be_painted_in_between(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge_module, "AT_ONCE_S", 0.0)
+    publisher = Publisher()
+    bridge = Bridge(publisher)
+    seen: list[str] = []
+    painting = QTimer()
+    painting.setInterval(0)
+    painting.timeout.connect(lambda: seen.append("painted"))
+    bridge.changed.connect(lambda change: seen.append(change.text))
+    bridge.changed.connect(lambda _change: painting.start())
+    for number, text in enumerate("abc"):
+        publisher.publish(grew(0, text, f"m{number}"))
+    qtbot.waitUntil(lambda: "c" in seen, timeout=5_000)
+    painting.stop()
+    assert [one for one in seen if one != "painted"] == ["a", "b", "c"]
+    assert "painted" in seen[seen.index("a") : seen.index("b")]
+    assert "painted" in seen[seen.index("b") : seen.index("c")]
+    publisher.publish(grew(0, "d", "m4"))
+    publisher.publish(grew(0, "e", "m5"))
+    bridge.close()
+    assert [one for one in seen if one != "painted"] == ["a", "b", "c", "d", "e"]

@@ -212,7 +212,7 @@ def test_the_way_to_the_end(show: Show, qtbot: QtBot, conversations: Conversatio
     transcript = show()
     transcript.scroll_pixels(0)
     transcript.settle()
-    where = transcript.jump_centre()
+    where = transcript.canvas.jump_centre()
     assert where is not None
     qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=where.toPoint())
     assert transcript.following

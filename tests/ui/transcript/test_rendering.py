@@ -143,5 +143,5 @@ def test_a_new_language_is_loaded_elsewhere_and_coloured_then(
     qtbot.waitUntil(lambda: not transcript.idle.busy)
     assert rust.coloured
     assert rust.document.firstBlock().layout().formats()
-    assert not column.uncoloured()
+    assert not column.pieces.uncoloured()
     assert len(asked) == 2

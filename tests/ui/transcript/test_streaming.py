@@ -132,10 +132,10 @@ def test_the_view_follows_only_a_reader_at_the_end(show: Show, conversations: Co
     transcript.streaming.flush()
     transcript.settle()
     assert transcript.top == top
-    assert transcript.jump_centre() is not None
+    assert transcript.canvas.jump_centre() is not None
     transcript.scroll_to_end()
     transcript.settle()
-    assert transcript.jump_centre() is None
+    assert transcript.canvas.jump_centre() is None
     assert transcript.following
 
 

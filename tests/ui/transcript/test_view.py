@@ -9,8 +9,9 @@ from PySide6.QtCore import QPoint
 from pytestqt.qtbot import QtBot
 
 from app.services.changes import PathChanged
-from app.ui.components.transcript import view
-from app.ui.components.transcript.column import KEPT_PIECES, KEPT_ROWS
+from app.ui.components.transcript import canvas
+from app.ui.components.transcript.column import KEPT_ROWS
+from app.ui.components.transcript.pieces import KEPT_PIECES
 from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.transcript import Transcript
 from app.ui.theme.theme import Theme
@@ -50,7 +51,7 @@ def test_documents_are_few_however_far_one_scrolls(show: Show, qtbot: QtBot, lon
         transcript.scroll_by(-400)
         transcript.viewport().repaint()
     idle(qtbot, transcript)
-    assert transcript.column.kept <= KEPT_PIECES
+    assert len(transcript.column.pieces) <= KEPT_PIECES
 
 
 def test_a_fast_drag_paints_what_it_can_and_the_rest_when_it_rests(
@@ -58,8 +59,8 @@ def test_a_fast_drag_paints_what_it_can_and_the_rest_when_it_rests(
 ) -> None:
     transcript = show()
     column, bar = transcript.column, transcript.verticalScrollBar()
-    monkeypatch.setattr(view, "FAST_S", 0.0)
-    monkeypatch.setattr(view, "FAST_MS", 60_000)
+    monkeypatch.setattr(canvas, "FAST_S", 0.0)
+    monkeypatch.setattr(canvas, "FAST_MS", 60_000)
     made = column.laid_out
     for share in (0.7, 0.5, 0.3):
         bar.setValue(round(bar.maximum() * share))

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
 
@@ -21,12 +22,26 @@ PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copie
 _BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
 _RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
 _TASK = re.compile(r"^\[([ xX])\] ")
+_PLAIN = re.compile(r"[^\n\\`*_~\[\]!<>&]*")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S", re.MULTILINE)
 
 
 @functools.cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.core.ruler.at("inline", _parse_inline)
+    return parser
+
+
+def _parse_inline(state: StateCore) -> None:
+    """The parser's own rule, without the way through all its rules for text in which none of them finds anything."""
+    for token in state.tokens:
+        if token.type == "inline":
+            if _PLAIN.fullmatch(token.content):
+                token.children = [Token("text", "", 0, content=token.content)] if token.content else []
+            else:
+                token.children = token.children or []
+                state.md.inline.parse(token.content, state.md, state.env, token.children)
 
 
 def parse(source: str) -> list[Token]:

@@ -11,8 +11,8 @@ import re
 from copy import copy
 from dataclasses import dataclass
 
-WANTED_CHARS = 800  # a chunk is closed at the first block boundary after this
-HEADING_CHARS = 500  # ... or before a heading, already after this
+WANTED_CHARS = 500  # a chunk is closed at the first block boundary after this
+HEADING_CHARS = 350  # ... or before a heading, already after this
 MOST_CHARS = 4000  # a paragraph or code longer than this is cut wherever it is
 MOST_CODE_LINES = 60
 MOST_TABLE_ROWS = 40

@@ -6,7 +6,6 @@ become true ones. It neither paints nor scrolls: the view asks and obeys.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from math import inf
 from time import perf_counter
@@ -15,10 +14,10 @@ from app.chat.messages import PathEntry
 from app.ui.components.transcript.heights import Heights
 from app.ui.components.transcript.looks import END_GAP, Looks
 from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.pieces import KEPT_PIECES, Pieces
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
-from app.ui.components.transcript.rows import ANSWER, THINKING, Row, guess_heights
+from app.ui.components.transcript.rows import ANSWER, Row, guess_heights
 
-KEPT_PIECES = 80
 KEPT_ROWS = 240
 NEAR_ROWS = 60
 
@@ -36,9 +35,9 @@ class Column:
         self.numbers: dict[str, int] = {}
         self.end_gap = END_GAP
         self.complete = True  # whether the last settling laid out everything on the screen
-        self.laid_out = 0  # pieces made since the start: what a test of virtualisation counts
+        self._begun_at = 0  # how many documents there were before this settling
         self._seen = 0  # the first row on the screen when it was last settled
-        self._pieces: OrderedDict[tuple[str, int, int], Piece] = OrderedDict()
+        self.pieces = Pieces()
         self._shifts: dict[tuple[str, int, int], int] = {}
 
     # -- what there is ----------------------------------------------------------------------------------------------
@@ -63,7 +62,7 @@ class Column:
     def clear(self) -> None:
         """Nothing is shown any more."""
         self.entries, self.rows, self.numbers, self.heights = [], {}, {}, Heights()
-        self._pieces.clear()
+        self.pieces.clear()
         self._shifts.clear()
 
     def row(self, number: int) -> Row:
@@ -108,52 +107,21 @@ class Column:
 
     def piece(self, row: Row, part: int, index: int) -> Piece:
         """The laid out document of a chunk."""
-        whole = row.parts[part]
-        chunk = whole.chunks[index]
-        key = (row.id, part, chunk.start)
-        piece = self._pieces.get(key)
-        closes = whole.closes(index)
-        if piece is not None and piece.closes == closes and piece.looks is self.looks:
-            if piece.chunk == chunk and piece.references_used == whole.references:
-                self._pieces.move_to_end(key)
-                if piece.width != self.width:
-                    piece.lay_out(self.width)
-                return piece
-            if piece.extend_code(chunk, whole.text[chunk.start : chunk.end]):
-                self._pieces.move_to_end(key)
-                return piece
-        source = whole.text[chunk.start : chunk.end]
-        ink = "ink2" if part == THINKING else "ink"
-        piece = Piece(chunk, source, self.looks, ink=ink, references=whole.references, closes=closes)
-        piece.lay_out(self.width)
-        self.laid_out += 1
-        self._pieces[key] = piece
-        self._pieces.move_to_end(key)
-        while len(self._pieces) > KEPT_PIECES:
-            self._pieces.popitem(last=False)
-        return piece
-
-    def uncoloured(self) -> list[Piece]:
-        """Code whose colours are still to be found, the most recently used first."""
-        return [piece for piece in reversed(self._pieces.values()) if not piece.coloured]
+        return self.pieces.get(row, part, index, self.looks, self.width)
 
     @property
-    def kept(self) -> int:
-        """How many documents exist."""
-        return len(self._pieces)
+    def laid_out(self) -> int:
+        """Documents made since the start."""
+        return self.pieces.made
 
-    def has_piece(self, row: Row, part: int, index: int) -> bool:
-        """Whether the document of a chunk exists."""
-        return (row.id, part, row.parts[part].chunks[index].start) in self._pieces
-
-    def drop_pieces(self) -> None:
-        """All documents are outdated."""
-        self._pieces.clear()
+    def ready(self, row: Row, part: int, index: int) -> bool:
+        """Whether a chunk can be painted without making its document first."""
+        return row.parts[part].known[index] and self.pieces.has(row, part, index)
 
     def restyle(self, looks: Looks, width: int) -> None:
         """Another look or width: heights become guesses, documents are made again."""
         if looks is not self.looks:
-            self._pieces.clear()
+            self.pieces.clear()
         self.looks, self.width = looks, width
         for row in self.rows.values():
             for part in row.parts:
@@ -173,15 +141,16 @@ class Column:
             return top + row.part_top(place.part) + part.height
         return top + row.part_top(place.part) + part.tops[place.chunk]
 
-    def rows_between(self, top: int, bottom: int) -> Iterator[tuple[int, Row, int]]:
-        """The rows that touch [top, bottom): number, row, top of the row."""
+    def rows_between(self, top: int, bottom: int, *, read: bool = True) -> Iterator[tuple[int, Row, int]]:
+        """The rows that touch [top, bottom): number, row, top of the row. Without `read` only those that are there."""
         number = self.heights.find(max(0, top))
         if number < 0:
             return
         y = self.heights.top(number)
         while number < len(self.entries) and y < bottom:
-            row = self.row(number)
-            yield number, row, y
+            row = self.row(number) if read else self.rows.get(number)
+            if row is not None:
+                yield number, row, y
             y += self.heights[number]
             number += 1
 
@@ -225,9 +194,10 @@ class Column:
     def settle(self, top: int, height: int, anchor: Anchor | None, *, to_end: bool, until: float = inf) -> int:
         """Makes everything on the screen true; returns the top of the view that keeps the anchor where it was.
 
-        At `until` (perf_counter) nothing more is laid out: then it is not `complete`.
+        What would not be done at `until` (perf_counter) is not begun, but for one document: then it is not `complete`.
         """
         self.complete = True
+        self._begun_at = self.laid_out
         while True:
             if to_end:
                 top = max(0, self.total - height)
@@ -245,18 +215,18 @@ class Column:
         y = self.heights.top(number)
         while number < len(self.entries) and y < bottom:
             fresh = number not in self.rows
+            if fresh and perf_counter() > until:
+                self.complete = False
+                return False
             before = self.heights[number]
             row = self.row(number)
             changed = fresh and self.heights[number] != before
             for part, index, _inside in list(self.chunks_between(row, top - y, bottom - y)):
-                whole = row.parts[part]
-                if not whole.known[index]:
-                    if perf_counter() > until:
+                if not self.ready(row, part, index):
+                    if self._late(row, part, index, until):
                         self.complete = False
                         break
-                    old = whole.heights[index]
-                    whole.set_height(index, self.piece(row, part, index).height)
-                    changed = changed or whole.heights[index] != old
+                    changed = self._make(row, part, index) or changed
             if changed:
                 self.measure(number)
                 return True
@@ -264,19 +234,31 @@ class Column:
             number += 1
         return False
 
+    def _late(self, row: Row, part: int, index: int, until: float) -> bool:
+        """Whether a document is to wait: there is always time for the first one, if there is any."""
+        expected = self.pieces.expected_s(row, part, index) if self.laid_out > self._begun_at else 0.0
+        return perf_counter() + expected > until
+
+    def _make(self, row: Row, part: int, index: int) -> bool:
+        """Makes a document; whether the height of its chunk was another one."""
+        whole = row.parts[part]
+        old = whole.heights[index]
+        whole.set_height(index, self.piece(row, part, index).height)
+        return whole.heights[index] != old
+
     def prefetch(self, top: int, bottom: int) -> bool:
         """Makes one more document between `top` and `bottom`; False when all exist. Heights may change."""
         # once the cache is full, a wider reach would push out what is on the screen
-        wanted = KEPT_PIECES // 2 if self.kept >= KEPT_PIECES - 8 else KEPT_PIECES - 8
+        kept = len(self.pieces)
+        wanted = KEPT_PIECES // 2 if kept >= KEPT_PIECES - 8 else KEPT_PIECES - 8
         seen = 0
         for number, row, y in self.rows_between(top, bottom):
             for part, index, _inside in self.chunks_between(row, top - y, bottom - y):
-                whole = row.parts[part]
                 seen += 1
                 if seen > wanted:
                     return False
-                if not whole.known[index] or not self.has_piece(row, part, index):
-                    whole.set_height(index, self.piece(row, part, index).height)
+                if not self.ready(row, part, index):
+                    self._make(row, part, index)
                     self.measure(number)
                     return True
         return False
@@ -308,5 +290,5 @@ class Column:
         return max(
             self.piece(row, part, i).content_width
             for i in range(first, last + 1)
-            if i == index or self.has_piece(row, part, i)
+            if i == index or self.pieces.has(row, part, i)
         )

@@ -6,6 +6,7 @@ A language that is met for the first time is loaded on another thread; its code 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from time import perf_counter
 
 from PySide6.QtCore import QObject, QTimer
@@ -37,18 +38,21 @@ class Idle(QObject):
         self._found: list[Span] = []
         self._asked: set[str] = set()
         self.start_thread: Start | None = None
+        self._not_before = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._slice)
 
-    def wake(self, delay_ms: int = 0) -> None:
+    def wake(self, delay_ms: float = 0) -> None:
         """There may be something to do."""
-        if not self._timer.isActive() or self._timer.remainingTime() > delay_ms:
-            self._timer.start(delay_ms)
+        due = ceil(max(delay_ms, (self._not_before - perf_counter()) * 1000))
+        if not self._timer.isActive() or self._timer.remainingTime() > due:
+            self._timer.start(due)
 
-    def put_off(self, delay_ms: int) -> None:
-        """What there is to do would soon be for nothing: it waits at least so long."""
-        self._timer.start(delay_ms)
+    def put_off(self, delay_ms: float) -> None:
+        """What there is to do would be in the way now, or soon be for nothing: it waits at least so long."""
+        self._not_before = max(self._not_before, perf_counter() + delay_ms / 1000)
+        self._timer.start(ceil((self._not_before - perf_counter()) * 1000))
 
     def rest(self) -> None:
         """Nothing is to be done any more."""
@@ -68,8 +72,8 @@ class Idle(QObject):
                 break
             more = True
         if more:
-            self._timer.start(PAUSE_MS)
-        elif self._column.uncoloured():
+            self.put_off(PAUSE_MS)
+        elif self._column.pieces.uncoloured():
             self._timer.start(LOOK_MS)  # a lexer is being loaded
 
     def _ready(self, piece: Piece) -> bool:
@@ -87,7 +91,7 @@ class Idle(QObject):
     def _colour(self, end: float) -> bool:
         """Goes on finding colours; whether there are more to find."""
         if self._piece is None:
-            piece = next((one for one in self._column.uncoloured() if self._ready(one)), None)
+            piece = next((one for one in self._column.pieces.uncoloured() if self._ready(one)), None)
             if piece is None:
                 return False
             self._piece = piece
@@ -99,6 +103,8 @@ class Idle(QObject):
             self._found.append(span)
             if count % 16 == 15 and perf_counter() > end:
                 return True
+        if perf_counter() > end - SLICE_S / 2:  # laying the colours over the text has a slice of its own
+            return True
         self._piece = None
         if piece.source == source and not piece.coloured:
             piece.coloured = True

@@ -41,7 +41,7 @@ class RowPainter(Surroundings):
     # -- text -------------------------------------------------------------------------------------------------------
 
     def _chunk(self, number: int, row: Row, part: int, index: int, y: int) -> None:
-        if not self.column.complete and not row.parts[part].known[index]:
+        if not self.column.complete and not self.column.ready(row, part, index):
             return  # it comes with the next frame
         piece = self.column.piece(row, part, index)
         code = piece.chunk.kind is Kind.CODE
@@ -54,7 +54,10 @@ class RowPainter(Surroundings):
         if code:
             shift = self.column.shift(row, part, index)
             left = self.left - (OVERHANG - 6 if shift else 0)
-            p.setClipRect(QRectF(left, y, self.left + self.column.width + OVERHANG - 6 - left, piece.height))
+            p.setClipRect(
+                QRectF(left, y, self.left + self.column.width + OVERHANG - 6 - left, piece.height),
+                Qt.ClipOperation.IntersectClip,
+            )
         p.translate(self.left - shift, y + piece.top)
         for kind, rect, text in piece.ornaments:
             self._ornament(kind, rect, text)

@@ -94,7 +94,7 @@ class Pointing(QObject):
         return piece.link_at(where.x() - self._transcript.left, y - whole.tops[point.chunk])
 
     def _on_jump(self, where: QPoint) -> bool:
-        centre = self._transcript.jump_centre()
+        centre = self._transcript.canvas.jump_centre()
         if centre is None:
             return False
         away = QPointF(where) - centre

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from msgspec.structs import replace
+
 from app.chat.messages import Message, PathEntry, ReplyFacts, ReplyState, Role
 from app.ui.components.transcript.building import references
 from app.ui.components.transcript.chunks import Block, Chunk, Chunker, Kind
@@ -129,6 +131,13 @@ class Part:
         """The bottom of a chunk; 0 before the first."""
         return self.tops[index] + self.heights[index] if index >= 0 else 0
 
+    def code_end(self, looks: Looks) -> int:
+        """The pixel down to which lines of the last chunk stay as they are while it grows; 0 unless it is code."""
+        last = len(self.chunks) - 1
+        if last < 0 or not self.known[last] or self.chunks[last].kind is not Kind.CODE:
+            return 0
+        return self.bottom(last) - CODE_PAD - looks.code_line
+
     @property
     def height(self) -> int:
         """The height of all chunks and their gaps."""
@@ -151,6 +160,11 @@ class Part:
         return first, last
 
 
+def _facts(message: Message) -> ReplyFacts | None:
+    """What is told of a reply: not its tokens, thousands of numbers each."""
+    return message.facts and replace(message.facts, token_ids=[])
+
+
 class Row:
     """A message near the view, with everything that decides its height."""
 
@@ -162,14 +176,14 @@ class Row:
         self.unfolded = False
         self.progress: tuple[int, int] | None = None
         self.state = message.state
-        self.facts: ReplyFacts | None = message.facts
+        self.facts: ReplyFacts | None = None
         self.parts = (Part(plain=False), Part(plain=self.question))
         self.notes: list[Note] = []
         self.take(message, looks, width)
 
     def take(self, message: Message, looks: Looks, width: int) -> None:
         """What is stored now."""
-        self.state, self.facts = message.state, message.facts
+        self.state, self.facts = message.state, _facts(message)
         self.parts[THINKING].replace(message.thinking, looks, width)
         self.parts[ANSWER].replace(message.text, looks, width)
         self.measure_notes(looks, width)

@@ -120,8 +120,12 @@ class Streaming(QObject):
                 continue
             self.about_to_grow.emit()
             row: Row = self._column.row(number)
-            first = row.parts[part].grow(text, self._column.looks, self._column.width, held=held_back(text))
+            whole = row.parts[part]
+            before, lines_end = whole.chunks[-1] if whole.chunks else None, whole.code_end(self._column.looks)
+            first = whole.grow(text, self._column.looks, self._column.width, held=held_back(text))
             self._column.measure(number)
-            self.grown.emit(number, row.part_top(part) + row.parts[part].bottom(first - 1) if first else 0)
+            same = before is not None and first < len(whole.chunks) and whole.chunks[first].start == before.start
+            below = lines_end if lines_end and same else whole.bottom(first - 1) if first else 0
+            self.grown.emit(number, row.part_top(part) + below if below else 0)
             if part == ANSWER:
                 self.said.emit(message_id, text, False)

@@ -9,7 +9,6 @@ from markdown_it.token import Token
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
     QBrush,
-    QTextBlockFormat,
     QTextFormat,
     QTextFrameFormat,
     QTextLength,
@@ -19,9 +18,15 @@ from PySide6.QtGui import (
 
 if TYPE_CHECKING:
     from app.ui.components.transcript.building import Builder
+    from app.ui.components.transcript.looks import Looks
 
 CELL_PAD = 7
 COLUMN_GAP = 16
+_ALIGNMENTS = {
+    "left": Qt.AlignmentFlag.AlignLeft,
+    "center": Qt.AlignmentFlag.AlignHCenter,
+    "right": Qt.AlignmentFlag.AlignRight,
+}
 _NUMBER = re.compile(r"^[^\w]{0,3}\d[\d.,' \u00a0\u202f]*\s?[^\s\d]{0,6}$")
 
 
@@ -48,6 +53,17 @@ def _percents(rows: list[list[Token]], weights: tuple[int, ...]) -> list[float]:
     shares = [min(max(weight, 6), 48) for weight in weights]
     total = sum(shares)
     return [100 * share / total for share in shares]
+
+
+def _shape(looks: Looks, *, head: bool) -> QTextTableCellFormat:
+    """The format of a cell in the first column."""
+    shape = QTextTableCellFormat()
+    shape.setTopPadding(CELL_PAD)
+    shape.setBottomPadding(CELL_PAD)
+    shape.setBottomBorder(1)
+    shape.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+    shape.setBottomBorderBrush(QBrush(looks.colour("edge" if head else "line")))
+    return shape
 
 
 def insert_table(builder: Builder, tokens: list[Token], weights: tuple[int, ...], *, top: int, headless: bool) -> None:
@@ -77,30 +93,23 @@ def insert_table(builder: Builder, tokens: list[Token], weights: tuple[int, ...]
     form.setTopMargin(max(0, top))
     form.setProperty(QTextFormat.Property.TableBorderCollapse, False)
     table = builder.cursor.insertTable(len(shown), columns, form)
+    alignments = [
+        _ALIGNMENTS.get(align) or (Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft)
+        for align, number in zip(aligns, numeric, strict=True)
+    ]
+    blocks = [looks.block(looks.table_line, align=alignment) for alignment in alignments]
+    names = columns > 1 and all(numeric[1:])  # the first column says what the numbers in the others are
     for index, row in enumerate(shown):
         head = index == 0 and not headless
+        shape, ink, weight = _shape(looks, head=head), "ink2" if head else builder.ink, 600 if head else 500
         for column in range(columns):
             cell = table.cellAt(index, column)
-            shape = QTextTableCellFormat()
-            shape.setTopPadding(CELL_PAD)
-            shape.setBottomPadding(CELL_PAD)
-            shape.setLeftPadding(COLUMN_GAP if column else 0)
-            shape.setBottomBorder(1)
-            shape.setBottomBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
-            shape.setBottomBorderBrush(QBrush(looks.colour("edge" if head else "line")))
+            if column == 1:
+                shape.setLeftPadding(COLUMN_GAP)
             cell.setFormat(shape)
             builder.cursor = cell.firstCursorPosition()
-            align = Qt.AlignmentFlag.AlignLeft
-            if aligns[column] == "center":
-                align = Qt.AlignmentFlag.AlignHCenter
-            elif aligns[column] == "right" or (not aligns[column] and numeric[column]):
-                align = Qt.AlignmentFlag.AlignRight
-            block = QTextBlockFormat(looks.block(looks.table_line, align=align))
-            builder.cursor.setBlockFormat(block)
+            builder.cursor.setBlockFormat(blocks[column])
             if column < len(row):
-                strong = head or (column == 0 and columns > 1 and all(numeric[1:]))
-                builder.write(
-                    row[column].children or [], "ink2" if head else builder.ink,
-                    px=looks.table_px, bold=strong, weight=600 if head else 500,
-                )  # fmt: skip
+                strong = head or (column == 0 and names)
+                builder.write(row[column].children or [], ink, px=looks.table_px, bold=strong, weight=weight)
     builder.cursor = table.lastCursorPosition()

@@ -72,7 +72,7 @@ class Transcript(View):
         self.pointing = Pointing(self)
         self.keys = Keys(self)
         self.streaming.about_to_grow.connect(self.hold)
-        self.streaming.grown.connect(self._grown)
+        self.streaming.grown.connect(self.canvas.grown)
         self.streaming.said.connect(self.speaking.said)
         self.finding.changed.connect(self._hits_changed)
 
@@ -94,7 +94,8 @@ class Transcript(View):
         self._close_rows()
         if conversation_id is not None:
             self.column.show(self._conversations.path(conversation_id))
-            self._following, self._top, self._painted_at = True, self.column.total, 0.0
+            self._following, self._top = True, self.column.total
+            self.canvas.forget()
             left = self._places.get(conversation_id)
             if left and left[0] in self.column.numbers:
                 self._following = False

@@ -6,28 +6,21 @@ The scroll bar follows the column: guessed heights that become true never move w
 from __future__ import annotations
 
 from math import inf
-from time import perf_counter
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from app.ui.components.transcript.canvas import Canvas
 from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.finding import Finding
 from app.ui.components.transcript.idle import Idle
 from app.ui.components.transcript.looks import END_GAP, OVERHANG, Looks, ThemeLike
-from app.ui.components.transcript.painting import RowPainter
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, text_width
 from app.ui.components.transcript.selection import Selection
-from app.ui.components.transcript.surroundings import State, jump_button
-
-PULSE_MS = 900
-PULSE_STEP_MS = 80
-FAST_MS = 60  # after a jump: whoever flings or drags is elsewhere with the next frame
-FAST_S = 0.004
-JUMP_FROM = 160  # pixels from the end at which the way back is offered
+from app.ui.components.transcript.surroundings import State
 
 
 class View(QAbstractScrollArea):
@@ -41,12 +34,11 @@ class View(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.verticalScrollBar().setSingleStep(24)
-        self._theme = theme
+        self.theme = theme
         self._wanted_column = 720
         self._text_size = 15
         self._line_height = 1.6
-        self._top = self._painted_top = 0
-        self._painted_at = 0.0
+        self._top = 0
         self._following = True
         self._held: Anchor | None = None
         self._syncing = False
@@ -56,15 +48,8 @@ class View(QAbstractScrollArea):
         self.selection = Selection()
         self.finding = Finding(self.column, conversations, self)
         self.state = State(self.selection, self._marks)
-        self.idle = Idle(self.column, self._prefetch, self._recoloured, self)
-        self._pulse = QTimer(self)
-        self._pulse.setSingleShot(True)
-        self._pulse.setInterval(PULSE_STEP_MS)
-        self._pulse.timeout.connect(self._step_pulse)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(FAST_MS // 2)
-        self._rest.timeout.connect(self.viewport().update)
+        self.canvas = Canvas(self)
+        self.idle = Idle(self.column, self._prefetch, self.canvas.coloured, self)
         self._sync_later = QTimer(self)
         self._sync_later.setSingleShot(True)
         self._sync_later.setInterval(0)
@@ -98,7 +83,7 @@ class View(QAbstractScrollArea):
 
     def _restyle(self) -> None:
         self.hold()
-        self.looks = Looks(self._theme, self._text_size, self._line_height)
+        self.looks = Looks(self.theme, self._text_size, self._line_height)
         self.column.restyle(self.looks, self.column.width)
         self._remeasure()
 
@@ -150,8 +135,8 @@ class View(QAbstractScrollArea):
         end = max(0, self.column.total - self.viewport().height())
         self._following = top >= end
         self._held = None
-        self._top = max(0, min(top, end))
-        self.changed()
+        before, self._top = self._top, max(0, min(top, end))
+        self.canvas.scrolled(before)
 
     def scroll_to_end(self) -> None:
         """Shows the end and follows it."""
@@ -171,20 +156,23 @@ class View(QAbstractScrollArea):
         self.changed()
         self.settle()
 
-    def settle(self, until: float = inf) -> None:
+    def settle(self, until: float = inf, anchor: Anchor | None = None) -> None:
         """Makes true what is on the screen, with the reader's place kept; not all of it when that takes too long."""
         height = self.viewport().height()
-        anchor = self._held or self.column.anchor(self._top, self._top + height)
+        anchor = self._held or anchor or self.column.anchor(self._top, self._top + height)
         before = self._top
         self._top = self.column.settle(self._top, height, anchor, to_end=self._following, until=until)
-        self._painted_top += self._top - before
+        self.canvas.settled(self._top - before)
         self._held = None
-        if not self._sync_later.isActive():
-            self._sync_later.start()
+        self.sync()
 
     def changed(self) -> None:
         """Something moved or looks different: it is settled with the next painting."""
         self.viewport().update()
+        self.sync()
+
+    def sync(self) -> None:
+        """The scroll bar learns of it, a little later."""
         if not self._sync_later.isActive():
             self._sync_later.start()
 
@@ -205,8 +193,11 @@ class View(QAbstractScrollArea):
         if self._held is not None:
             self._held = self._held._replace(below_top=self._held.below_top + dy)
         self._following = bar.value() >= bar.maximum()
-        self._top = 0 if bar.value() <= 0 else self._top - dy
-        self.viewport().update()
+        before, self._top = self._top, 0 if bar.value() <= 0 else self._top - dy
+        if self._held is None:
+            self.canvas.scrolled(before)
+        else:
+            self.viewport().update()
 
     def _prefetch(self) -> bool:
         height = self.viewport().height()
@@ -218,40 +209,6 @@ class View(QAbstractScrollArea):
         if moved:  # else what is on the screen stays where it is, whatever became true above it
             self.viewport().update()
         return made
-
-    def _recoloured(self, piece: Piece) -> None:
-        """A document has its colours now: it is painted again if it is on the screen."""
-        top, bottom = self._top, self._top + self.viewport().height()
-        for _number, row, y in self.column.rows_between(top, bottom):
-            for part, index, inside in self.column.chunks_between(row, top - y, bottom - y):
-                if self.column.has_piece(row, part, index) and self.column.piece(row, part, index) is piece:
-                    self.viewport().update(0, y + inside - top, self.viewport().width(), piece.height)
-                    return
-
-    def _grown(self, number: int, below: int) -> None:
-        """A row changed below a pixel. At the end, what stands above is only moved, not painted again."""
-        height = self.viewport().height()
-        if self.column.total - self._top > 3 * height and not self._following:
-            self.viewport().update(self._jump_rect())
-            self._sync_later.start()
-            return
-        if not self._following or number + 1 < len(self.column.entries) or below == 0:
-            self.changed()
-            return
-        before = self._top
-        self.settle()
-        moved = self._top - before
-        if not 0 <= moved < height // 2:
-            self.viewport().update()
-            return
-        if moved:
-            self.viewport().scroll(0, -moved)
-        y = self.column.heights.top(number) + below - self._top
-        self.viewport().update(0, max(0, y), self.viewport().width(), height)
-
-    def _jump_rect(self) -> QRect:
-        centre = self.jump_centre()
-        return QRectF(centre.x() - 17, centre.y() - 17, 34, 34).toAlignedRect() if centre else QRect()
 
     def row_rect(self, number: int) -> QRect:
         """The rectangle of a row on the screen of the computer."""
@@ -272,13 +229,6 @@ class View(QAbstractScrollArea):
 
     # -- painting ---------------------------------------------------------------------------------------------------
 
-    def jump_centre(self) -> QPointF | None:
-        """Where the way back to the end is offered, if it is."""
-        height = self.viewport().height()
-        if self._following or self.column.total - height - self._top < JUMP_FROM:
-            return None
-        return QPointF(self.left + self.column.width / 2, height - 28)
-
     def _marks(self, number: int, part: int, index: int, piece: Piece) -> list[tuple[int, int, str]]:
         row = self.column.rows.get(number)
         if self.finding.pattern is None or row is None:
@@ -286,47 +236,8 @@ class View(QAbstractScrollArea):
         return self.finding.marks(number, row, part, index, piece)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paints what the event asks for, and lays out what is not yet.
-
-        While somebody drags or flings, only what takes little time: the rest follows with the next frame.
-        """
-        now, fast = perf_counter(), abs(self._top - self._painted_top) > self.viewport().height() // 2
-        self.settle(now + FAST_S if fast and now - self._painted_at < FAST_MS / 1000 else inf)
-        clip = event.rect()
-        painter = QPainter(self.viewport())
-        painter.fillRect(clip, self.looks.colour("page"))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.state.carets = [caret for caret in self.state.carets if not clip.intersects(caret.toAlignedRect())]
-        self.state.caret = self._breath()
-        rows = RowPainter(painter, self.column, self.state, self.left, clip)
-        for number, row, y in self.column.rows_between(self._top + clip.top(), self._top + clip.bottom() + 1):
-            rows.row(number, row, y - self._top)
-        self.paint_over(painter)
-        centre = self.jump_centre()
-        if centre is not None:
-            jump_button(painter, centre, self.looks, hovered=self.on_jump)
-        painter.end()
-        if self.state.carets and not self._theme.less_motion:
-            self._pulse.start()  # anew: while text arrives, its painting makes the caret breathe
-        if fast:
-            self.idle.put_off(FAST_MS)
-        else:
-            self.idle.wake(1)
-        if not self.column.complete:
-            self._rest.start()
-        self._painted_top, self._painted_at = self._top, now
+        """Paints what the event asks for."""
+        self.canvas.paint(event.region())
 
     def paint_over(self, painter: QPainter) -> None:
         """For what stands above the messages."""
-
-    def _step_pulse(self) -> None:
-        """Only the caret's own pixels are painted again."""
-        for caret in self.state.carets:
-            self.viewport().update(caret.toAlignedRect().adjusted(-1, -1, 1, 1))
-
-    def _breath(self) -> float:
-        """How strong the ember caret is now: between full and a third."""
-        if self._theme.less_motion:
-            return 1.0
-        phase = perf_counter() * 1000 % PULSE_MS / PULSE_MS
-        return 0.35 + 0.65 * abs(1 - 2 * phase)

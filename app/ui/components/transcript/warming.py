@@ -1,6 +1,11 @@
-"""First uses that are slow, done before they are needed and on another thread: imports, Markdown, Pygments."""
+"""First uses that are slow, done before they are needed and on another thread: imports, Markdown, names of languages.
+
+Lexers are left out: each is loaded when it is met, and takes a megabyte or more.
+"""
 
 from __future__ import annotations
+
+import gc
 
 _SAMPLE = """\
 # A *title*
@@ -22,10 +27,10 @@ x = 1
 
 
 def warm_up() -> None:
-    """Imports the transcript, parses a sample of everything, compiles the most used lexer."""
+    """Imports the transcript, parses a sample of everything, looks up a language."""
     from app.ui.components.transcript import highlighting, transcript  # noqa: F401 - imported for later
     from app.ui.components.transcript.building import parse
 
     parse(_SAMPLE)
     highlighting.display_name("python")
-    highlighting.load("python", "x = 1\n")
+    gc.freeze()  # all this stays until the end: looking through it for garbage takes as long as a frame
