@@ -1,0 +1,1 @@
+"""The gate that every outgoing request passes, its policy, and the ledger's vocabulary."""
