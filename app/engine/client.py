@@ -33,6 +33,7 @@ from app.engine.values import (
     GenerationFacts,
     LoadedModel,
     LoadOptions,
+    MemoryPlan,
     PromptMessage,
     TemplateOptions,
 )
@@ -93,6 +94,9 @@ class EngineClient(Protocol):
 
     def describe(self) -> Call[EngineInfo]:
         """Versions, devices, the loaded model."""
+
+    def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
+        """How much memory a model would take, and where; a header with a hole behind it is enough."""
 
     def close(self) -> None:
         """End the process and every open call."""
@@ -206,6 +210,13 @@ class Engine:
 
     def describe(self) -> Call[EngineInfo]:
         return self._begin(lambda number: protocol.Describe(id=number), protocol.Described, lambda event: event.info)
+
+    def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
+        return self._begin(
+            lambda number: protocol.Plan(id=number, path=str(path), options=options),
+            protocol.Planned,
+            lambda event: event.plan,
+        )
 
     def close(self) -> None:
         with self._lock:

@@ -26,9 +26,11 @@ from app.engine import protocol
 from app.engine.errors import EngineError
 from app.engine.fake_script import Reply, Script, read_script
 from app.engine.fake_wire import Death, Wire
-from app.engine.gguf import check_loadable
+from app.engine.fit import estimate
+from app.engine.gguf import check_loadable, read_others
 from app.engine.protocol import Code
-from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, PromptMessage
+from app.engine.shape import shape_of
+from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, MemoryPlan, PromptMessage
 
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
 
@@ -65,6 +67,8 @@ class _Model:
             self._generate(job)
         elif isinstance(job, protocol.Measure):
             self._measure(job)
+        elif isinstance(job, protocol.Plan):
+            self._wire.send(protocol.Planned(id=job.id, plan=_plan(job)))
         elif isinstance(job, protocol.Describe):
             memory = 8 * 1024**3
             device = Device(
@@ -216,6 +220,13 @@ _CHECKED = {
     Code.FILE_MISSING, Code.FILE_UNREADABLE, Code.NOT_GGUF, Code.GGUF_TRUNCATED, Code.GGUF_BROKEN,
     Code.UNKNOWN_ARCHITECTURE, Code.NOT_A_CHAT_MODEL,
 }  # fmt: skip
+
+
+def _plan(job: protocol.Plan) -> MemoryPlan:
+    """What the formulae say of the file, as if llama.cpp had said it."""
+    path = Path(job.path)
+    shape = shape_of(check_loadable(path, {"llama"}), *read_others(path))
+    return msgspec.structs.replace(estimate(shape, job.options), exact=True)
 
 
 def _render(message: PromptMessage) -> list[str]:

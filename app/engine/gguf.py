@@ -100,6 +100,24 @@ def not_a_chat_model(header: Header) -> str:
     return ""
 
 
+def read_others(path: Path) -> tuple[Header, ...]:
+    """The headers of the further files of a split model, of which `path` is the first. Raises a ModelFileError."""
+    headers = []
+    for part in parts_of(path)[1:]:
+        with open_model(part) as (read_at, size):
+            headers.append(read_header(read_at, size))
+    return tuple(headers)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """All files of a model by the name of its first one, whether they are there or not."""
+    found = _PART.search(path.name)
+    if found is None or int(found[1]) != 1:
+        return [path]
+    stem = path.name[: -len(found[0])]
+    return [path.with_name(f"{stem}-{number:05d}-of-{found[2]}.gguf") for number in range(1, int(found[2]) + 1)]
+
+
 def missing_part(path: Path, header: Header) -> int:
     """The number (from 1) of the first file of a split model that does not lie beside its first one; 0 for none."""
     parts = header.number("split.count")

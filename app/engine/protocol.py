@@ -2,7 +2,8 @@
 
 A frame is a little-endian u32 length and a msgpack map (msgspec, tagged by `t`). Commands go down on the child's stdin,
 events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id
-and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described or Failed.
+and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described, Planned
+or Failed.
 Before it come any number of progress events. A command that the child does not know is answered by Failed with the code
 unknown_command.
 """
@@ -20,6 +21,7 @@ from app.engine.values import (
     GenerationFacts,
     LoadedModel,
     LoadOptions,
+    MemoryPlan,
     PromptMessage,
     Sampling,
     TemplateOptions,
@@ -103,6 +105,17 @@ class Describe(_Frame, frozen=True, tag="describe"):
     id: int
 
 
+class Plan(_Frame, frozen=True, tag="plan"):
+    """Ask how much memory a model would take, and where. Only the header of `path` is read; its tensors may be a hole.
+
+    What is loaded stays loaded.
+    """
+
+    id: int
+    path: str
+    options: LoadOptions
+
+
 class Cancel(_Frame, frozen=True, tag="cancel"):
     """Stop the load or generation `target`. It still ends with its own terminal event; this command has none."""
 
@@ -119,7 +132,7 @@ class Shutdown(_Frame, frozen=True, tag="shutdown"):
     """Finish at once and exit with 0. End of input means the same."""
 
 
-Command = Load | Unload | Generate | Measure | Describe | Cancel | Ping | Shutdown
+Command = Load | Unload | Generate | Measure | Describe | Plan | Cancel | Ping | Shutdown
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -192,6 +205,11 @@ class Described(_Frame, frozen=True, tag="described"):
     info: EngineInfo
 
 
+class Planned(_Frame, frozen=True, tag="planned"):
+    id: int
+    plan: MemoryPlan
+
+
 class Failed(_Frame, frozen=True, tag="failed"):
     """A command failed. `detail` is technical; sentences are made on the parent's side from code and numbers.
 
@@ -209,8 +227,9 @@ class Pong(_Frame, frozen=True, tag="pong"):
     n: int
 
 
-Event = Hello | Progress | Started | Delta | Finished | Loaded | Unloaded | Measured | Described | Failed | Pong
-TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Failed)
+Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Failed
+Event = Hello | Progress | Started | Delta | Ended | Pong
+TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Failed)
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

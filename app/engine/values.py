@@ -5,6 +5,7 @@ Only values: no I/O, no behaviour beyond derived numbers. The fields travel over
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import msgspec
@@ -127,6 +128,117 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     model: LoadedModel | None
 
 
+class DeviceShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model takes of one device's memory. The name is the device's own; what lies in main memory is the CPU's.
+
+    `compute_bytes` are the working buffers of the graph and, on the CPU, the buffer for the logits.
+    """
+
+    name: str
+    kind: str
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """All that is taken of this device."""
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes
+
+
+class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the memory of a model goes with a context of `n_ctx` tokens. The shares begin with the CPU's.
+
+    `kv_bytes` holds all that a conversation leaves behind: KV cache and recurrent states. `exact`: llama.cpp itself
+    went through the load and said so; otherwise it is computed from the header, or guessed from less.
+    `n_gpu_layers` counts the output layer, as llama.cpp does.
+    """
+
+    n_ctx: int
+    n_gpu_layers: int
+    exact: bool
+    shares: tuple[DeviceShare, ...]
+
+    @property
+    def weights_bytes(self) -> int:
+        """The weights, on all devices; a tensor that two devices hold counts twice."""
+        return sum(share.weights_bytes for share in self.shares)
+
+    @property
+    def kv_bytes(self) -> int:
+        """KV cache and recurrent states, on all devices."""
+        return sum(share.kv_bytes for share in self.shares)
+
+    @property
+    def compute_bytes(self) -> int:
+        """Working buffers, on all devices."""
+        return sum(share.compute_bytes for share in self.shares)
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything."""
+        return sum(share.total_bytes for share in self.shares)
+
+
+class DeviceSpeed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device was measured to do: bytes of weights, and of the KV cache, that writing gets through in a second,
+    and operations in a second of reading. 0 where it was not measured.
+    """
+
+    name: str
+    bandwidth_bytes_per_s: float
+    compute_flops: float
+    cache_bytes_per_s: float = 0.0
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """This computer, for the question what fits and how fast it will be. The top figures are the main memory's and the
+    CPU's; `devices` are those that can take layers, `speeds` theirs. `measured_ms` 0: the speeds were never measured.
+
+    `memory_free_bytes` is what a program could get now without pushing others out, files kept in memory given up.
+    """
+
+    memory_total_bytes: int
+    memory_free_bytes: int
+    bandwidth_bytes_per_s: float = 0.0
+    compute_flops: float = 0.0
+    cache_bytes_per_s: float = 0.0
+    devices: tuple[Device, ...] = ()
+    speeds: tuple[DeviceSpeed, ...] = ()
+    measured_ms: int = 0
+
+
+class Verdict(enum.StrEnum):
+    """Where a model runs on this machine: on graphics cards alone, partly on them, in main memory, or not at all."""
+
+    GPU = "gpu"
+    PARTLY = "partly"
+    MEMORY = "memory"
+    NO = "no"
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model will be like on this machine. `max_ctx` is the longest context that fits, 0 if none does.
+
+    `tokens_per_s` is expected while writing with half of the context filled, `ttft_s` for a prompt of 1,000 tokens;
+    both are 0 where the machine was not measured. `fits_now` looks at the memory that is free at this moment,
+    `verdict` at all there is. `why` is a plain sentence with the numbers.
+    """
+
+    plan: MemoryPlan
+    verdict: Verdict
+    max_ctx: int
+    tokens_per_s: float
+    ttft_s: float
+    why: str
+    fits_now: bool = True
+
+    @property
+    def fits(self) -> bool:
+        """Whether it runs at all."""
+        return self.verdict is not Verdict.NO
+
+
 class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What one generation measured. Seconds are wall time in the engine process.
 
@@ -150,8 +262,36 @@ class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
         return (self.completion_tokens - 1) / self.decode_s if self.completion_tokens > 1 and self.decode_s > 0 else 0.0
 
 
+class Origin(enum.StrEnum):
+    """Where a model file comes from, and so whose it is: the person's own, another program's, or ours."""
+
+    OWN = "own"
+    FOLDER = "folder"
+    FILE = "file"
+    LM_STUDIO = "lm_studio"
+    OLLAMA = "ollama"
+    HUGGING_FACE = "hugging_face"
+    STARTER = "starter"
+
+
+class ModelPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A further place where the same content lies. `id` is the row of that place."""
+
+    id: str
+    path: str
+    origin: Origin
+    away: bool = False
+
+
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A GGUF file of the library. `id` is the row's id; `fingerprint` is cheap (header, size, sampled blocks)."""
+    """A model of the library: a GGUF file, or the first of the `parts` of a split one.
+
+    `id` is the row's id; `fingerprint` is cheap (header, size, sampled blocks). Size and parameters are those of all
+    parts together, `mtime_ns` is the latest of theirs, `sha256` has one digest for each, in order, or is empty while
+    unknown. `projector` is the path of the file with which it sees pictures. `repo`, `commit` and `remote_path` say
+    where on the Hub it came from. `also_at`: the same content lies there too. `away`: it lies in a folder or on a drive
+    that is not there now.
+    """
 
     id: str
     path: str
@@ -165,3 +305,13 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     is_starter: bool = False
     license: str = ""
     problem: str = ""
+    origin: Origin = Origin.OWN
+    parts: int = 1
+    mtime_ns: int = 0
+    sha256: tuple[str, ...] = ()
+    repo: str = ""
+    commit: str = ""
+    remote_path: str = ""
+    projector: str = ""
+    also_at: tuple[ModelPlace, ...] = ()
+    away: bool = False

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.bare import write_bare
 from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.errors import (
@@ -43,6 +44,8 @@ from app.engine.errors import (
     PromptTooLong,
     UnknownArchitecture,
 )
+from app.engine.gguf import open_model
+from app.engine.gguf_header import read_header
 from app.engine.protocol import Delta, Failed, Progress, Started
 from app.engine.supervisor import State
 from app.engine.values import GenerateRequest, LoadedModel, LoadOptions, PromptMessage
@@ -50,6 +53,7 @@ from tests.support.engines import WAIT_S, Reply, Watched, ask, fake, gone
 from tests.support.gguf_writer import LLAMA, TENSORS, gguf_bytes
 
 N_CTX = 1024
+MIB = 1024 * 1024
 OPTIONS = LoadOptions(n_ctx=N_CTX, n_threads=1)
 STORY = "Tell me a long story about a lighthouse, a storm and the sea."
 SCRIPT = {
@@ -161,6 +165,38 @@ def test_a_model_is_unloaded(engine: Engine, model: LoadedModel) -> None:
     with pytest.raises(NoModel):
         Reply(engine, ask("Hello")).result()
     engine.unload().result(WAIT_S)
+
+
+# --- asking what a model would take --------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_a_load_would_take_and_leaves_the_model(
+    engine: Engine, model: LoadedModel, starter_model: Path
+) -> None:
+    short, long = (engine.plan(starter_model, LoadOptions(n_ctx=n)).result(WAIT_S) for n in (1024, 4096))
+    assert engine.model == model
+    assert (short.n_ctx, long.n_ctx, short.exact) == (1024, 4096, True)
+    assert short.weights_bytes == long.weights_bytes == pytest.approx(92.1 * MIB, rel=0.001)
+    assert (short.kv_bytes, long.kv_bytes) == (22.5 * MIB, 90 * MIB)
+    assert 0 < short.compute_bytes < long.compute_bytes < 32 * MIB
+    assert short.total_bytes == short.weights_bytes + short.kv_bytes + short.compute_bytes
+    assert [(share.name, share.kind) for share in short.shares] == [("CPU", "cpu")]
+
+
+def test_a_plan_needs_no_more_than_the_header(engine: Engine, starter_model: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.gguf"
+    with open_model(starter_model) as (read_at, size):
+        write_bare(bare, read_at, read_header(read_at, size))
+    whole, hollow = (engine.plan(path, LoadOptions(n_ctx=2048)).result(WAIT_S) for path in (starter_model, bare))
+    assert hollow == whole
+
+
+def test_a_file_that_is_no_model_has_no_plan(engine: Engine, tmp_path: Path, starter_model: Path) -> None:
+    before = engine.describe().result(WAIT_S).model
+    for error, path in refused(tmp_path, starter_model).items():
+        with pytest.raises(error):
+            engine.plan(path, OPTIONS).result(WAIT_S)
+    assert engine.describe().result(WAIT_S).model == before
 
 
 # --- a reply that ends in order ------------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ class NativeLog:
         self._errors: deque[str] = deque(maxlen=12)
         self._level = _INFO
         self.offloaded_layers = 0
+        self.listener: Callable[[str], None] | None = None  # hears every line, those for debugging too
         self._callback = api.llama_log_callback(self._write)  # kept: the native side holds only a pointer
 
     def install(self) -> None:
@@ -84,6 +85,8 @@ class NativeLog:
         line = text.decode("utf-8", "replace").rstrip()
         if level != _CONTINUED:
             self._level = level
+        if self.listener is not None:
+            self.listener(line)
         if not line.strip(". ") or self._level < _INFO:
             return
         with self._lock:
@@ -211,11 +214,19 @@ def probe(path: Path) -> None:
 class Model:
     """A loaded model: handle, metadata and shape. `close` frees it; contexts must be closed before."""
 
-    def __init__(self, path: Path, options: LoadOptions, on_progress: Callable[[float], bool]) -> None:
-        """Load `path`. `on_progress` gets 0..1 and returns False to stop. Raises LoadError."""
+    def __init__(
+        self, path: Path, options: LoadOptions, on_progress: Callable[[float], bool], *, weightless: bool = False
+    ) -> None:
+        """Load `path`. `on_progress` gets 0..1 and returns False to stop. Raises LoadError.
+
+        `weightless`: neither reads the weights nor takes memory for them, nor for what contexts of it would hold, but
+        for recurrent states.
+        """
         params = api.llama_model_default_params()
         params.n_gpu_layers = options.n_gpu_layers
-        if options.use_mlock:
+        if weightless:
+            params.no_alloc, params.load_mode = True, _LOAD_PLAIN
+        elif options.use_mlock:
             params.load_mode = _LOAD_MMAP_MLOCK if options.use_mmap else _LOAD_MLOCK
         elif not options.use_mmap:
             params.load_mode = _LOAD_PLAIN

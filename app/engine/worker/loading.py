@@ -41,7 +41,7 @@ def check(path: Path, *, thoroughly: bool) -> None:
     except EngineError as error:
         raise LoadingError(error.code, error.detail, error.numbers) from error
     except LoadError as error:
-        raise _loading_error(path, error.detail) from error
+        raise loading_error(path, error.detail) from error
 
 
 class Loaded:
@@ -53,7 +53,7 @@ class Loaded:
         try:
             self.model = Model(path, options, on_progress)
         except LoadError as error:
-            raise LoadingError(Code.CANCELLED) if error.cancelled else _loading_error(path, error.detail) from error
+            raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
         self.context: Context | None = None
         try:
             self._make_ready(options, abort, on_progress)
@@ -69,7 +69,7 @@ class Loaded:
         try:
             self.context = context = Context(self.model, options, options.n_threads or physical_cores(), abort)
         except ContextError as error:
-            raise _loading_error(self.model.path, str(error)) from error
+            raise loading_error(self.model.path, str(error)) from error
         except ValueError as error:
             raise LoadingError(Code.LOAD_FAILED, str(error)) from error
         if not context.has_memory:
@@ -120,7 +120,7 @@ class Loaded:
         )
 
 
-def _loading_error(path: Path, log: str) -> LoadingError:
+def loading_error(path: Path, log: str) -> LoadingError:
     """What llama.cpp wrote when it returned nothing, as a code; its log is the only place that tells why."""
     text = log.lower()
     if "unknown model architecture" in text:

@@ -20,6 +20,7 @@ from app.engine.protocol import (
     Command,
     Describe,
     Described,
+    Ended,
     Event,
     Failed,
     Finished,
@@ -27,6 +28,8 @@ from app.engine.protocol import (
     Load,
     Measure,
     Measured,
+    Plan,
+    Planned,
     Progress,
     Unload,
     Unloaded,
@@ -37,6 +40,7 @@ from app.engine.worker import llama
 from app.engine.worker.context import ABORTED, ALLOCATION_FAILED, DECODED, Abort, Context
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded, LoadingError, check
+from app.engine.worker.planning import plan
 from app.engine.worker.sampling import Sampler
 from app.engine.worker.templates import PromptTemplateError
 
@@ -141,7 +145,7 @@ class Loop:
             for request in ids:
                 self._finish(Failed(id=request, code=Code.INTERNAL, detail=detail))
 
-    def _finish(self, event: Failed | Finished | LoadedEvent | Unloaded | Measured | Described) -> None:
+    def _finish(self, event: Ended) -> None:
         """Send the one terminal event of a command."""
         self._close(event.id)
         self._emit(event)
@@ -166,6 +170,8 @@ class Loop:
                 self._measure(command)
             case Describe():
                 self._finish(Described(id=command.id, info=self._info()))
+            case Plan():
+                self._plan(command)
 
     def _load(self, command: Load) -> None:
         request, path = command.id, Path(command.path)
@@ -215,6 +221,14 @@ class Loop:
             return
         limit = self._loaded.info.n_ctx - 1
         self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit))
+
+    def _plan(self, command: Plan) -> None:
+        try:
+            found = plan(Path(command.path), command.options)
+        except LoadingError as fault:
+            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
+            return
+        self._finish(Planned(id=command.id, plan=found))
 
     def _info(self) -> EngineInfo:
         return EngineInfo(

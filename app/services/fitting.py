@@ -1,0 +1,252 @@
+"""What a model will be like on this computer: at once for a list, exactly for a model's page, for files here and there.
+
+`badge`, `quick` and `machine` answer at once and ask nobody. `exact` and `exact_local` ask llama.cpp in a process of
+its own, which reads headers only: those of files on the Hub come through the gate. One thread does that, one question
+after another; its process is kept for some seconds after the last one. The computer is measured once, in the
+background, while nothing is being written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import msgspec
+
+from app.base.errors import InglenookError
+from app.engine.bare import write_bare
+from app.engine.fit import best_options, fit, holds
+from app.engine.gguf import check_loadable, open_model, parts_of, read_others
+from app.engine.guess import guess
+from app.engine.probe import Probe
+from app.engine.shape import ModelShape, shape_of
+from app.engine.values import Device, Fit, LoadOptions, Machine, MemoryPlan
+from app.hub.parts import Promise
+from app.hub.remote import fetch_bare
+from app.hub.values import ModelSummary, Variant
+from app.privacy.gate import Gate
+from app.privacy.policy import Purpose
+from app.services import machine as machines
+from app.services.changes import MachineMeasured, Publisher
+from app.services.errors import ServiceError
+from app.services.jobs import Jobs
+from app.services.questions import Key, Question, Questions
+
+log = logging.getLogger(__name__)
+
+KEPT = 256
+TRIES = 4
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What a question brought to light; the machine may be another moment's when it is asked again."""
+
+    shape: ModelShape
+    devices: tuple[Device, ...]
+    plan: MemoryPlan
+
+
+class Fitting:
+    """All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        data: Path,
+        gate: Gate,
+        endpoint: Callable[[], str],
+        token: Callable[[], str],
+        starter: Callable[[], Path | None],
+        busy: Callable[[], bool],
+        publisher: Publisher,
+        jobs: Jobs,
+    ) -> None:
+        """`data` holds what was measured; `starter` is the small model to measure with; `busy` tells whether a reply
+        is being written or a model loaded right now."""
+        self._data = data
+        self._gate = gate
+        self._endpoint = endpoint
+        self._token = token
+        self._starter = starter
+        self._publisher = publisher
+        self._lock = threading.Lock()
+        self._questions = Questions(command, gate, jobs, busy)
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._measured: machines.Measured | None = None
+        self._looked = False
+        self._measuring: Future[Machine] | None = None
+
+    # --- at once ----------------------------------------------------------------------------------------------------
+
+    def machine(self) -> Machine:
+        """This computer at this moment, with the speeds that were measured, if any."""
+        with self._lock:
+            if not self._looked:
+                self._looked = True
+                self._measured = machines.load(self._data)
+            measured = self._measured
+        return machines.machine_of(measured)
+
+    def badge(self, model: ModelSummary, machine: Machine | None = None) -> Fit:
+        """A guess for a model of a list, in its usual quantization. Pass `machine` when many are asked for at once."""
+        shape = guess(
+            model.params, architecture=model.architecture, name=model.name, context_length=model.context_length
+        )
+        return fit(shape, LoadOptions(), machine or self.machine())
+
+    def quick(
+        self, model: ModelSummary, variant: Variant, options: LoadOptions | None = None, machine: Machine | None = None
+    ) -> Fit:
+        """A guess for one of its files: the size is known, the cache is guessed."""
+        shape = guess(
+            model.params or int(variant.size_bytes * 8 / max(variant.bits_per_weight, 1.0)),
+            architecture=model.architecture,
+            name=model.name,
+            context_length=model.context_length,
+            weights_bytes=variant.size_bytes,
+        )
+        return fit(shape, options or LoadOptions(), machine or self.machine())
+
+    # --- exactly ----------------------------------------------------------------------------------------------------
+
+    def exact(self, repo: str, commit: str, variant: Variant, *, n_ctx: int = 0, kv: str = "f16") -> Future[Fit]:
+        """What llama.cpp would take for a variant that is still on the Hub. The future may raise NetworkError,
+        HubError or EngineError; `cancel` of it gives up what is being fetched."""
+        promises = [
+            Promise(
+                endpoint=self._endpoint(),
+                repo=repo,
+                commit=commit,
+                path=file.path,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+            )
+            for file in variant.files
+        ]
+        name = " ".join(p.sha256 or f"{p.repo} {p.commit} {p.path}" for p in promises)
+
+        def ask(probe: Probe, folder: Path, question: Question) -> Fit:
+            with self._gate.action(Purpose.HEADER, f"Look whether {repo} fits") as action:
+                question.begin(action)
+                found = fetch_bare(self._gate, promises, self._token, folder)
+            return self._plan(probe, found.path, found.shape, question.key)
+
+        return self._ask((name, n_ctx, kv), ask)
+
+    def exact_local(self, path: Path, *, n_ctx: int = 0, kv: str = "f16") -> Future[Fit]:
+        """The same for a file on this computer, or the first of several. The future may raise EngineError."""
+
+        def ask(probe: Probe, folder: Path, question: Question) -> Fit:
+            headers = (check_loadable(path), *read_others(path))
+            bare = [folder / ("model.gguf" if len(headers) == 1 else _part(number, len(headers)))
+                    for number in range(1, len(headers) + 1)]  # fmt: skip
+            for part, header, target in zip(parts_of(path), headers, bare, strict=True):
+                with open_model(part) as (read_at, _):
+                    write_bare(target, read_at, header)
+            return self._plan(probe, bare[0], shape_of(*headers), question.key)
+
+        try:
+            status = path.stat()
+            name = f"{path} {status.st_size} {status.st_mtime_ns}"
+        except (OSError, ValueError):
+            name = str(path)  # the question itself will tell why
+        return self._ask((name, n_ctx, kv), ask)
+
+    def cancel(self, future: Future[Fit]) -> None:
+        """Nobody wants this answer any more: its requests end, and it fails with Cancelled if it was begun."""
+        self._questions.cancel(future)
+
+    # --- measuring --------------------------------------------------------------------------------------------------
+
+    def prepare(self, *, again: bool = False, now: bool = False) -> Future[Machine]:
+        """Measures this computer unless that was done before, once nothing has been written for some seconds, or `now`.
+        The future gives the machine; MachineMeasured is published."""
+        with self._lock:
+            known = self._measuring
+            if known is not None and not known.done():
+                future = known
+            else:
+                future = self._measuring = Future()
+        if future is not known and self.machine().measured_ms and not again:
+            future.set_result(self.machine())
+        elif future is not known or now:
+            self._questions.when_quiet(lambda probe, stop: self._measure(probe, stop, future), now=now)
+        return future
+
+    def _measure(self, probe: Probe, stop: Callable[[], bool], future: Future[Machine]) -> bool:
+        """False when it was stopped: it is to be tried again."""
+        if future.done():
+            return True
+        try:
+            starter = self._starter()
+            if starter is None:
+                raise ServiceError("The starter model is missing, so this computer cannot be measured.")
+            measured = machines.measure(probe, starter, stop)
+        except InglenookError as error:
+            log.info("this computer could not be measured: %s", error.code)
+            if not future.cancelled():
+                future.set_exception(error)
+            return True
+        if measured is None:
+            return False
+        with self._lock:
+            self._measured = measured
+        try:
+            machines.save(self._data, measured)
+        except OSError as error:
+            log.info("what was measured is not kept: %s", error.strerror)
+        if not future.cancelled():
+            future.set_result(self.machine())
+        self._publisher.publish(MachineMeasured())
+        return True
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, key: Key, ask: Callable[[Probe, Path, Question], Fit]) -> Future[Fit]:
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None:
+            return self._questions.put(key, ask)
+        done: Future[Fit] = Future()
+        machine = msgspec.structs.replace(self.machine(), devices=kept.devices)
+        done.set_result(fit(kept.shape, _options(key), machine, kept.plan))
+        return done
+
+    def _plan(self, probe: Probe, path: Path, shape: ModelShape, key: Key) -> Fit:
+        devices = tuple(device for device in probe.describe().devices if device.kind in ("gpu", "igpu"))
+        machine = msgspec.structs.replace(self.machine(), devices=devices)
+        options = best_options(shape, _options(key), machine)
+        plan = probe.plan(path, options)
+        for _ in range(TRIES):  # a device takes a little more than was computed: some layers less
+            if holds(plan, machine) or not plan.n_gpu_layers:
+                break
+            fewer = plan.n_gpu_layers - max(1, plan.n_gpu_layers // 16)
+            options = msgspec.structs.replace(options, n_gpu_layers=fewer)
+            plan = probe.plan(path, options)
+        found = fit(shape, options, machine, plan)
+        with self._lock:
+            self._kept[key] = _Kept(shape, devices, plan)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def close(self) -> None:
+        """Ends the process and every question. Idempotent."""
+        self._questions.close()
+        with self._lock:
+            measuring = self._measuring
+        if measuring is not None:
+            measuring.cancel()
+
+
+def _options(key: Key) -> LoadOptions:
+    _, n_ctx, kv = key
+    return LoadOptions(n_ctx=n_ctx, type_k=kv, type_v=kv)
+
+
+def _part(number: int, count: int) -> str:
+    return f"model-{number:05d}-of-{count:05d}.gguf"
