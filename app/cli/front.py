@@ -12,12 +12,16 @@ import click
 
 from app.base.log import start_log
 from app.base.paths import Places
+from app.services.browsing import Browsing
 from app.services.changes import Publisher
 from app.services.conversations import Conversations
 from app.services.diagnostics import Diagnostics
+from app.services.downloading import Downloading
+from app.services.fitting import Fitting
 from app.services.ground import Ground
 from app.services.library import Library
 from app.services.loading import Loading
+from app.services.network import Network
 from app.services.sending import Sending
 from app.settings.file import SettingsFile
 
@@ -46,6 +50,14 @@ class Application(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def sending(self) -> Sending: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def browsing(self) -> Browsing: ...
+    @property
+    def downloading(self) -> Downloading: ...
+    @property
+    def fitting(self) -> Fitting: ...
     @property
     def diagnostics(self) -> Diagnostics: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -17,16 +18,17 @@ from app.cli.ask import ask
 from app.cli.chats import chats
 from app.cli.doctor import doctor
 from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error
-from app.cli.models import models
+from app.cli.models.group import models
 
 log = logging.getLogger(__name__)
 
 
 @click.group(name="inglenook", context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.option("--data-dir", metavar="FOLDER", help="Keep everything in this folder (also: INGLENOOK_HOME).")
+@click.option("--offline", is_flag=True, help="Never reach for the network (also: INGLENOOK_OFFLINE=1).")
 @click.version_option(VERSION, prog_name="Inglenook", message="%(prog)s %(version)s")
 @click.pass_context
-def inglenook(context: click.Context, data_dir: str | None) -> None:
+def inglenook(context: click.Context, data_dir: str | None, offline: bool) -> None:
     """Talk with language models that run on your own computer.
 
     Without a command the window opens.
@@ -34,7 +36,7 @@ def inglenook(context: click.Context, data_dir: str | None) -> None:
     build: Callable[..., Application] = context.obj
     if context.invoked_subcommand is None:
         raise click.UsageError("This needs a command.")
-    context.obj = Front(find_places(data_dir), build)
+    context.obj = Front(find_places(data_dir), functools.partial(build, offline=True) if offline else build)
 
 
 for _verb in (ask, doctor, models, chats):

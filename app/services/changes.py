@@ -15,6 +15,7 @@ import msgspec
 
 from app.chat.messages import ReplyFacts, ReplyState
 from app.engine.values import LoadedModel
+from app.hub.values import ModelPage, ModelSummary
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,118 @@ class LibraryChanged(_Change, frozen=True, kw_only=True):
     """The list of model files changed."""
 
 
+class NetworkState(_Change, frozen=True, kw_only=True):
+    """Whether the network may be reached. `mode` is the person's choice: ask, online or offline.
+
+    `forced_by` names what keeps it offline whatever they chose (--offline, a variable), `words` is the line to show.
+    """
+
+    mode: str
+    online: bool
+    forced_by: str = ""
+    words: str = ""
+
+
+class NetworkChanged(_Change, frozen=True, kw_only=True):
+    """The switch was turned, or the way out is another one."""
+
+    state: NetworkState
+
+
+class LedgerChanged(_Change, frozen=True, kw_only=True):
+    """The network ledger has something new; told at most about once a second."""
+
+
+class MachineMeasured(_Change, frozen=True, kw_only=True):
+    """What this computer can do is known (better) now: expectations of speed are other ones."""
+
+
+class AccountChanged(_Change, frozen=True, kw_only=True):
+    """The access token for the Hub is another one. `origin` says where it comes from: environment, keyring, session,
+    or none."""
+
+    origin: str
+
+
+class SearchAnswered(_Change, frozen=True, kw_only=True):
+    """More results of search `number`, in order; none of them came before. `first`: these begin a new list.
+
+    `more`: there are further pages. `done`: nothing else comes until more are wanted.
+    """
+
+    number: int
+    models: tuple[ModelSummary, ...]
+    first: bool
+    more: bool
+    done: bool
+
+
+class SearchFailed(_Change, frozen=True, kw_only=True):
+    """Search `number` has ended; what came of it stays. `seconds` says how long to wait (0: unknown)."""
+
+    number: int
+    code: str
+    sentence: str
+    detail: str = ""
+    seconds: int = 0
+
+
+class ModelAnswered(_Change, frozen=True, kw_only=True):
+    """What a repository holds is known. `repo` is the name it was asked by; it may be called otherwise now."""
+
+    repo: str
+    revision: str
+    page: ModelPage
+
+
+class CardAnswered(_Change, frozen=True, kw_only=True):
+    """A model's card, as Markdown of a stranger; empty when there is none."""
+
+    repo: str
+    revision: str
+    card: str
+
+
+class PictureAnswered(_Change, frozen=True, kw_only=True):
+    """A picture of a model's card is there: bytes of a stranger, of a kind that is an image by its own account."""
+
+    repo: str
+    address: str
+    data: bytes
+
+
+class ModelFailed(_Change, frozen=True, kw_only=True):
+    """A repository (`card`: its card) could not be read. `link`: a web page where something can be done, or ''."""
+
+    repo: str
+    revision: str
+    card: bool
+    code: str
+    sentence: str
+    detail: str = ""
+    link: str = ""
+    seconds: int = 0
+
+
+class DownloadsChanged(_Change, frozen=True, kw_only=True):
+    """Downloads came, went, changed places or states. Empty `ids`: anything may have changed."""
+
+    ids: tuple[str, ...] = ()
+
+
+class DownloadProgressed(_Change, frozen=True, kw_only=True):
+    """How far a download is; told at most four times a second. `checking`: all is there, and its fingerprint is being
+    read. `remaining_s` is None while it cannot be known. `said` is what a person may want to know, or ''."""
+
+    id: str
+    done_bytes: int
+    size_bytes: int
+    checking: bool = False
+    bytes_per_s: float = 0.0
+    remaining_s: float | None = None
+    said: str = ""
+
+
 class SettingsChanged(_Change, frozen=True, kw_only=True):
     """Options changed, by dotted name."""
 
@@ -120,6 +233,18 @@ Change = (
     | ReplyChanged
     | EngineChanged
     | LibraryChanged
+    | NetworkChanged
+    | LedgerChanged
+    | MachineMeasured
+    | AccountChanged
+    | SearchAnswered
+    | SearchFailed
+    | ModelAnswered
+    | CardAnswered
+    | PictureAnswered
+    | ModelFailed
+    | DownloadsChanged
+    | DownloadProgressed
     | SettingsChanged
     | TroubleChanged
 )

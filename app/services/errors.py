@@ -50,3 +50,33 @@ class NoModelFound(ServiceError):
     """Neither the person nor the installation has a model."""
 
     code = "no_model_found"
+
+
+class NotRemovable(ServiceError):
+    """The model belongs to somebody else, or lies where nothing can be removed now."""
+
+    code = "not_removable"
+
+
+class NotRemoved(ServiceError):
+    """The system refused."""
+
+    code = "not_removed"
+
+
+class NotCopied(ServiceError):
+    """The disk refused, or has too little room."""
+
+    code = "not_copied"
+
+
+class NotFromTheHub(ServiceError):
+    """Nobody knows where this model came from."""
+
+    code = "not_from_the_hub"
+
+
+class Interrupted(ServiceError):
+    """Asked to stop."""
+
+    code = "interrupted"

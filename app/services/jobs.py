@@ -21,6 +21,12 @@ T = TypeVar("T")
 REPLIES = "inglenook-replies"
 LOADING = "inglenook-loading"
 WATCH = "inglenook-watch"
+LEDGER = "inglenook-ledger"
+BROWSING = "inglenook-browsing"
+FITTING = "inglenook-fitting"
+PICTURES = "inglenook-pictures"
+DOWNLOADS = "inglenook-downloads"
+DOWNLOAD = "inglenook-download"
 WAKEFULNESS = "inglenook-wakefulness"
 TASKS = "inglenook-tasks"
 
@@ -48,8 +54,9 @@ class Jobs:
         with self._lock:
             if self._ending.is_set():
                 return
-            self._threads.append(thread)
+            self._threads = [one for one in self._threads if one.is_alive()]
             thread.start()
+            self._threads.append(thread)
 
     def later(self, name: str, delay_s: float, task: Callable[[], None]) -> Callable[[], None]:
         """Runs `task` once after a pause, on a thread of its own; returns what calls it off, as the end does too."""

@@ -1,6 +1,7 @@
-"""The model files a person can choose from: their own folder, single files, and the starter model that came along.
+"""The models a person can choose from, wherever they lie: listing, finding, adding, checking and removing them.
 
-Reading headers is the engine's room; remembering them is the store's. Nothing is moved, copied or deleted here.
+Where they lie is `shelves`, what is known of them `known_models`, what is the same `sameness`. Nothing of another
+program is moved, copied or deleted.
 """
 
 from __future__ import annotations
@@ -9,96 +10,235 @@ import builtins
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from app.base.errors import InglenookError
-from app.base.ids import new_id
 from app.base.paths import Places
-from app.engine.errors import EngineError, printable
-from app.engine.gguf import check_loadable, file_type, fingerprint
-from app.engine.gguf_header import Header
-from app.engine.values import ModelFile
+from app.engine.gguf import check_loadable
+from app.engine.values import ModelFile, Origin
+from app.hub.elsewhere.system import System, is_file
 from app.services.changes import LibraryChanged, Publisher
 from app.services.errors import NoModelFound, NoSuchThing
 from app.services.ground import Ground
+from app.services.importing import copy_all, files_of
+from app.services.known_models import KnownModels
+from app.services.reading import ModelDetails, read_details
+from app.services.removing import Removal, removal_of, remove, to_system_trash
+from app.services.sameness import own_ids, shown_once
+from app.services.shelves import Shelves, Spot, is_below, look_around, whole
+from app.services.verifying import Finding, Progress, Verdict, verify
 from app.settings.file import SettingsFile
-from app.store.text import storable
 
 log = logging.getLogger(__name__)
 
-STARTER_LICENSE = "Apache-2.0"
-WRITE_TIMEOUT_S = 10.0
-MAX_FILES = 2000
-MAX_DEPTH = 4
-
-_Stamp = tuple[int, int]
+AWAY = "The folder or drive it lies on is not there now."
 
 
 class Library:
-    """The list is empty until the first `refresh`. All methods may be called from any thread; `list` never touches a
-    disk."""
+    """The list is empty until the first `refresh`. All methods may be called from any thread; `list` and `get` never
+    touch a disk."""
 
     def __init__(
-        self, places: Places, resources: Path, settings: SettingsFile, ground: Ground, publisher: Publisher
+        self,
+        places: Places,
+        resources: Path,
+        settings: SettingsFile,
+        ground: Ground,
+        publisher: Publisher,
+        *,
+        system: Callable[[], System] = System.here,
+        to_trash: Callable[[Path], None] = to_system_trash,
     ) -> None:
         self._places = places
         self._resources = resources
         self._settings = settings
-        self._ground = ground
         self._publisher = publisher
+        self._system = system
+        self._to_trash = to_trash
         self._lock = threading.RLock()
+        self._known = KnownModels(ground)
+        self._shelves = Shelves((), ())
+        self._all: list[ModelFile] = []
         self._models: list[ModelFile] = []
-        self._seen: dict[str, tuple[_Stamp, ModelFile]] = {}
+        self._ids: dict[str, ModelFile] = {}
+        self._rows: dict[str, ModelFile] = {}
         self.refreshed = threading.Event()
 
     @property
     def folder(self) -> Path:
         """The person's own folder of models."""
         chosen = self._settings.current.general.models_dir
-        return _whole(chosen) if chosen else self._places.models
+        return whole(chosen) if chosen else self._places.models
+
+    # --- looking ----------------------------------------------------------------------------------------------------
 
     def list(self) -> list[ModelFile]:
-        """The person's own first, by name, then the starter model."""
-        return list(self._models)
+        """The person's own and other programs' by name, each content once, then the starter model."""
+        return [*self._models]
 
     def get(self, model_id: str) -> ModelFile | None:
-        """The model with this id, listed or used by its path."""
-        listed = next((model for model in self._models if model.id == model_id), None)
-        return listed or next((model for _, model in list(self._seen.values()) if model.id == model_id), None)
+        """The model with this id, listed (any of its places counts) or used by its path."""
+        return self._ids.get(model_id) or self._known.by_id(model_id)
 
     def refresh(self) -> builtins.list[ModelFile]:
-        """Looks again at the folders; publishes LibraryChanged when the list is another one."""
+        """Looks again everywhere; publishes LibraryChanged when the list is another one."""
         with self._lock:
-            known = self._rows()
-            models = [self._facts(path, known) for path in self._own_files()]
-            models.sort(key=lambda model: (model.name.lower(), model.path))
-            models += [self._facts(path, known, starter=True) for path in self._starter_files()]
+            self._shelves = look_around(
+                self._settings.current, self.folder, self._places.models, self._resources, self._system()
+            )
+            present = self._known.of(self._shelves.spots)
+            self._all = [*present, *self._known.away(present, self._shelves)]
+            models = [_with_absence(model) for model in shown_once(self._all)]
             changed, self._models = models != self._models, models
+            self._ids = {one: model for model in models for one in own_ids(model, self._all)}
         self.refreshed.set()
         if changed:
             self._publisher.publish(LibraryChanged())
-        return list(models)
+        return [*models]
+
+    def others_wrote(self) -> None:
+        """Another process wrote into the store; looks again if it learned of models."""
+        rows = self._known.rows()
+        if rows != self._rows:
+            self.refresh()
+            self._rows = self._known.rows()
+
+    def find(self, what: str) -> ModelFile:
+        """A model by path, id, file name or name, or by an unambiguous part of these. Raises NoSuchThing."""
+        path = whole(what)
+        if is_file(path) or os.sep in what or (what.lower().endswith(".gguf") and path.exists()):
+            listed = self._by_name(what) if not is_file(path) else None  # other programs' names have slashes too
+            return listed or self._by_path(path.absolute(), what)
+        found = self._by_name(what)
+        if found is not None:
+            return found
+        raise NoSuchThing(f"There is no model called '{what}'. `inglenook models list` shows which there are.")
+
+    def only(self, what: str) -> ModelFile:
+        """As `find`, but never one of several that are called alike. Raises NoSuchThing, which tells them apart."""
+        model = self.find(what)
+        wanted = what.strip().lower()
+        if what.strip() in {model.id, *_paths(model)} or not _exactly(model, wanted):
+            return model
+        alike = [one for one in self._models if _exactly(one, wanted)]
+        if len(alike) > 1:
+            names = ", ".join(sorted({f"{one.name}:{one.quantization or Path(one.path).name}" for one in alike[:8]}))
+            raise NoSuchThing(f"More than one model is called '{what}': {names}. Name one of them, or its file.")
+        return model
+
+    def default(self) -> ModelFile:
+        """The model used last, else the first that can be loaded. Raises NoModelFound."""
+        if not self.refreshed.is_set():
+            self.refresh()
+        last = self.get(self._settings.current.general.last_model_id)
+        usable = [model for model in self._models if not model.problem]
+        if last is not None and last in usable:
+            return last
+        if usable:
+            return usable[0]
+        raise NoModelFound(f"There is no model yet. Put a GGUF file into {self.folder} or choose one with --model.")
+
+    def details(self, model_id: str) -> ModelDetails:
+        """What the model's own header says. Reads the disk. Raises NoSuchThing or a ModelFileError."""
+        return read_details(Path(self._there(model_id).path))
+
+    def whereabouts(self, model_id: str) -> Path:
+        """The file to show in a file manager; the nearest folder that is there, when it is away. Raises NoSuchThing."""
+        path = Path(self._there(model_id).path)
+        while not os.path.lexists(path) and path != path.parent:
+            path = path.parent
+        return path
+
+    # --- adding -----------------------------------------------------------------------------------------------------
 
     def add_file(self, path: Path) -> ModelFile:
         """Adds a single file where it lies. Raises ModelFileError or NoSuchThing when it cannot be a chat model."""
         path = path.absolute()
         check_loadable(path)
-        files = self._settings.current.general.model_files
-        listed = {model.path for model in self.list()}
-        if str(path) not in files and str(path) not in listed:
-            self._settings.change("general.model_files", (*files, str(path)))
+        files = self._settings.current.models.files
+        if str(path) not in files and str(path) not in {model.path for model in self._all}:
+            self._settings.change("models.files", (*files, str(path)))
         self.refresh()
         return self.find(str(path))
 
-    def find(self, what: str) -> ModelFile:
-        """A model by path, id, file name or name, or by an unambiguous part of these. Raises NoSuchThing."""
-        path = _whole(what)
-        if _is_file(path) or os.sep in what or (what.lower().endswith(".gguf") and path.exists()):
-            return self._by_path(path.absolute(), what)
+    def add_folder(self, path: Path) -> builtins.list[ModelFile]:
+        """Adds a folder where it lies; returns the models in it. Raises NoSuchThing when it is none."""
+        path = path.absolute()
+        if not path.is_dir():
+            raise NoSuchThing(f"{path} is not a folder.")
+        folders = self._settings.current.models.folders
+        if str(path) not in folders and path != self.folder and not is_below(str(path), str(self.folder)):
+            self._settings.change("models.folders", (*folders, str(path)))
+        self.refresh()
+        return [model for model in self._models if any(is_below(one, str(path)) for one in _paths(model))]
+
+    def bring(
+        self, path: Path, *, copy: bool = False, progress: Progress = lambda *_: None, ended: threading.Event
+    ) -> builtins.list[ModelFile]:
+        """Adds a file or a folder: in place, or as a copy in the person's own folder. Raises NoSuchThing,
+        ModelFileError, NotCopied or Interrupted."""
+        path = path.absolute()
+        if not path.exists():
+            raise NoSuchThing(f"There is no {path}.")
+        if not copy:
+            return self.add_folder(path) if path.is_dir() else [self.add_file(path)]
+        if not path.is_dir():
+            check_loadable(path)
+        copied = {str(one) for one in copy_all(files_of(path), self.folder, progress, ended)}
+        self.refresh()
+        return [model for model in self._models if copied & set(_paths(model))]
+
+    # --- checking and removing --------------------------------------------------------------------------------------
+
+    def verify(self, model_id: str, progress: Progress, ended: threading.Event) -> Verdict:
+        """Reads the model whole and compares it with what is known; what is learned is kept. Raises NoSuchThing, a
+        ModelFileError or Interrupted."""
+        model = self._there(model_id)
+        verdict = verify(model, progress, ended)
+        if verdict.finding is Finding.NEW:
+            with self._lock:
+                row = next((one for one in self._all if one.path == model.path), model)
+                self._known.keep(msgspec.structs.replace(row, sha256=verdict.sha256))
+            self.refresh()
+        return verdict
+
+    def removal(self, model_id: str) -> Removal:
+        """What deleting this model would do. Raises NoSuchThing or NotRemovable."""
+        return removal_of(self._there(model_id), self._models)
+
+    def delete(self, model_id: str) -> Removal:
+        """Moves the model's files to the system's trash, or takes it out of the list where they are away; returns what
+        was done. Raises NoSuchThing, NotRemovable or NotRemoved."""
+        with self._lock:
+            removal = self.removal(model_id)
+            model = self._there(model_id)
+            try:
+                remove(removal, self.folder, self._to_trash)
+                self._forget(model, removal)
+            finally:
+                self.refresh()
+        return removal
+
+    def _forget(self, model: ModelFile, removal: Removal) -> None:
+        stay = {place.path for place in removal.stays}
+        gone = set(_paths(model)) - stay
+        for row in self._all:
+            if row.path in gone:
+                self._known.forget(row.id)
+        files = self._settings.current.models.files
+        kept = tuple(file for file in files if str(whole(file)) not in gone)
+        if kept != files:
+            self._settings.change("models.files", kept)
+
+    def _there(self, model_id: str) -> ModelFile:
+        model = self.get(model_id)
+        if model is None:
+            raise NoSuchThing("This model is no longer there.", detail=model_id)
+        return model
+
+    def _by_name(self, what: str) -> ModelFile | None:
         if not self.refreshed.is_set():
             self.refresh()
         wanted = what.strip().lower()
@@ -109,168 +249,39 @@ class Library:
             if found:
                 names = ", ".join(model.name for model in found[:4])
                 raise NoSuchThing(f"More than one model is called like '{what}': {names}. Give more of the name.")
-        raise NoSuchThing(f"There is no model called '{what}'. `inglenook models list` shows which there are.")
-
-    def default(self) -> ModelFile:
-        """The model used last, else the first that can be loaded. Raises NoModelFound."""
-        if not self.refreshed.is_set():
-            self.refresh()
-        usable = [model for model in self._models if not model.problem]
-        last = self._settings.current.general.last_model_id
-        for model in usable:
-            if model.id == last:
-                return model
-        if usable:
-            return usable[0]
-        raise NoModelFound(f"There is no model yet. Put a GGUF file into {self.folder} or choose one with --model.")
+        return None
 
     def _by_path(self, path: Path, what: str) -> ModelFile:
         if not path.exists():
             raise NoSuchThing(f"There is no file {what}.")
         if not path.is_file():
             raise NoSuchThing(f"{what} is not a file.")
+        listed = next((model for model in self._models if str(path) in _paths(model)), None)
+        if listed is not None:
+            return listed
         with self._lock:
-            return self._facts(path, self._rows(), starter=path.is_relative_to(self._resources))
-
-    def _own_files(self) -> Iterator[Path]:
-        seen: set[str] = set()
-        for path in (*_gguf_below(self.folder), *map(Path, self._settings.current.general.model_files)):
-            if str(path) not in seen:
-                seen.add(str(path))
-                if _is_file(path):
-                    yield path
-
-    def _starter_files(self) -> Iterator[Path]:
-        folder = self._resources / "models"
-        if folder.is_dir():
-            yield from sorted(path for path in folder.glob("*.gguf") if path.is_file())
-
-    def _rows(self) -> dict[str, ModelFile]:
-        store = self._ground.open_store
-        if store is None:
-            return {}
-        try:
-            return {model.path: model for model in store.models.list()}
-        except InglenookError as error:
-            self._ground.trouble(error)
-            return {}
-
-    def _facts(self, path: Path, rows: dict[str, ModelFile], *, starter: bool = False) -> ModelFile:
-        """What is known of a file; its header is read only when path, time or size are new."""
-        try:
-            status = path.stat()
-        except OSError:
-            stamp = (0, 0)
-        else:
-            stamp = (status.st_mtime_ns, status.st_size)
-        cached = self._seen.get(str(path))
-        if cached is not None and cached[0] == stamp:
-            return cached[1]
-        model = self._stored(_read(path, stamp[1], starter=starter), rows)
-        self._seen[str(path)] = (stamp, model)
-        return model
-
-    def _stored(self, model: ModelFile, rows: dict[str, ModelFile]) -> ModelFile:
-        """The model with its row's id. A file that was moved keeps the row it had."""
-        row = rows.get(model.path) or self._moved(model, rows)
-        model = msgspec.structs.replace(model, id=row.id if row is not None else new_id())
-        store = self._ground.open_store
-        if row == model or store is None:
-            return model
-        try:
-            future: Future[ModelFile] = store.models.upsert(model)
-            return future.result(WRITE_TIMEOUT_S)
-        except (InglenookError, TimeoutError) as error:
-            log.info("a model's row could not be written: %s", type(error).__name__)
+            origin = Origin.STARTER if path.is_relative_to(self._resources) else Origin.FILE
+            spots = {spot.found.path: spot for spot in self._shelves.spots}
+            (model,) = self._known.of([spots.get(str(path)) or Spot.of_file(path, origin)])
             return model
 
-    @staticmethod
-    def _moved(model: ModelFile, rows: dict[str, ModelFile]) -> ModelFile | None:
-        if not model.fingerprint:
-            return None
-        same = (row for row in rows.values() if row.fingerprint == model.fingerprint)
-        return next((row for row in same if not Path(row.path).exists()), None)
+
+def _with_absence(model: ModelFile) -> ModelFile:
+    return msgspec.structs.replace(model, problem=AWAY) if model.away else model
 
 
-def _gguf_below(folder: Path, depth: int = MAX_DEPTH) -> list[Path]:
-    """GGUF files of a folder and those below, without later parts of split models. An unreadable folder has none."""
-    found: list[Path] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name.lower()):
-                if entry.name.startswith(".") or len(found) >= MAX_FILES:
-                    continue
-                if _is_folder(entry):
-                    found += _gguf_below(Path(entry.path), depth - 1) if depth > 0 else []
-                elif entry.name.lower().endswith(".gguf") and not _later_part(entry.name):
-                    found.append(Path(entry.path))
-    except OSError:
-        return found
-    return found[:MAX_FILES]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, or to where nobody may look
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # in a folder that may not be looked into
-        return False
-
-
-def _whole(text: str) -> Path:
-    """The path, with ~ written out where there is such a home folder."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
-
-
-def _later_part(name: str) -> bool:
-    stem = name[: -len(".gguf")]
-    part, of, _ = stem[-14:].partition("-of-")
-    return bool(of) and part[1:].isdigit() and int(part[1:]) > 1
-
-
-def _read(path: Path, size_bytes: int, *, starter: bool) -> ModelFile:
-    model = ModelFile(
-        id="", path=str(path), name=storable(path.stem), architecture="", quantization="", size_bytes=size_bytes,
-        n_params=0, n_ctx_train=0, fingerprint="", is_starter=starter, license=STARTER_LICENSE if starter else "",
-    )  # fmt: skip
-    try:
-        header = check_loadable(path)
-        return msgspec.structs.replace(
-            model,
-            name=_stem(path, file_type(header)) if starter else _name(header) or path.stem,
-            architecture=header.architecture,
-            quantization=file_type(header),
-            n_params=sum(tensor.elements for tensor in header.tensors),
-            n_ctx_train=header.number("{arch}.context_length"),
-            fingerprint=fingerprint(path),
-            license=header.text("general.license") or model.license,
-        )
-    except EngineError as error:
-        return msgspec.structs.replace(model, problem=error.sentence)
-
-
-def _stem(path: Path, quantization: str) -> str:
-    """The file's name without its quantization, for our own model: its header calls it by the name of an experiment."""
-    return path.stem.removesuffix(f".{quantization}") if quantization else path.stem
-
-
-def _name(header: Header) -> str:
-    return printable(header.text("general.name"), 120)
+def _paths(model: ModelFile) -> tuple[str, ...]:
+    return (model.path, *(place.path for place in model.also_at))
 
 
 def _exactly(model: ModelFile, wanted: str) -> bool:
-    path = Path(model.path)
-    return wanted in (model.id, model.name.lower(), path.name.lower(), path.stem.lower())
+    called = [name for name in (model.name, model.repo) if name]
+    names = {model.id, *called, *(f"{name}:{model.quantization}" for name in called)}
+    names |= {name for path in map(Path, _paths(model)) for name in (path.name, path.stem, str(path))}
+    return wanted in {name.lower() for name in names}
 
 
 def _partly(model: ModelFile, wanted: str) -> bool:
-    return bool(wanted) and (wanted in model.name.lower() or wanted in Path(model.path).stem.lower())
+    return bool(wanted) and any(
+        wanted in name for name in (model.name.lower(), *(Path(path).stem.lower() for path in _paths(model)))
+    )

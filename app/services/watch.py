@@ -7,6 +7,7 @@ data_version of the connection that writes changes only by others.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation
@@ -29,13 +30,21 @@ class Watch:
     """Publishes ConversationsChanged and PathChanged for others' writes."""
 
     def __init__(
-        self, ground: Ground, keeping: Keeping, publisher: Publisher, jobs: Jobs, tick_s: float = TICK_S
+        self,
+        ground: Ground,
+        keeping: Keeping,
+        publisher: Publisher,
+        jobs: Jobs,
+        tick_s: float = TICK_S,
+        others_wrote: Callable[[], None] = lambda: None,
     ) -> None:
+        """`others_wrote` is called for whatever another process wrote."""
         self._ground = ground
         self._keeping = keeping
         self._publisher = publisher
         self._jobs = jobs
         self._tick_s = tick_s
+        self._others_wrote = others_wrote
         self._version = -1
         self._shown: _Shown = {}
         self._growing: set[str] = set()
@@ -66,6 +75,7 @@ class Watch:
         if version == self._version:
             return
         self._version = version
+        self._others_wrote()
         before, self._shown = self._shown, _shown(store.conversations.list())
         changed = {one for one in before.keys() | self._shown.keys() if before.get(one) != self._shown.get(one)}
         for one in changed & self._shown.keys():

@@ -126,7 +126,61 @@ class General(_Group, frozen=True, kw_only=True):
     models_dir: Annotated[
         str, _said("Folder of models", "Where your GGUF files are; empty is the folder `models` in the data folder.")
     ] = ""
-    model_files: Annotated[tuple[str, ...], _said("Single model files", "GGUF files used where they lie.")] = ()
+
+
+class Models(_Group, frozen=True, kw_only=True):
+    """Where models are looked for besides the folder of models. Nothing is moved or copied."""
+
+    folders: Annotated[tuple[str, ...], _said("Further folders", "GGUF files in them are used where they lie.")] = ()
+    files: Annotated[tuple[str, ...], _said("Single model files", "GGUF files used where they lie.")] = ()
+    lm_studio: Annotated[bool, _said("Models of LM Studio", "Used where they lie, never changed.")] = True
+    ollama: Annotated[bool, _said("Models of Ollama", "Used where they lie, never changed.")] = True
+    hugging_face: Annotated[bool, _said("Models in the Hugging Face cache", "Used where they lie, never changed.")] = (
+        True
+    )
+
+
+class Network(_Group, frozen=True, kw_only=True):
+    """Whether and how the network is reached."""
+
+    mode: Annotated[
+        Literal["ask", "online", "offline"],
+        _said("Network", "Offline until you say so; online is for finding and getting models, nothing else."),
+    ] = "ask"
+    endpoint: Annotated[
+        str,
+        _said("Model hub", "Address of a mirror; empty is HF_ENDPOINT or https://huggingface.co.", max_length=2_000),
+    ] = ""
+    proxy: Annotated[
+        str,
+        _said(
+            "Proxy",
+            "As http://proxy.example:8080; empty takes HTTPS_PROXY and NO_PROXY, or the system's.",
+            max_length=2_000,
+        ),
+    ] = ""
+    ca_file: Annotated[
+        str, _said("Certificate file", "Further certificates to trust (PEM), as a company's proxy needs.")
+    ] = ""
+    card_images: Annotated[
+        bool, _said("Pictures in model cards", "They lie anywhere on the network, and their hosts see you look.")
+    ] = False
+    token_hosts: Annotated[
+        tuple[str, ...],
+        _said("Hosts that get the access token", "Besides the hub itself, for example a mirror's file server."),
+    ] = ()
+
+
+class Downloads(_Group, frozen=True, kw_only=True):
+    """How models are downloaded."""
+
+    at_once: Annotated[int, _said("Downloads at a time", "Others wait for their turn.", ge=1, le=8)] = 2
+    ranges: Annotated[
+        int, _said("Connections per file", "Several are faster where a server limits each.", ge=1, le=16)
+    ] = 8
+    limit_bytes_per_s: Annotated[
+        int, _said("Speed limit", "Bytes per second for all downloads together; 0 is none.", ge=0, le=10**12)
+    ] = 0
 
 
 class Settings(_Group, frozen=True, kw_only=True):
@@ -136,6 +190,9 @@ class Settings(_Group, frozen=True, kw_only=True):
     generation: Generation = Generation()
     engine: Engine = Engine()
     general: General = General()
+    models: Models = Models()
+    network: Network = Network()
+    downloads: Downloads = Downloads()
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):

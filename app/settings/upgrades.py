@@ -8,7 +8,18 @@ from typing import Any
 
 Raw = dict[str, Any]
 
-STEPS: tuple[Callable[[Raw], Raw], ...] = ()
+
+def _single_files_have_a_group(raw: Raw) -> Raw:
+    """general.model_files became models.files."""
+    general, models = raw.get("general"), raw.get("models")
+    if not isinstance(general, dict) or "model_files" not in general:
+        return raw
+    kept = {name: value for name, value in general.items() if name != "model_files"}
+    known = models if isinstance(models, dict) else {}
+    return {**raw, "general": kept, "models": {"files": general["model_files"], **known}}
+
+
+STEPS: tuple[Callable[[Raw], Raw], ...] = (_single_files_have_a_group,)
 """STEPS[n] makes version n + 2 of version n + 1."""
 
 VERSION = len(STEPS) + 1

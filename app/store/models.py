@@ -5,6 +5,7 @@ Paths below the person's folder or our own resources are kept relative, so that 
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from app.base.paths import Places, resources
-from app.engine.values import ModelFile
+from app.engine.values import ModelFile, Origin
 from app.store.reader import Query, Reader
 from app.store.tables import ModelRow
 from app.store.text import storable
@@ -21,11 +22,13 @@ from app.store.writer import Writer
 
 _COPIED = (
     "name", "architecture", "quantization", "size_bytes", "n_params", "n_ctx_train", "fingerprint", "license",
-    "problem",
+    "problem", "mtime_ns", "parts", "repo", "remote_path",
 )  # fmt: skip
-_COLUMNS = (ModelRow.id, ModelRow.root, ModelRow.path, ModelRow.is_starter, *(getattr(ModelRow, n) for n in _COPIED))
+_NAMES = ("id", "root", "path", "is_starter", "sha256", "origin", "revision", "projector", *_COPIED)
+_COLUMNS = tuple(getattr(ModelRow, name) for name in _NAMES)
 _ALL = Query(sa.select(*_COLUMNS).order_by(ModelRow.is_starter, ModelRow.name, ModelRow.id))
 _ONE = Query(sa.select(*_COLUMNS).where(ModelRow.id == sa.bindparam("one", "")))
+_LEARNED = ("sha256", "repo", "revision", "remote_path")
 
 
 class Models:
@@ -47,10 +50,13 @@ class Models:
 
     def upsert(self, model: ModelFile) -> Future[ModelFile]:
         """Adds or replaces by id. A path that is there already keeps its row's id, which the returned value carries, so
-        that two processes that find the same file at once agree on it."""
+        that two processes that find the same file at once agree on it. What was learned of the same content (its
+        sha256, where on the Hub it came from) stays where `model` does not know it."""
         root, path = self._split(Path(model.path))
         values: dict[str, Any] = {name: getattr(model, name) for name in _COPIED}
-        values |= {"root": root, "path": path, "is_starter": int(model.is_starter)}
+        values |= {"root": root, "path": path, "is_starter": int(model.is_starter), "origin": model.origin.value}
+        values |= {"sha256": " ".join(model.sha256) or None, "revision": model.commit}
+        values["projector"] = _beside(model)
         values |= {name: storable(value) for name, value in values.items() if isinstance(value, str)}
 
         def work(connection: sa.Connection) -> ModelFile:
@@ -60,9 +66,9 @@ class Models:
             if before is None:
                 connection.execute(sa.insert(ModelRow).values(id=model_id, **values))
             else:
-                if before != model.fingerprint:
-                    values["sha256"] = None  # it was another file's
-                connection.execute(sa.update(ModelRow).where(ModelRow.id == model_id).values(**values))
+                kept = {name for name in _LEARNED if before == model.fingerprint and not values[name]}
+                changed = {name: value for name, value in values.items() if name not in kept}
+                connection.execute(sa.update(ModelRow).where(ModelRow.id == model_id).values(**changed))
             return msgspec.structs.replace(model, id=model_id)
 
         return self._writer.submit(work)
@@ -82,7 +88,25 @@ class Models:
         return "", str(path)
 
     def _value(self, row: tuple[Any, ...]) -> ModelFile:
-        model_id, root, path, is_starter, *copied = row
+        model_id, root, path, is_starter, sha256, origin, commit, projector, *copied = row
         whole = str(self._roots[root] / path) if root else path
-        rest = dict(zip(_COPIED, copied, strict=True))
-        return ModelFile(id=model_id, path=whole, is_starter=bool(is_starter), **rest)
+        return ModelFile(
+            id=model_id,
+            path=whole,
+            is_starter=bool(is_starter),
+            sha256=tuple((sha256 or "").split()),
+            origin=Origin(origin) if origin in set(Origin) else Origin.OWN,
+            commit=commit,
+            projector=os.path.normpath(Path(whole).parent / projector) if projector else "",
+            **dict(zip(_COPIED, copied, strict=True)),
+        )
+
+
+def _beside(model: ModelFile) -> str:
+    """The projector's path from the model's folder, or its whole path where that is on another drive."""
+    if not model.projector:
+        return ""
+    try:
+        return Path(os.path.relpath(model.projector, Path(model.path).parent)).as_posix()
+    except ValueError:  # another drive of Windows
+        return model.projector

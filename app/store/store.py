@@ -14,6 +14,8 @@ from app.base.paths import Places
 from app.store import errors, migrate
 from app.store.connect import BUSY_TIMEOUT_S, Database
 from app.store.conversations import Conversations
+from app.store.downloads import Downloads
+from app.store.ledger import Ledger
 from app.store.messages import Messages
 from app.store.models import Models
 from app.store.ownership import Owner
@@ -36,12 +38,18 @@ class Store:
         self.messages = Messages(self._reader, self._writer, owner)
         self.search = Search(self._reader)
         self.models = Models(self._reader, self._writer, places)
+        self.ledger = Ledger(self._reader, self._writer)
+        self.downloads = Downloads(self._reader, self._writer, places, owner)
         self.recovered: list[str] = []
 
     def recover(self) -> None:
-        """Closes replies of ended processes as lost; `recovered` names them. Writes nothing when there are none."""
+        """Closes replies of ended processes as lost; `recovered` names them. Their downloads wait again. Writes nothing
+        when there are none."""
         if self._reader.sql(_LIVE_REPLIES):
             self.recovered = self.messages.recover()
+        downloads = self.downloads.recover()
+        if downloads is not None:
+            downloads.result()
         self._owner.sweep()
 
     def data_version(self) -> int:

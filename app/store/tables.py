@@ -136,7 +136,8 @@ class DraftRow(Base):
 class ModelRow(Base):
     """A GGUF file. `path` is relative to `root` ('models': the person's folder, 'resources': ours) or absolute ('').
 
-    `sha256` is of the whole file, NULL while unknown.
+    `sha256` is of each whole file, in order, with spaces between; NULL while unknown. `projector` is relative to the
+    folder of `path` where it can be. `revision` is the commit on the Hub.
     """
 
     __tablename__ = "models"
@@ -155,8 +156,63 @@ class ModelRow(Base):
     is_starter: Mapped[int]
     license: Mapped[str]
     problem: Mapped[str]
+    mtime_ns: Mapped[int]
+    parts: Mapped[int]
+    origin: Mapped[str]
+    repo: Mapped[str]
+    revision: Mapped[str]
+    remote_path: Mapped[str]
+    projector: Mapped[str]
 
     __table_args__ = (sa.UniqueConstraint("root", "path"),)
+
+
+class LedgerRow(Base):
+    """What one action of the person sent to one host, or wanted to send. Byte counts are those of privacy/ledger.py."""
+
+    __tablename__ = "ledger"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    action_id: Mapped[str]
+    purpose: Mapped[str]
+    what: Mapped[str]
+    host: Mapped[str]
+    first_ms: Mapped[int]
+    last_ms: Mapped[int]
+    requests: Mapped[int]
+    sent_bytes: Mapped[int]
+    received_bytes: Mapped[int]
+    outcome: Mapped[str]
+    local: Mapped[int]
+    reason: Mapped[str]
+
+    __table_args__ = (sa.UniqueConstraint("action_id", "host"), sa.Index("ledger_newest", "last_ms"))
+
+
+class DownloadRow(Base):
+    """A download in the queue. `files` is JSON; `folder` is relative to `root` as a model's path is; `owner` is the
+    process that fetches it."""
+
+    __tablename__ = "downloads"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    endpoint: Mapped[str]
+    repo: Mapped[str]
+    revision: Mapped[str]
+    label: Mapped[str]
+    files: Mapped[str]
+    root: Mapped[str]
+    folder: Mapped[str]
+    state: Mapped[str]
+    done_bytes: Mapped[int]
+    created_ms: Mapped[int]
+    finished_ms: Mapped[int]
+    code: Mapped[str]
+    sentence: Mapped[str]
+    owner: Mapped[str | None]
+
+    __table_args__ = (sa.Index("downloads_order", "position"),)
 
 
 for _table in Base.metadata.tables.values():

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.__main__ import _window_asked, main
 from app.base.version import VERSION
 from app.cli.front import harmless
+from app.cli.main import run
 from tests.support.command import ROOT, inglenook, json_of
 
 
@@ -65,13 +67,13 @@ def test_models(home: Path, starter_model: Path) -> None:
     listed = json_of(home, "models", "list")
     assert [Path(model["path"]).name for model in listed] == [
         "Big-00001-of-00002.gguf",
-        "My model.gguf",
         "SmolLM2-135M-Instruct.Q4_1.gguf",
     ]
     assert listed[0]["problem"]
-    assert [model["is_starter"] for model in listed] == [False, False, True]
-    assert listed[2]["license"].lower() == "apache-2.0"
-    assert listed[2]["quantization"] == "Q4_1"
+    assert [model["is_starter"] for model in listed] == [False, True]
+    assert [Path(place["path"]).name for place in listed[1]["also_at"]] == ["My model.gguf"]
+    assert listed[1]["license"].lower() == "apache-2.0"
+    assert listed[1]["quantization"] == "Q4_1"
     again = json_of(home, "models", "list")
     assert [model["id"] for model in again] == [model["id"] for model in listed]
     assert "comes with Inglenook" in inglenook(home, "models", "list").stdout
@@ -105,16 +107,29 @@ def test_without_a_display_the_headless_command_is_shown(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "window"),
     [
-        ([], (True, None)),
-        (["--data-dir", "/x"], (True, "/x")),
-        (["--data-dir=/x"], (True, "/x")),
-        (["--data-dir"], (False, None)),
-        (["ask", "x"], (False, None)),
-        (["--version"], (False, None)),
+        ([], (True, None, False)),
+        (["--data-dir", "/x"], (True, "/x", False)),
+        (["--data-dir=/x", "--offline"], (True, "/x", True)),
+        (["--offline"], (True, None, True)),
+        (["--data-dir"], (False, None, False)),
+        (["--offline", "ask", "x"], (False, None, False)),
+        (["--version"], (False, None, False)),
     ],
 )
-def test_doors(arguments: list[str], window: tuple[bool, str | None]) -> None:
+def test_doors(arguments: list[str], window: tuple[bool, str | None, bool]) -> None:
     assert _window_asked(arguments) == window
+
+
+def test_offline_is_handed_on(tmp_path: Path) -> None:
+    given: list[dict[str, bool]] = []
+
+    def build(places: object, **options: bool) -> Any:
+        given.append(options)
+        raise KeyboardInterrupt
+
+    for words in (["--offline"], []):
+        assert run(["--data-dir", str(tmp_path), *words, "doctor"], build) == 130
+    assert given == [{"offline": True}, {}]
 
 
 def test_the_worker_s_door_is_chosen_before_anything_heavy_is_imported() -> None:

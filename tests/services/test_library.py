@@ -50,7 +50,7 @@ def test_ids_stay_and_headers_are_read_once(folder: Path, monkeypatch: pytest.Mo
     with running() as (app, _):
         first = app.library.list()[0]
         with monkeypatch.context() as patched:
-            patched.setattr("app.services.library.check_loadable", _never)
+            patched.setattr("app.services.reading.check_loadable", _never)
             assert app.library.refresh()[0] == first
     with running() as (app, _):
         assert app.library.list()[0] == first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from app.chat.messages import ReplyState
 from app.services.changes import EngineChanged, EngineState
 from app.services.errors import NoSuchThing
+from tests.support import tiny_models
 from tests.support.application import Recorder, reply, running, slow_reply
 
 
@@ -21,16 +21,10 @@ def ready(seen: Recorder, model_id: str, since: int = 0) -> EngineChanged:
 
 @pytest.fixture
 def own_model(tmp_path: Path, starter_model: Path) -> Path:
-    """A person's own model: the starter model's file under another name."""
+    """A person's own model beside the starter model."""
     folder = tmp_path / "home" / "models"
     folder.mkdir(parents=True)
-    path = folder / "Own.gguf"
-    os.link(starter_model, path) if _same_disk(starter_model, folder) else shutil.copy(starter_model, path)
-    return path
-
-
-def _same_disk(one: Path, other: Path) -> bool:
-    return one.stat().st_dev == other.stat().st_dev
+    return tiny_models.dense(folder / "Own.gguf")
 
 
 def test_load_and_unload(own_model: Path) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from app.base.paths import Places
 from app.chat.messages import Conversation, Message, ReplyState, Role
-from app.engine.values import ModelFile, Sampling
+from app.engine.values import ModelFile, Origin, Sampling
+from app.privacy.ledger import LedgerEntry, Outcome
+from app.store.queued import FAILED, QueuedDownload
 from app.store.store import open_store
 from tests.store.test_messages import FACTS
 
@@ -37,8 +39,65 @@ def message(number: int, parent: int | None, text: str, state: ReplyState | None
     )
 
 
+LEDGER = LedgerEntry(
+    id=made_id(5),
+    action_id=made_id(6),
+    purpose="search",
+    what="Search for “llama 3b”",
+    host="huggingface.co",
+    first_ms=EPOCH_MS,
+    last_ms=EPOCH_MS + 1,
+    requests=2,
+    sent_bytes=600,
+    received_bytes=42_000,
+    outcome=Outcome.FAILED,
+    local=False,
+    reason="huggingface.co did not answer in time.",
+)
+
+
+DOWNLOAD = QueuedDownload(
+    id=made_id(7),
+    endpoint="https://huggingface.co",
+    repo="acme/tiny",
+    commit="c" * 40,
+    label="Q4_K_M",
+    files='[{"path":"tiny-Q4_K_M.gguf","size_bytes":98000000,"sha256":"00"}]',
+    folder="/elsewhere",
+    state=FAILED,
+    position=1,
+    done_bytes=42,
+    created_ms=EPOCH_MS,
+    code="no_space",
+    sentence="The disk is full.",
+)
+
+
+def model(places: Places) -> ModelFile:
+    return ModelFile(
+        id=made_id(4),
+        path=str(places.models / "acme" / "a.gguf"),
+        name="A",
+        architecture="llama",
+        quantization="Q4_1",
+        size_bytes=1,
+        n_params=2,
+        n_ctx_train=3,
+        fingerprint="f",
+        origin=Origin.OWN,
+        parts=1,
+        mtime_ns=EPOCH_MS * 1_000_000,
+        sha256=("0" * 64,),
+        repo="acme/a",
+        commit="c" * 40,
+        remote_path="a.gguf",
+        projector=str(places.models / "acme" / "mmproj.gguf"),
+    )
+
+
 def main() -> None:
-    """A branching conversation, one that was deleted, one whose reply was being written when its process died."""
+    """A branching conversation, one that was deleted, one whose reply was being written when its process died; since
+    0002 an entry of the ledger, since 0003 a download; since 0004 more is known of a model."""
     with tempfile.TemporaryDirectory() as name:
         places = Places(Path(name), Path(name) / "logs")
         store = open_store(places)
@@ -62,19 +121,9 @@ def main() -> None:
         store.messages.add_reply(message(18, 16, "Another answer: Rayleigh.", ReplyState.STOPPED)).result()
         store.conversations.set_deleted(made_id(2), True).result()
         store.conversations.set_draft("new", "a draft").result()
-        store.models.upsert(
-            ModelFile(
-                id=made_id(4),
-                path=str(places.models / "a.gguf"),
-                name="A",
-                architecture="llama",
-                quantization="Q4_1",
-                size_bytes=1,
-                n_params=2,
-                n_ctx_train=3,
-                fingerprint="f",
-            )
-        ).result()
+        store.models.upsert(model(places)).result()
+        store.ledger.record([LEDGER]).result()
+        store.downloads.add(DOWNLOAD).result()
         store.close()
         FIXTURES.mkdir(parents=True, exist_ok=True)
         target = FIXTURES / f"{store.schema}.db.gz"

@@ -23,7 +23,7 @@ from app.store.connect import Database
 from app.store.ownership import Owner
 from app.store.store import Store, open_store
 from app.store.tables import Base
-from tests.store.make_fixture import FIXTURES, made_id
+from tests.store.make_fixture import DOWNLOAD, FIXTURES, LEDGER, made_id, model
 from tests.store.making import exchange
 from tests.store.test_messages import FACTS
 from tests.store.test_processes import ROOT
@@ -33,8 +33,8 @@ KEY = bytes(range(32))
 STEP = """
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{newest}"
 
 
 def upgrade():
@@ -50,8 +50,8 @@ def next_schema(tmp_path: Path) -> Callable[[str], migrate.Schema]:
     def make(then: str = "") -> migrate.Schema:
         scripts = tmp_path / "migrations"
         shutil.copytree(migrate.SCHEMA.scripts, scripts)
-        (scripts / "versions" / "0002_colour.py").write_text(STEP.format(then=then))
-        return migrate.Schema(known=(*migrate.SCHEMA.known, "0002"), scripts=scripts)
+        (scripts / "versions" / "9999_colour.py").write_text(STEP.format(then=then, newest=migrate.SCHEMA.newest))
+        return migrate.Schema(known=(*migrate.SCHEMA.known, "9999"), scripts=scripts)
 
     return make
 
@@ -148,7 +148,11 @@ def test_every_old_database_opens_with_everything_in_it(places: Places, schema: 
     assert (lost.text, lost.state) == ("Half an ans", ReplyState.LOST)
     assert [hit.message_id for hit in store.search.search("rayl")] == [made_id(18)]
     assert store.conversations.draft("new") == "a draft"
-    assert [model.path for model in store.models.list()] == [str(places.models / "a.gguf")]
+    (found,) = store.models.list()
+    assert (found.id, found.name, found.fingerprint) == (made_id(4), "A", "f")
+    assert found == model(places) if schema >= "0004" else found.path == str(places.models / "a.gguf")
+    assert store.ledger.list() == ([LEDGER] if schema >= "0002" else [])
+    assert store.downloads.list() == ([DOWNLOAD] if schema >= "0003" else [])
     assert store.check() == []
     assert store.conversations.purge(2**62).result() == [made_id(2)]
     store.close()
@@ -178,9 +182,9 @@ def test_a_copy_is_made_before_a_step_and_keeps_the_key(
     store.close()
     later, owner = next_schema(), Owner(places.owners)
     database = Database(places.database, key=unlock)
-    assert migrate.prepare(database, places, owner, later) == "0002"
+    assert migrate.prepare(database, places, owner, later) == "9999"
     assert colours(database) == ["ember"]
-    assert migrate.prepare(database, places, owner, later) == "0002"
+    assert migrate.prepare(database, places, owner, later) == "9999"
     owner.close()
     (copy,) = places.backups.iterdir()
     assert copy.read_bytes().startswith(b"SQLite format 3") == (key is None)
@@ -236,7 +240,7 @@ def test_only_the_last_copies_are_kept(
     migrate.prepare(Database(places.database), places, owner, next_schema())
     names = sorted(path.name for path in places.backups.iterdir())
     assert len(names) == 3
-    assert names[-1].startswith("inglenook-0001-")
+    assert names[-1].startswith(f"inglenook-{migrate.SCHEMA.newest}-")
     owner.close()
 
 

@@ -70,7 +70,7 @@ def last_messages(home: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def start(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def start(home: Path, *arguments: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a command and leaves it running; at the end of the block it is killed if it still runs."""
     with subprocess.Popen(
         command(*arguments),
@@ -78,7 +78,7 @@ def start(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env=environment(home),
+        env=environment(home, **more),
         start_new_session=True,
         bufsize=0,
     ) as process:

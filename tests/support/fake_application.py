@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,42 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.base.errors import InglenookError
-from app.base.paths import Places
+from app.base.paths import Places, resources
 from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, ReplyState, Role, SearchHit
-from app.engine.values import LoadedModel, ModelFile, Sampling
+from app.engine.fit import fit
+from app.engine.guess import guess
+from app.engine.values import Fit, LoadedModel, LoadOptions, Machine, ModelFile, Origin, Sampling
+from app.hub.curated import first_choices
+from app.hub.licences import Licence
+from app.hub.token import Origin as TokenOrigin
+from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, SearchQuery, Variant
+from app.hub.variants import pick
+from app.privacy.ledger import LedgerEntry, Outcome
+from app.services.account import WORDS
 from app.services.changes import (
+    AccountChanged,
+    CardAnswered,
     ConversationsChanged,
+    DownloadsChanged,
     EngineChanged,
     EngineState,
+    ModelAnswered,
+    ModelFailed,
+    NetworkChanged,
+    NetworkState,
     PathChanged,
+    PictureAnswered,
     Publisher,
+    SearchAnswered,
+    SearchFailed,
     SettingsChanged,
 )
-from app.services.errors import NoModelFound
+from app.services.errors import NoModelFound, NoSuchThing, NotRemovable
+from app.services.network import NOTHING_LEAVES, ONLINE, ConnectionReport
+from app.services.reading import ModelDetails
+from app.services.removing import Removal
 from app.services.sending import Choices, Sent
+from app.services.verifying import Finding, Verdict
 from app.settings.file import SettingsFile
 
 NOW_MS = 1_790_000_000_000
@@ -281,6 +305,9 @@ class FakeLibrary:
     def __init__(self, models: list[ModelFile]) -> None:
         self.models = models
         self.added: list[Path] = []
+        self.deleted: list[str] = []
+        self.finding = Finding.SAME
+        self.folder = Path("/home/me/.local/share/inglenook/models")
         self.refuse: InglenookError | None = None
         self.refreshed = threading.Event()
         self.refreshed.set()
@@ -295,9 +322,347 @@ class FakeLibrary:
         if self.refuse is not None:
             raise self.refuse
         self.added.append(path)
-        model = starter(id=path.stem, name=path.stem, is_starter=False, path=str(path))
+        model = starter(id=path.stem, name=path.stem, is_starter=False, path=str(path), origin=Origin.FILE)
         self.models = [model, *self.models]
         return model
+
+    def add_folder(self, path: Path) -> list[ModelFile]:  # type: ignore[valid-type]
+        return [self.add_file(path / "one.gguf"), self.add_file(path / "two.gguf")]
+
+    def details(self, model_id: str) -> ModelDetails:
+        if self.refuse is not None:
+            raise self.refuse
+        return ModelDetails(
+            architecture="llama", name="", basename="", author="", license="", license_link="", base_model="acme/Base",
+            quantized_by="", quantization="Q4_1", size_label="", context_length=8192, layers=30, embedding_length=576,
+            heads=9, kv_heads=3, experts=0, experts_used=0, vocabulary=49152, tokenizer="gpt2", template=True,
+            tensors=272, types={}, gguf_version=3,
+        )  # fmt: skip
+
+    def whereabouts(self, model_id: str) -> Path:
+        return Path(self._model(model_id).path)
+
+    def verify(self, model_id: str, progress: Callable[[int, int], None], ended: threading.Event) -> Verdict:
+        model = self._model(model_id)
+        progress(model.size_bytes // 2, model.size_bytes)
+        progress(model.size_bytes, model.size_bytes)
+        return Verdict(
+            model_id=model_id,
+            name=model.name,
+            path=model.path,
+            finding=self.finding,
+            sha256=(),
+            known=(),
+            sentence=f"{model.name}: {self.finding.value}.",
+        )
+
+    def removal(self, model_id: str) -> Removal:
+        model = self._model(model_id)
+        if model.origin in (Origin.OLLAMA, Origin.LM_STUDIO):
+            raise NotRemovable(f"{model.name} belongs to another program. Remove it there.")
+        return Removal(
+            model_id=model_id,
+            name=model.name,
+            files=() if model.away else (model.path,),
+            frees_bytes=0 if model.away else model.size_bytes,
+            only_forgets=model.away,
+        )
+
+    def delete(self, model_id: str) -> Removal:
+        removal = self.removal(model_id)
+        self.deleted.append(model_id)
+        self.models = [model for model in self.models if model.id != model_id]
+        return removal
+
+    def _model(self, model_id: str) -> ModelFile:
+        return next(model for model in self.models if model.id == model_id)
+
+
+class FakeNetwork:
+    """A switch that turns, and entries that were put there."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.entries: list[LedgerEntry] = []
+        self.saved: list[Path] = []
+        self.endpoint = "https://huggingface.co"
+        self.report = ConnectionReport(
+            ok=True, code="ok", sentence="huggingface.co answers.", endpoint=self.endpoint, elapsed_ms=120
+        )
+        self.refuse: InglenookError | None = None
+        self.state = NetworkState(mode="ask", online=False, words=NOTHING_LEAVES)
+
+    def become(self, *, online: bool, forced_by: str = "") -> None:
+        """Publishes that the network stands so."""
+        words = ONLINE if online else NOTHING_LEAVES
+        mode = "online" if online else "offline"
+        self.state = NetworkState(mode=mode, online=online, forced_by=forced_by, words=words)
+        self._publisher.publish(NetworkChanged(state=self.state))
+
+    def check_connection(self) -> ConnectionReport:
+        return self.report
+
+    def go_online(self) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        self.become(online=True)
+
+    def go_offline(self) -> None:
+        self.become(online=False)
+
+    def ledger(self, limit: int = 500, *, refused_only: bool = False) -> list[LedgerEntry]:
+        if self.refuse is not None:
+            raise self.refuse
+        found = [e for e in self.entries if not refused_only or e.outcome is Outcome.REFUSED]
+        return found[:limit]
+
+    def save_ledger(self, path: Path) -> int:
+        if self.refuse is not None:
+            raise self.refuse
+        self.saved.append(path)
+        return len(self.entries)
+
+
+class FakeBrowsing:
+    """Remembers what was asked; `answer` and its like publish what the Hub would say."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.queries: list[SearchQuery] = []
+        self.opened: list[str] = []
+        self.cards: list[str] = []
+        self.stopped = 0
+        self.asked_for_more = 0
+        self.commit = ""
+        self.refuse: InglenookError | None = None
+        self.pages: dict[str, ModelPage] = {}
+
+    def first_choices(self, memory_bytes: int = 0) -> list[FirstChoice]:
+        listed = first_choices(resources())
+        return [one for one in reversed(listed) if one.memory_bytes <= memory_bytes] if memory_bytes else listed
+
+    def families(self) -> list[str]:
+        return ["Llama", "Qwen", "Gemma"]
+
+    def licences(self) -> list[Licence]:
+        return [Licence("apache-2.0", "Apache 2.0", "You may do nearly anything with it."), Licence("mit", "MIT", "")]
+
+    def search(self, query: SearchQuery) -> int:
+        self.queries.append(query)
+        return len(self.queries)
+
+    def more(self) -> bool:
+        self.asked_for_more += 1
+        return True
+
+    def stop_search(self) -> None:
+        self.stopped += 1
+
+    def open_model(self, repo: str, revision: str = "", *, fresh: bool = False) -> None:
+        self.opened.append(repo)
+
+    def open_card(self, repo: str, revision: str = "") -> None:
+        self.cards.append(repo)
+
+    def pick(self, page: ModelPage, wanted: str = "") -> Variant:
+        found = pick(page.variants, wanted)
+        if found is None:
+            raise NoSuchThing("Nothing is called so.")
+        return found
+
+    def newer(self, repo: str, commit: str) -> str:
+        if self.refuse is not None:
+            raise self.refuse
+        return self.commit
+
+    def look(self, repo: str, revision: str = "") -> ModelPage:
+        return self.pages[repo]
+
+    def answer(
+        self, *models: ModelSummary, first: bool = True, more: bool = False, done: bool = True, number: int = 0
+    ) -> None:
+        """Results of the newest search, or of another."""
+        self._publisher.publish(
+            SearchAnswered(number=number or len(self.queries), models=models, first=first, more=more, done=done)
+        )
+
+    def fail(self, code: str, sentence: str, *, seconds: int = 0) -> None:
+        """The newest search fails."""
+        number = len(self.queries)
+        self._publisher.publish(SearchFailed(number=number, code=code, sentence=sentence, seconds=seconds))
+
+    def show(self, page: ModelPage, card: str = "", repo: str = "") -> None:
+        """A repository's page, and its card."""
+        asked = repo or page.summary.repo
+        self._publisher.publish(ModelAnswered(repo=asked, revision="", page=page))
+        self._publisher.publish(CardAnswered(repo=asked, revision="", card=card))
+
+    def refuse_model(self, repo: str, code: str, sentence: str, *, link: str = "", card: bool = False) -> None:
+        """A repository cannot be read."""
+        self._publisher.publish(ModelFailed(repo=repo, revision="", card=card, code=code, sentence=sentence, link=link))
+
+
+class FakeDownloading:
+    """A queue that only changes by hand; wishes are remembered."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.downloads: list[Download] = []
+        self.wishes: list[tuple[str, str]] = []
+        self.free, self.free_when_done = 214_000_000_000, 187_000_000_000
+        self.refuse: InglenookError | None = None
+        self.begun = 0
+
+    def list(self) -> list[Download]:
+        return list(self.downloads)
+
+    def free_bytes(self, *, when_done: bool = False) -> int:
+        return self.free_when_done if when_done else self.free
+
+    def become(self, *downloads: Download) -> None:
+        """Publishes that these are the downloads now."""
+        self.downloads = [*downloads]
+        self._publisher.publish(DownloadsChanged())
+
+    def add(self, page: ModelPage, variant: Variant) -> Future[Download]:
+        if self.refuse is not None:
+            raise self.refuse
+        download = Download(
+            id=f"d{len(self.downloads) + 1}",
+            endpoint="https://huggingface.co",
+            repo=page.summary.repo,
+            commit=page.commit,
+            label=variant.label,
+            files=variant.files,
+            folder="/models",
+        )
+        self.become(*self.downloads, download)
+        done: Future[Download] = Future()
+        done.set_result(download)
+        return done
+
+    def pause(self, id: str) -> None:
+        self.wishes.append(("pause", id))
+
+    def resume(self, id: str) -> None:
+        self.wishes.append(("resume", id))
+
+    def cancel(self, id: str) -> None:
+        self.wishes.append(("cancel", id))
+        self.become(*(one for one in self.downloads if one.id != id))
+
+    def move_up(self, id: str) -> None:
+        self.wishes.append(("move_up", id))
+
+    def pause_all(self) -> None:
+        self.wishes.append(("pause_all", ""))
+
+    def resume_all(self) -> None:
+        self.wishes.append(("resume_all", ""))
+
+    def clear_finished(self) -> None:
+        self.wishes.append(("clear_finished", ""))
+
+    def begin(self) -> None:
+        self.begun += 1
+
+
+class FakeFitting:
+    """The real formulae for a computer that is always the same; the exact answer is the guess with a mark."""
+
+    def __init__(self) -> None:
+        self.computer = Machine(
+            memory_total_bytes=34_000_000_000,
+            memory_free_bytes=20_000_000_000,
+            bandwidth_bytes_per_s=4.2e10,
+            compute_flops=9e11,
+            measured_ms=NOW_MS,
+        )
+        self.asked: list[tuple[str, str]] = []
+        self.exact_answers: dict[str, Future[Fit]] = {}
+        self.given_up: list[Future[Fit]] = []
+        self.prepared = 0
+
+    def machine(self) -> Machine:
+        return self.computer
+
+    def badge(self, model: ModelSummary, machine: Machine | None = None) -> Fit:
+        shape = guess(
+            model.params, architecture=model.architecture, name=model.name, context_length=model.context_length
+        )
+        return fit(shape, LoadOptions(), machine or self.computer)
+
+    def quick(
+        self, model: ModelSummary, variant: Variant, options: LoadOptions | None = None, machine: Machine | None = None
+    ) -> Fit:
+        shape = guess(
+            model.params,
+            architecture=model.architecture,
+            name=model.name,
+            context_length=model.context_length,
+            weights_bytes=variant.size_bytes,
+        )
+        return fit(shape, options or LoadOptions(), machine or self.computer)
+
+    def exact(self, repo: str, commit: str, variant: Variant, *, n_ctx: int = 0, kv: str = "f16") -> Future[Fit]:
+        self.asked.append((repo, variant.name))
+        return self.exact_answers.setdefault(variant.name, Future())
+
+    def cancel(self, future: Future[Fit]) -> None:
+        self.given_up.append(future)
+        future.cancel()
+
+    def prepare(self, *, again: bool = False) -> None:
+        self.prepared += 1
+
+
+class FakePictures:
+    """Remembers what was wanted; `answer` publishes one."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.wanted: list[tuple[str, str]] = []
+        self.stopped = 0
+
+    def show(self, repo: str, addresses: Sequence[str]) -> None:
+        self.wanted += [(repo, address) for address in addresses]
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def answer(self, repo: str, address: str, data: bytes) -> None:
+        """This picture is there."""
+        self._publisher.publish(PictureAnswered(repo=repo, address=address, data=data))
+
+
+class FakeAccount:
+    """A token that is remembered, and never shown."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self.origin = "none"
+        self.can_keep = True
+        self.entered: list[tuple[str, bool]] = []
+        self.refuse: InglenookError | None = None
+        self.not_kept = ""
+
+    @property
+    def words(self) -> str:
+        return WORDS[TokenOrigin(self.origin)]
+
+    def log_in(self, token: str, *, keep: bool) -> str:
+        if self.refuse is not None:
+            raise self.refuse
+        self.entered.append((token, keep))
+        self._become("keyring" if keep and not self.not_kept else "session")
+        return self.not_kept
+
+    def log_out(self) -> None:
+        self._become("none")
+
+    def _become(self, origin: str) -> None:
+        self.origin = origin
+        self._publisher.publish(AccountChanged(origin=origin))
 
 
 class FakeDiagnostics:
@@ -312,6 +677,9 @@ class FakeDiagnostics:
 
 class FakeJobs:
     """Runs at once, on the calling thread."""
+
+    def __init__(self) -> None:
+        self.ending = threading.Event()
 
     def start(self, name: str, run: Callable[[], None]) -> None:
         run()
@@ -331,6 +699,12 @@ class FakeApplication:
         self.sending = FakeSending(self.conversations, self.publisher)
         self.loading = FakeLoading(self.publisher)
         self.library = FakeLibrary([starter()] if models is None else models)
+        self.network = FakeNetwork(self.publisher)
+        self.browsing = FakeBrowsing(self.publisher)
+        self.downloading = FakeDownloading(self.publisher)
+        self.account = FakeAccount(self.publisher)
+        self.pictures = FakePictures(self.publisher)
+        self.fitting = FakeFitting()
         self.diagnostics = FakeDiagnostics()
         self.closed = False
 
