@@ -46,6 +46,7 @@ class _Opening(QObject):
     def _run(self) -> None:
         try:
             self._application.open()
+            self._application.downloading.begin()
         finally:
             self.settled.emit()
         from app.ui.components.transcript.warming import warm_up
@@ -112,6 +113,8 @@ def run(application: ApplicationPort, arguments: Sequence[str], places: Places |
     instance = Instance(places.data)
     if not instance.claim():
         if instance.ask_first():
+            if application.network.state.forced_by:
+                sys.stderr.write("Inglenook is already running; it stays online or offline as it is.\n")
             return 0
         sys.stderr.write("Inglenook is already running for this data folder, but does not answer.\n")
         return 1

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import InglenookError
 from app.chat.messages import SearchHit
+from app.services.changes import NetworkState
 from app.ui.components.sidebar import Rail, Sidebar
 from app.ui.frame import Frame
 from app.ui.menus import Actions
@@ -40,6 +41,9 @@ class Window(Protocol):
     def rename(self, conversation_id: str) -> None: ...
     def go(self, page: QWidget) -> None: ...
     def show_settings(self, section: str) -> None: ...
+    def show_privacy(self) -> None: ...
+    def show_models(self, tab: str = "") -> None: ...
+    def show_network(self, state: NetworkState) -> None: ...
     def show_find(self) -> None: ...
     def show_search(self) -> None: ...
     def conversation_shown(self, conversation_id: str) -> None: ...
@@ -53,6 +57,9 @@ def deeds(window: Window) -> dict[str, Callable[[], object]]:
         "open_model": lambda: _on_page(window, page.verbs.open_model_file),
         "rename": lambda: window.rename(window.sidebar.list.pointed_at or page.conversation_id),
         "delete": lambda: delete(window, page.conversation_id),
+        "offline": lambda: turn_network(window, online=not window.actions_["offline"].isChecked()),
+        "find_models": window.show_models,
+        "privacy": window.show_privacy,
         "settings": lambda: window.show_settings(""),
         "quit": window.close,
         "undo": lambda: undo(window),
@@ -75,6 +82,8 @@ def connect(window: Window) -> None:
     side.hit_chosen.connect(window.open_hit)
     side.new_requested.connect(window.new)
     side.delete_requested.connect(lambda conversation_id: delete(window, conversation_id))
+    side.models_requested.connect(window.show_models)
+    side.privacy_requested.connect(window.show_privacy)
     side.settings_requested.connect(lambda: window.show_settings(""))
     side.fold_requested.connect(lambda: frame.set_wanted(False))
     side.failed.connect(lambda sentence: tell(window, sentence))
@@ -83,12 +92,15 @@ def connect(window: Window) -> None:
     rail.unfold_requested.connect(lambda: window.open(page.conversation_id))
     rail.new_requested.connect(window.new)
     rail.search_requested.connect(window.show_search)
-    rail.settings_requested.connect(lambda: rail.settings.setChecked(True))
+    rail.models_requested.connect(window.show_models)
+    rail.privacy_requested.connect(window.show_privacy)
+    rail.settings_requested.connect(lambda: window.show_settings(""))
     frame.focus_homeless.connect(lambda: focus_page(window))
     frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
     page.header.unfold_requested.connect(lambda: unfold(window))
     page.header.menu_requested.connect(lambda: show_menu(window))
     page.conversation_shown.connect(window.conversation_shown)
+    page.models_requested.connect(window.show_models)
     page.panel_toggled.connect(lambda _shown: window.go(page))
 
 
@@ -158,6 +170,29 @@ def unfold(window: Window) -> None:
     window.frame.set_wanted(True)
     if by_keyboard or window.frame.overlaid:
         window.sidebar.take_focus()
+
+
+def turn_network(window: Window, *, online: bool) -> None:
+    """Turns the switch; what refuses to be turned is said, and shown as it is."""
+    network = window.application.network
+    try:
+        if online:
+            network.go_online()
+        else:
+            network.go_offline()
+    except InglenookError as error:
+        tell(window, error.sentence)
+    window.show_network(network.state)
+
+
+def chat_with(window: Window, model_id: str) -> None:
+    """Loads a model and begins a conversation."""
+    try:
+        window.application.loading.load(model_id)
+    except InglenookError as error:
+        tell(window, error.sentence)
+        return
+    window.new()
 
 
 def copy_diagnostics(window: Window) -> None:

@@ -15,6 +15,9 @@ ACTIONS: dict[str, tuple[str, str, str | Standard]] = {
     "open_model": ("File", "Open a GGUF file…", "Ctrl+O"),
     "rename": ("File", "Rename this conversation", "F2"),
     "delete": ("File", "Delete this conversation", ""),
+    "offline": ("File", "Work offline", ""),
+    "find_models": ("File", "Models", "Ctrl+Shift+M"),
+    "privacy": ("File", "Privacy", ""),
     "settings": ("File", "Settings", "Ctrl+,"),
     "quit": ("File", "Quit", "Ctrl+Q"),
     "undo": ("Edit", "Undo deleting", "Ctrl+Z"),
@@ -29,7 +32,11 @@ ACTIONS: dict[str, tuple[str, str, str | Standard]] = {
     "about": ("Help", "About Inglenook", ""),
 }
 
-_DOTS: tuple[str, ...] = ("rename", "delete", "", "find", "panel", "", "settings", "diagnostics", "about", "", "quit")
+_DOTS: tuple[str, ...] = (
+    "rename", "delete", "", "find", "panel", "", "offline", "find_models", "privacy", "settings",
+    "diagnostics", "about", "", "quit"
+)  # fmt: skip
+_SWITCHES = ("offline",)
 _OF_A_CONVERSATION = ("rename", "delete", "find")
 
 
@@ -39,8 +46,10 @@ class Actions:
     def __init__(self, window: QMainWindow, deeds: Mapping[str, Callable[[], object]]) -> None:
         self._window = window
         self._actions: dict[str, QAction] = {}
+        self._forced = False
         for name, (_, words, keys) in ACTIONS.items():
             action = QAction(words, window)
+            action.setCheckable(name in _SWITCHES)
             if keys:
                 action.setShortcut(QKeySequence(keys))
             action.triggered.connect(lambda _checked=False, name=name: deeds[name]())
@@ -60,8 +69,16 @@ class Actions:
         for name, action in self._actions.items():
             if name in _OF_A_CONVERSATION:
                 action.setEnabled(conversation and usable)
+            elif name == "offline":
+                action.setEnabled(not self._forced)
             elif name not in ("quit", "diagnostics"):
                 action.setEnabled(usable)
+
+    def show_offline(self, offline: bool, *, forced: bool) -> None:
+        """Ticks 'Work offline'. When something forces it, there is nothing to choose."""
+        self._actions["offline"].setChecked(offline)
+        self._forced = forced
+        self._actions["offline"].setEnabled(not forced)
 
     def menu(self) -> QMenu:
         """The menu behind the three dots."""

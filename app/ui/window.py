@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,10 @@ from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.chat.messages import SearchHit
-from app.services.changes import Change, ConversationsChanged, SettingsChanged, TroubleChanged
+from app.services.changes import Change, ConversationsChanged, NetworkState, SettingsChanged, TroubleChanged
 from app.ui import window_state
 from app.ui.components.sidebar import Rail, Sidebar
-from app.ui.deeds import connect, copy_diagnostics, deeds
+from app.ui.deeds import connect, deeds
 from app.ui.frame import Frame
 from app.ui.menus import Actions
 from app.ui.pages.conversation.page import ConversationPage
@@ -22,6 +21,7 @@ from app.ui.pages.trouble.codes import OPENING
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
+from app.ui.visits import Visits
 from app.ui.widgets.focus_ring import FocusRing
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Window(QMainWindow):
         self.application = application
         self._theme = theme
         self._ring = ring
-        self._data, self._state_file = data, state_file
+        self._state_file = state_file
         self._state = window_state.read(state_file)
         self._painted = self._opened = self._refused = False
         self.setWindowTitle("Inglenook")
@@ -52,7 +52,9 @@ class Window(QMainWindow):
         self.pages.addWidget(self.conversation)
         self.frame = Frame(theme, self.sidebar, self.rail, self.pages)
         self.setCentralWidget(self.frame)
+        self.visits = Visits(self, theme, data)
         self.actions_ = Actions(self, deeds(self))
+        self.visits.show_network(application.network.state)
         connect(self)
         if not window_state.restore(self, self._state):
             self.resize(*tokens.FIRST_SIZE)
@@ -64,27 +66,15 @@ class Window(QMainWindow):
         self.go(self.conversation)
         self.conversation.composer.field.setFocus()
 
-    @cached_property
+    @property
     def settings(self) -> SettingsPage:
         """The settings, built at the first visit."""
-        from app.ui.pages.settings.page import SettingsPage
+        return self.visits.settings
 
-        page = SettingsPage(self.application, self._theme, self._data)
-        page.left.connect(lambda: self.open(self.conversation.conversation_id))
-        page.diagnostics_requested.connect(lambda: copy_diagnostics(self))
-        self.pages.addWidget(page)
-        return page
-
-    @cached_property
+    @property
     def trouble(self) -> TroublePage:
         """The page for a store that cannot be opened, built when it is needed."""
-        from app.ui.pages.trouble.page import TroublePage
-
-        page = TroublePage(self._theme, self._data)
-        page.retry_requested.connect(self._retry)
-        page.quit_requested.connect(self.close)
-        self.pages.addWidget(page)
-        return page
+        return self.visits.trouble
 
     # --- navigation -------------------------------------------------------------------------------------------------
 
@@ -105,6 +95,21 @@ class Window(QMainWindow):
             self.settings.show_section(section)
         self.go(self.settings)
 
+    def show_privacy(self) -> None:
+        """Shows the switch and the ledger."""
+        self.go(self.visits.privacy)
+
+    def show_models(self, tab: str = "") -> None:
+        """Shows the models: finding them, those on this computer, downloads."""
+        if tab:
+            self.visits.models.show_tab(tab)
+        self.go(self.visits.models)
+        self.visits.models.take_focus()
+
+    def show_network(self, state: NetworkState) -> None:
+        """Everything that says how the network stands says so."""
+        self.visits.show_network(state)
+
     def rename(self, conversation_id: str) -> None:
         """Opens the title of a conversation for writing, in the list."""
         if conversation_id:
@@ -117,13 +122,9 @@ class Window(QMainWindow):
         """Shows a page; without conversations there is only one."""
         if self._refused and not self._opened:
             page = self.trouble
-        settings = self.__dict__.get("settings")
-        if settings is not None and page is not settings:
-            settings.leave()
+        self.visits.leave(page)
         self.pages.setCurrentWidget(page)
-        there = page is settings
-        self.sidebar.settings.setChecked(there)
-        self.rail.settings.setChecked(there)
+        there = self.visits.mark(page)
         alone = page is not self.conversation and not there
         panel = page is self.conversation and self.conversation.panel_shown
         self.frame.show_for(railed=there, alone=alone, panel=panel)
@@ -171,8 +172,7 @@ class Window(QMainWindow):
         self.conversation.apply(change)
         if isinstance(change, ConversationsChanged):
             self._show_title()
-        if "settings" in self.__dict__:
-            self.settings.apply(change)
+        self.visits.apply(change)
 
     def apply_appearance(self) -> None:
         """Takes theme and type from the settings."""
@@ -204,7 +204,8 @@ class Window(QMainWindow):
         else:
             self.conversation.banner.unsay(change.code)
 
-    def _retry(self) -> None:
+    def retry(self) -> None:
+        """Tries to open the conversations again."""
         self._refused = False
         self.retry_requested.emit()
 
@@ -212,8 +213,7 @@ class Window(QMainWindow):
 
     def keep(self) -> None:
         """Keeps everything typed, and how the window stands."""
-        if "settings" in self.__dict__:
-            self.settings.leave()
+        self.visits.leave()
         self.conversation.flush()
         self._keep_state()
 

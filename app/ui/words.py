@@ -27,6 +27,32 @@ def size(size_bytes: int) -> str:
     return f"{max(1, round(size_bytes / 1e6))} MB"
 
 
+def traffic(count_bytes: int) -> str:
+    """So many bytes on a line: 0 B, 0.6 kB, 42 kB, 18 MB, 2.0 GB."""
+    if count_bytes <= 0:
+        return "0 B"
+    for unit, factor in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        value = count_bytes / factor
+        if value < 9.95:
+            return f"{max(0.1, value):.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{count_bytes / 1e12:.1f} TB"
+
+
+_MONTHS = ("Jan", "Feb", "March", "April", "May", "June", "July", "Aug", "Sept", "Oct", "Nov", "Dec")
+
+
+def moment(moment_ms: int, today: datetime.date) -> str:
+    """A moment in local time, as short as it stays clear: Today 14:02, 14 May 21:16, 14 May 2025."""
+    then = datetime.datetime.fromtimestamp(moment_ms / 1000)
+    clock = f"{then.hour:02}:{then.minute:02}"
+    if then.date() == today:
+        return f"Today {clock}"
+    day = f"{then.day} {_MONTHS[then.month - 1]}"
+    return f"{day} {clock}" if then.year == today.year else f"{day} {then.year}"
+
+
 def parameters(count: int) -> str:
     """A parameter count: 135M, 8.0B."""
     return f"{count / 1e9:.1f}B" if count >= 1_000_000_000 else f"{round(count / 1e6)}M"

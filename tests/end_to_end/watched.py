@@ -41,8 +41,8 @@ def main() -> int:
         told = {"at_s": time.monotonic(), "change": type(change).__name__, **fields}
         os.write(changes, json.dumps(told).encode() + b"\n")
 
-    def building(*places: Any) -> bootstrap.Application:
-        made = build(*places)
+    def building(*places: Any, **options: Any) -> bootstrap.Application:
+        made = build(*places, **options)
         made.publisher.subscribe(note)
         return made
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import msgspec
 
 from app.chat.messages import Message, ReplyFacts, ReplyState, Role, SearchHit
-from app.engine.values import GenerationFacts, ModelFile
+from app.engine.values import GenerationFacts, ModelFile, Origin
+from app.hub.values import Capability, Download, DownloadState, ModelPage, ModelSummary, RemoteFile, Variant
+from app.hub.variants import quality
+from app.privacy.ledger import LedgerEntry, Outcome
 from tests.support.fake_application import FakeApplication, starter
 
 QUESTION = (
@@ -143,6 +146,191 @@ def hit(conversation_id: str, title: str, message_id: str | None, snippet: str, 
         marks=[(at, at + len(mark))],
         updated_ms=0,
     )
+
+
+def ledger(now_ms: int) -> list[LedgerEntry]:
+    """What a few days of looking for models leave behind, and one thing that was refused."""
+    search, versions, download = "Search for “llama 3b”", "Versions of Llama 3.2 3B", "Download Llama 3.2 3B, Q4_K_M"
+    refused = "Inglenook is set to work offline. Switch it online first."
+    rows = (
+        (
+            60_000,
+            "huggingface.co",
+            "Search for “a model that reads handwriting of the 19th century”",
+            0,
+            0,
+            refused,
+        ),
+        (3_600_000, "localhost:8180", "Check the connection", 3_200, 4_100, ""),
+        (DAY_MS, "us.aws.cdn.hf.co", download, 900, 2_019_000_000, ""),
+        (DAY_MS + 30_000, "huggingface.co", versions, 640, 18_200, ""),
+        (DAY_MS + 90_000, "huggingface.co", search, 640, 42_000, ""),
+        (40 * DAY_MS, "huggingface.co", search, 320, 0, "huggingface.co did not answer in time."),
+    )
+    return [
+        LedgerEntry(
+            id=f"l{number}",
+            action_id=f"a{number}",
+            purpose="search",
+            what=what,
+            host=host,
+            first_ms=now_ms - age_ms,
+            last_ms=now_ms - age_ms,
+            requests=1,
+            sent_bytes=sent,
+            received_bytes=received,
+            outcome=Outcome.REFUSED if reason == refused else Outcome.FAILED if reason else Outcome.ALLOWED,
+            local=host.startswith("localhost"),
+            reason=reason,
+        )
+        for number, (age_ms, host, what, sent, received, reason) in enumerate(rows)
+    ]
+
+
+def repository() -> ModelPage:
+    """A model of the Hub with six versions."""
+    sizes = (
+        ("Q8_0", 8_709_000_000, 8.5),
+        ("Q6_K", 6_725_000_000, 6.56),
+        ("Q5_K_M", 5_851_000_000, 5.7),
+        ("Q4_K_M", 5_027_000_000, 4.89),
+        ("Q3_K_M", 4_124_000_000, 4.0),
+        ("Q2_K", 3_281_000_000, 3.16),
+    )
+    variants = tuple(
+        Variant(
+            label=label,
+            name=label,
+            files=(RemoteFile(path=f"Qwen3-8B-{label}.gguf", size_bytes=size, sha256="0" * 64),),
+            bits_per_weight=bits,
+            quality=quality(label, bits),
+        )
+        for label, size, bits in sizes
+    )
+    summary = ModelSummary(
+        repo="Qwen/Qwen3-8B-GGUF",
+        params=8_190_735_360,
+        architecture="qwen3",
+        context_length=40_960,
+        license="apache-2.0",
+        base_model="Qwen/Qwen3-8B",
+        downloads=120_000,
+        likes=321,
+        updated_ms=1_746_500_000_000,
+        capabilities=(Capability.TOOLS, Capability.REASONING),
+    )
+    return ModelPage(
+        summary=summary,
+        commit="1" * 40,
+        variants=variants,
+        license_name="Apache 2.0",
+        license_words="You may do nearly anything with it, also for money, if you keep its notices.",
+        license_link="https://www.apache.org/licenses/LICENSE-2.0",
+    )
+
+
+CARD = """\
+<div align="center">
+<img src="https://example.org/banner.png" alt="Qwen3 banner" width="400"/>
+</div>
+
+# Qwen3 8B
+
+Qwen3 is the newest generation of **large language models** of the Qwen series. It \
+[thinks first](https://example.org), if asked, with `enable_thinking=True`.
+
+## What is in it
+
+- 8.2 billion parameters, 36 layers
+- a context of 32,768 tokens, and **131,072** with YaRN
+
+| Benchmark | Thinking | Not thinking |
+|---|---:|---:|
+| Sums | 87.5 | 61.2 |
+| Code | 74.1 | 58.3 |
+
+```shell
+inglenook models pull Qwen/Qwen3-8B-GGUF:Q4_K_M
+```
+
+> Temperature 0.6 suits thinking best.
+"""
+
+
+def found() -> list[ModelSummary]:
+    """What a search brings."""
+    names = (
+        ("unsloth/Qwen3-8B-GGUF", 8_190_735_360, (Capability.TOOLS, Capability.REASONING), ""),
+        ("ggml-org/gemma-3-12b-it-GGUF", 11_765_788_416, (Capability.VISION,), "manual"),
+        ("bartowski/Llama-3.2-3B-Instruct-GGUF", 3_212_749_888, (Capability.TOOLS,), ""),
+        ("someone/A-model-with-a-name-that-is-a-good-deal-longer-than-the-list-is-wide-GGUF", 0, (), ""),
+        ("Qwen/Qwen2.5-Coder-7B-Instruct-GGUF", 7_615_616_512, (), ""),
+    )
+    return [
+        ModelSummary(
+            repo=repo, params=params, capabilities=able, gated=gated, downloads=120_000 // (number + 1), likes=321
+        )
+        for number, (repo, params, able, gated) in enumerate(names)
+    ]
+
+
+def downloads(now_ms: int) -> list[Download]:
+    """A queue with something in every state."""
+    rows = (
+        ("Qwen/Qwen3-8B-GGUF", "Q4_K_M", 5_027_000_000, 3_117_000_000, DownloadState.RUNNING, ""),
+        ("ggml-org/gemma-3-12b-it-GGUF", "Q4_K_M", 7_301_000_000, 7_301_000_000, DownloadState.CHECKING, ""),
+        ("unsloth/Phi-4-mini-instruct-GGUF", "Q5_K_M", 2_848_000_000, 513_000_000, DownloadState.PAUSED, ""),
+        ("unsloth/Mistral-Small-3.2-24B-GGUF", "Q3_K_M", 11_500_000_000, 0, DownloadState.WAITING, ""),
+        ("bartowski/Llama-3.2-3B-Instruct-GGUF", "Q4_K_M", 2_019_000_000, 2_019_000_000, DownloadState.DONE, ""),
+        ("Qwen/Qwen2.5-Coder-7B-Instruct-GGUF", "Q6_K", 6_254_000_000, 0, DownloadState.FAILED,
+         "Fingerprint did not match; file removed"),
+    )  # fmt: skip
+    return [
+        Download(
+            id=f"d{number}",
+            endpoint="https://huggingface.co",
+            repo=repo,
+            commit="1" * 40,
+            label=label,
+            files=(RemoteFile(path=f"{label}.gguf", size_bytes=size, sha256="0" * 64),),
+            folder="/models",
+            state=state,
+            position=number,
+            done_bytes=done,
+            finished_ms=now_ms if state in (DownloadState.DONE, DownloadState.FAILED) else 0,
+            sentence=sentence,
+        )
+        for number, (repo, label, size, done, state, sentence) in enumerate(rows)
+    ]
+
+
+def shelf() -> list[ModelFile]:
+    """Models of the person's own, of other programs, one away, one broken."""
+    return [
+        msgspec.structs.replace(qwen(), repo="Qwen/Qwen3-8B-GGUF", remote_path="Qwen3-8B-Q4_K_M.gguf"),
+        starter(
+            id="gemma", path="/home/me/.lmstudio/models/ggml-org/gemma-3-12b-it-Q4_K_M.gguf", name="gemma-3-12b-it",
+            quantization="Q4_K_M", architecture="gemma3", size_bytes=7_301_000_000, n_params=11_765_788_416,
+            is_starter=False, license="gemma", origin=Origin.LM_STUDIO, n_ctx_train=131_072,
+            projector="/home/me/.lmstudio/models/ggml-org/mmproj-gemma-3-12b-it-F16.gguf",
+        ),
+        starter(
+            id="llama", path="/home/me/.ollama/models/blobs/sha256-dde5aa3fc5ff", name="llama3.2:3b",
+            quantization="Q4_K_M", size_bytes=2_019_000_000, n_params=3_212_749_888, is_starter=False,
+            license="llama3.2", origin=Origin.OLLAMA,
+        ),
+        starter(
+            id="away", path="/media/archive/Mistral-Small-3.2-24B-Q4_K_M.gguf", name="Mistral Small 3.2 24B",
+            quantization="Q4_K_M", size_bytes=14_334_000_000, n_params=23_572_403_200, is_starter=False,
+            origin=Origin.FOLDER, away=True, problem="The folder or drive it lies on is not there now.",
+        ),
+        starter(
+            id="broken", path="/home/me/Downloads/phi-4-mini.gguf", name="phi-4-mini", quantization="Q5_K_M",
+            size_bytes=1_204_000_000, is_starter=False, origin=Origin.FILE,
+            problem="The file is shorter than its header says. Download it again.",
+        ),
+        starter(origin=Origin.STARTER),
+    ]  # fmt: skip
 
 
 HOME = Path("/home/me/.local/share/inglenook")

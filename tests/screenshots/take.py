@@ -24,7 +24,15 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import Places
 from app.chat.messages import Message, ReplyState
 from app.engine.values import ModelFile
-from app.services.changes import EngineState, ReplyChanged, ReplyGrew, ReplyProgressed, TroubleChanged
+from app.hub.values import Capability
+from app.services.changes import (
+    DownloadProgressed,
+    EngineState,
+    ReplyChanged,
+    ReplyGrew,
+    ReplyProgressed,
+    TroubleChanged,
+)
 from app.ui.components.transcript.warming import warm_up
 from app.ui.deeds import delete
 from app.ui.theme import style
@@ -128,8 +136,125 @@ def settings_appearance(stage: Stage) -> None:
     stage.window.show_settings("appearance")
 
 
+def settings_network(stage: Stage) -> None:
+    stage.application.settings.change("network.ca_file", "/etc/ssl/office/proxy-authority.pem")
+    stage.window.show_settings("network")
+    stage.window.settings.network.check.click()
+
+
 def settings_about(stage: Stage) -> None:
     stage.window.show_settings("about")
+
+
+def privacy(stage: Stage) -> None:
+    stage.application.network.entries = content.ledger(int(time.time() * 1000))
+    stage.window.show_privacy()
+
+
+def privacy_online(stage: Stage) -> None:
+    stage.application.network.become(online=True)
+    privacy(stage)
+    stage.window.visits.privacy.choice.choose("refused")
+    stage.window.visits.privacy.reload()
+
+
+def privacy_forced(stage: Stage) -> None:
+    stage.application.network.become(online=False, forced_by="--offline")
+    stage.window.show_privacy()
+
+
+def models_first(stage: Stage) -> None:
+    """The first choices, before anybody went online."""
+    stage.window.show_models()
+
+
+def models_offline(stage: Stage) -> None:
+    """Offline on purpose."""
+    stage.application.network.become(online=False)
+    stage.window.show_models()
+    stage.window.visits.models.find_tab.search.field.setText("gemma")
+    stage.window.visits.models.find_tab.search.look()
+
+
+def models_found(stage: Stage) -> None:
+    """A search, and one of its models."""
+    application = stage.application
+    application.network.become(online=True)
+    stage.window.show_models()
+    search = stage.window.visits.models.find_tab.search
+    search.field.setText("qwen")
+    search.look()
+    application.browsing.answer(*content.found())
+    search.list.step(1)
+    application.browsing.show(content.repository(), content.CARD, "unsloth/Qwen3-8B-GGUF")
+
+
+def models_chosen(stage: Stage) -> None:
+    """A first choice with its versions."""
+    stage.application.network.become(online=True)
+    stage.window.show_models()
+    search = stage.window.visits.models.find_tab.search
+    search.list.setCurrentIndex(search.model.index(search.model.row_of("Qwen/Qwen3-8B-GGUF")))
+    stage.application.browsing.show(content.repository(), content.CARD)
+
+
+def models_card(stage: Stage) -> None:
+    """The card below the versions."""
+    models_chosen(stage)
+    settle()
+    detail = stage.window.visits.models.find_tab.detail
+    detail.verticalScrollBar().setValue(detail.verticalScrollBar().maximum())
+
+
+def models_filters(stage: Stage) -> None:
+    models_found(stage)
+    search = stage.window.visits.models.find_tab.search
+    search.filters.chips[Capability.TOOLS].setChecked(True)
+    search.filters.open_further()
+
+
+def models_refused(stage: Stage) -> None:
+    """Asked too often, and a model that is given on request."""
+    models_found(stage)
+    browsing = stage.application.browsing
+    browsing.fail("rate_limited", "Hugging Face was asked too often. Try again in 5 minutes.")
+    search = stage.window.visits.models.find_tab.search
+    search.list.step(1)
+    browsing.refuse_model(
+        "ggml-org/gemma-3-12b-it-GGUF",
+        "ask_for_access",
+        "ggml-org/gemma-3-12b-it-GGUF is given to those who accept its terms. Open the model's page and ask for "
+        "access, then try again.",
+        link="https://huggingface.co/ggml-org/gemma-3-12b-it-GGUF",
+    )
+
+
+def models_library(stage: Stage) -> None:
+    stage.application.library.models = content.shelf()
+    stage.window.show_models("library")
+
+
+def models_away(stage: Stage) -> None:
+    models_library(stage)
+    tab = stage.window.visits.models.library_tab
+    tab.list.setCurrentIndex(tab.model.index(3))
+
+
+def models_downloads(stage: Stage) -> None:
+    application = stage.application
+    application.network.become(online=True)
+    application.settings.change("downloads.limit_bytes_per_s", 12_000_000)
+    application.downloading.become(*content.downloads(int(time.time() * 1000)))
+    stage.window.apply(
+        DownloadProgressed(
+            id="d0", done_bytes=3_117_000_000, size_bytes=5_027_000_000, bytes_per_s=11_800_000, remaining_s=162
+        )
+    )
+    stage.window.show_models("downloads")
+
+
+def models_no_downloads(stage: Stage) -> None:
+    stage.window.show_models("downloads")
 
 
 def picker(stage: Stage) -> None:
@@ -264,7 +389,22 @@ SCENES: dict[str, Scene] = {
         side_panel,
         settings_general,
         settings_appearance,
+        settings_network,
         settings_about,
+        privacy,
+        privacy_online,
+        privacy_forced,
+        models_first,
+        models_offline,
+        models_found,
+        models_chosen,
+        models_card,
+        models_filters,
+        models_refused,
+        models_library,
+        models_away,
+        models_downloads,
+        models_no_downloads,
         picker,
         picker_loading,
         picker_refused,

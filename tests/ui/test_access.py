@@ -56,6 +56,29 @@ def _trouble(window: Window, application: FakeApplication) -> None:
     window.apply(TroubleChanged(code="database_locked", sentence="The file is held by another program.", detail="5"))
 
 
+def _privacy(window: Window, application: FakeApplication) -> None:
+    application.network.entries = content.ledger(NOW_MS)
+    window.show_privacy()
+
+
+def _models(window: Window, application: FakeApplication) -> None:
+    application.network.become(online=True)
+    window.show_models()
+    search = window.visits.models.find_tab.search
+    search.list.setCurrentIndex(search.model.index(search.model.row_of("Qwen/Qwen3-8B-GGUF")))
+    application.browsing.show(content.repository(), content.CARD)
+
+
+def _library(window: Window, application: FakeApplication) -> None:
+    application.library.models = content.shelf()
+    window.show_models("library")
+
+
+def _downloads(window: Window, application: FakeApplication) -> None:
+    application.downloading.become(*content.downloads(NOW_MS))
+    window.show_models("downloads")
+
+
 def _editing(window: Window, application: FakeApplication) -> None:
     window.open("c1")
     window.conversation.verbs.begin_edit("m1")
@@ -72,7 +95,13 @@ STATES: dict[str, Callable[[Window, FakeApplication], None]] = {
     "editing": _editing,
     "general": lambda window, application: window.show_settings("general"),
     "appearance": lambda window, application: window.show_settings("appearance"),
+    "network": lambda window, application: window.show_settings("network"),
     "about": lambda window, application: window.show_settings("about"),
+    "privacy": _privacy,
+    "models": _models,
+    "models, offline": lambda window, application: window.show_models(),
+    "library": _library,
+    "downloads": _downloads,
     "trouble": _trouble,
 }
 

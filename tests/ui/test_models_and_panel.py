@@ -253,7 +253,7 @@ def test_tab_goes_through_the_list_of_models_and_closes_it(window: Window) -> No
     while picker.isVisible() and len(stops) < 9:
         window.focusNextPrevChild(True)
         stops.append(QApplication.focusWidget())
-    assert stops == [picker._open_file, window.conversation.header.panel]
+    assert stops == [picker._find, picker._open_file, window.conversation.header.panel]
 
 
 def test_arrows_stay_in_the_list_of_models(window: Window, application: FakeApplication) -> None:

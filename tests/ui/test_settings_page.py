@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
+from app.hub.errors import BadToken
+from app.services.network import ConnectionReport
 from app.ui.pages.settings.page import SECTIONS
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication
@@ -54,6 +58,73 @@ def test_defaults(window: Window, application: FakeApplication, qtbot: QtBot) ->
     QTest.keyClick(window.settings, Qt.Key.Key_Escape)  # at once: what was typed is kept all the same
     assert application.settings.current.generation.system_prompt == "Answer in verse."
     assert window.pages.currentWidget() is window.conversation
+
+
+def test_network(window: Window, application: FakeApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    window.show_settings("network")
+    section = window.settings.network
+    assert section.endpoint.placeholderText() == "https://huggingface.co"
+    section.proxy.setFocus()
+    QTest.keyClicks(section.proxy, " http://proxy.example:8080 ")
+    assert application.settings.current.network.proxy == ""
+    QTest.keyClick(section.proxy, Qt.Key.Key_Return)
+    assert application.settings.current.network.proxy == "http://proxy.example:8080"
+    section.hosts.setFocus()
+    QTest.keyClicks(section.hosts, "cdn.example, files.example:8443,")
+    QTest.keyClick(window.settings, Qt.Key.Key_Escape)
+    assert application.settings.current.network.token_hosts == ("cdn.example", "files.example:8443")
+    window.show_settings("network")
+    section.images.click()
+    assert application.settings.current.network.card_images
+    certificates = tmp_path / "ca.pem"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(certificates), ""))
+    assert not section.forget.isVisible()
+    section._choose_file()
+    assert application.settings.current.network.ca_file == str(certificates)
+    section.forget.click()
+    assert application.settings.current.network.ca_file == ""
+
+
+def test_logging_in(window: Window, application: FakeApplication) -> None:
+    window.show_settings("network")
+    rows = window.settings.network.account
+    assert rows.state.text() == "Not logged in."
+    assert not rows.leave_button.isVisible()
+    rows.field.setFocus()
+    QTest.keyClicks(rows.field, "hf_secret")
+    QTest.keyClick(rows.field, Qt.Key.Key_Return)
+    assert application.account.entered == [("hf_secret", True)]
+    assert rows.field.text() == "", "it is never shown again"
+    assert "keyring" in rows.state.text()
+    rows.leave_button.click()
+    assert rows.state.text() == "Not logged in."
+    rows.keep.click()
+    QTest.keyClicks(rows.field, "hf_other")
+    rows.enter.click()
+    assert application.account.entered[-1] == ("hf_other", False)
+    application.account.refuse = BadToken("This is not an access token.")
+    QTest.keyClicks(rows.field, "wrong")
+    rows.enter.click()
+    assert rows.state.text().endswith("This is not an access token.")
+    application.account.refuse = None
+    application.account.origin = "environment"
+    rows.reload()
+    assert not rows.field.isEnabled()
+
+
+def test_the_connection_is_checked_with_what_was_typed(window: Window, application: FakeApplication) -> None:
+    window.show_settings("network")
+    section = window.settings.network
+    section.endpoint.setFocus()
+    QTest.keyClicks(section.endpoint, "https://mirror.example")
+    section.check.click()
+    assert application.settings.current.network.endpoint == "https://mirror.example"
+    assert section.report.text() == "huggingface.co answers. It took 120 ms."
+    sentence = "The name mirror.example could not be looked up. Look at your network connection."
+    application.network.report = ConnectionReport(ok=False, code="name_not_found", sentence=sentence, endpoint="")
+    section.check.click()
+    assert section.report.text() == sentence
+    assert section.check.isEnabled()
 
 
 def test_every_section_can_be_reached(window: Window) -> None:

@@ -28,6 +28,36 @@ def test_sizes(size: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (1, "0.1 kB"),
+        (640, "0.6 kB"),
+        (9_949, "9.9 kB"),
+        (9_950, "10 kB"),
+        (42_000, "42 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (2_019_000_000, "2.0 GB"),
+        (3 * 10**13, "30.0 TB"),
+    ],
+)
+def test_traffic(count: int, said: str) -> None:
+    assert words.traffic(count) == said
+
+
+def test_moments() -> None:
+    today = datetime.date(2026, 3, 1)
+
+    def said(*parts: int) -> str:
+        return words.moment(int(datetime.datetime(*parts).timestamp() * 1000), today)  # type: ignore[arg-type]
+
+    assert said(2026, 3, 1, 9, 5) == "Today 09:05"
+    assert said(2026, 2, 28, 23, 59) == "28 Feb 23:59"
+    assert said(2025, 12, 31, 23, 59) == "31 Dec 2025"
+
+
+@pytest.mark.parametrize(
     ("hour", "said"),
     [(4, "evening"), (5, "morning"), (11, "morning"), (12, "afternoon"), (17, "afternoon"), (18, "evening")],
 )

@@ -67,6 +67,7 @@ class ModelPicker(Popover):
     """Opens under the pill. Choosing loads at once; the list follows the library and the engine."""
 
     file_requested = Signal()
+    find_requested = Signal()
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget) -> None:
         super().__init__("Models", theme, parent)
@@ -86,15 +87,21 @@ class ModelPicker(Popover):
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._progress = self._make_progress()
         self._failure = self._make_failure()
-        self._open_file = Button("Open a GGUF file…", theme, GHOST)
+        self._open_file = Button("Open a file…", theme, GHOST)
         self._open_file.set_icon_name("folder-open")
         self._open_file.clicked.connect(self._ask_for_file)
+        self._find = Button("Find more", theme, GHOST)
+        self._find.set_icon_name("magnifying-glass")
+        self._find.setAccessibleName("Find more models")
+        self._find.clicked.connect(self._look_for_more)
         self._unload = Button("Unload", theme, GHOST)
         self._unload.set_icon_name("eject")
         self._unload.setToolTip("Frees the memory the model takes")
         self._unload.clicked.connect(self._unload_now)
         bottom = QHBoxLayout()
         bottom.setContentsMargins(8, 8, 8, 8)
+        bottom.setSpacing(0)
+        bottom.addWidget(self._find)
         bottom.addWidget(self._open_file)
         bottom.addStretch()
         bottom.addWidget(self._unload)
@@ -194,7 +201,7 @@ class ModelPicker(Popover):
             if model.is_starter:
                 self._add(self._note(_STARTER))
         if not models:
-            self._add(self._note("There is no model on this computer yet. Open a GGUF file to begin."))
+            self._add(self._note("There is no model on this computer yet. Find one, or open a GGUF file, to begin."))
         busy = state.state in (EngineState.LOADING, EngineState.STARTING)
         self._progress.setVisible(busy)
         if busy:
@@ -216,7 +223,7 @@ class ModelPicker(Popover):
         """Tab goes from what opened the list through it from top to bottom: rows are younger than what stands below."""
         rows = [item.widget() for at in range(self._rows.count()) if (item := self._rows.itemAt(at)) is not None]
         models = [row for row in rows if isinstance(row, _ModelRow)]
-        order = [self.opener, self._cancel, self._more, *models, self._open_file, self._unload]
+        order = [self.opener, self._cancel, self._more, *models, self._find, self._open_file, self._unload]
         stops = [widget for widget in order if widget is not None]
         for before, after in itertools.pairwise(stops):
             QWidget.setTabOrder(before, after)
@@ -260,6 +267,10 @@ class ModelPicker(Popover):
     def _unload_now(self) -> None:
         self._application.loading.unload()
         self.close_popover()
+
+    def _look_for_more(self) -> None:
+        self.close_popover()
+        self.find_requested.emit()
 
     def _ask_for_file(self) -> None:
         self.file_requested.emit()

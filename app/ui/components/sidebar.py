@@ -1,4 +1,4 @@
-"""The left side: wordmark, new, search, the list, settings, and what leaves this computer."""
+"""The left side: wordmark, new, search, the list, models, privacy, settings, and what may leave this computer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.base.errors import InglenookError
 from app.chat.messages import SearchHit
 from app.services.changes import Change, ConversationsChanged, ReplyChanged
 from app.ui.components.conversation_list import ConversationList
-from app.ui.components.sidebar_parts import Footer, NavigationRow, Wordmark
+from app.ui.components.sidebar_parts import Footer, ModelsIcon, ModelsRow, NavigationRow, Wordmark
 from app.ui.models.conversations import ConversationListModel
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
@@ -42,6 +42,8 @@ class Sidebar(Surface):
     hit_chosen = Signal(object)
     new_requested = Signal()
     delete_requested = Signal(str)
+    models_requested = Signal()
+    privacy_requested = Signal()
     settings_requested = Signal()
     fold_requested = Signal()
     failed = Signal(str)
@@ -76,8 +78,13 @@ class Sidebar(Surface):
         self.list.open_requested.connect(self.open_requested)
         self.list.delete_requested.connect(self.delete_requested)
         self.list.rename_requested.connect(self._rename)
+        self.models = ModelsRow(theme)
+        self.models.clicked.connect(lambda: self.models_requested.emit())
+        self.privacy = NavigationRow("shield-check", "Privacy", theme)
+        self.privacy.clicked.connect(self.privacy_requested)
         self.settings = NavigationRow("gear", "Settings", theme)
         self.settings.clicked.connect(self.settings_requested)
+        self.footer = Footer(theme)
 
         self.note = Paragraph("", theme, "secondary", "ink2")
         self._stack = QStackedWidget()
@@ -101,23 +108,26 @@ class Sidebar(Surface):
         field = QHBoxLayout()
         field.setContentsMargins(12, 0, 12, 6)
         field.addWidget(self.search)
-        settings = QHBoxLayout()
-        settings.setContentsMargins(8, 8, 8, 8)
-        settings.addWidget(self.settings)
+        ways = QVBoxLayout()
+        ways.setContentsMargins(8, 8, 8, 8)
+        ways.setSpacing(0)
+        ways.addWidget(self.models)
+        ways.addWidget(self.privacy)
+        ways.addWidget(self.settings)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(top)
         column.addLayout(field)
         column.addWidget(self._stack, 1)
-        for part in (settings, None):
+        for part in (ways, None):
             line = QHBoxLayout()
             line.setContentsMargins(8, 0, 8, 0)
             line.addWidget(Hairline(theme))
             column.addLayout(line)
             if part is not None:
                 column.addLayout(part)
-        column.addWidget(Footer(theme))
+        column.addWidget(self.footer)
 
     @cached_property
     def results(self) -> SearchResults:
@@ -214,11 +224,16 @@ class Rail(Surface):
     unfold_requested = Signal()
     new_requested = Signal()
     search_requested = Signal()
+    models_requested = Signal()
+    privacy_requested = Signal()
     settings_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "side", parent=parent)
         self.setFixedWidth(tokens.RAIL)
+        self.models = ModelsIcon(theme)
+        self.privacy = IconButton("shield-check", "Privacy", theme, side=36)
+        self.privacy.setCheckable(True)
         self.settings = IconButton("gear", "Settings", theme, side=36)
         self.settings.setCheckable(True)
         column = QVBoxLayout(self)
@@ -236,6 +251,11 @@ class Rail(Surface):
             button.clicked.connect(signal)
             column.addWidget(button, 0, middle)
         column.addStretch()
+        self.models.clicked.connect(lambda: self.models_requested.emit())
+        column.addWidget(self.models, 0, middle)
+        self.privacy.clicked.connect(self.privacy_requested)
+        column.addWidget(self.privacy, 0, middle)
         self.settings.clicked.connect(self.settings_requested)
         column.addWidget(self.settings, 0, middle)
-        column.addWidget(Footer(theme, word=False))
+        self.footer = Footer(theme, word=False)
+        column.addWidget(self.footer)

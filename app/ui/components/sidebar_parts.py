@@ -1,4 +1,4 @@
-"""The small pieces of the sidebar: wordmark, a place to go to, and the line on what leaves this computer."""
+"""The small pieces of the sidebar: wordmark, a place to go to, and the line on what may leave this computer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.ui.theme import icons
 from app.ui.theme.theme import Theme
-from app.ui.widgets.buttons import HoverButton
-
-NOTHING_LEAVES = "Nothing leaves this computer"
+from app.ui.widgets.buttons import HoverButton, IconButton
 
 
 class Wordmark(QWidget):
@@ -57,23 +55,107 @@ class NavigationRow(HoverButton):
         painter.drawText(self.rect().adjusted(40, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, self.text())
 
 
+def traffic_words(count: int) -> str:
+    """How the way to the models is called while downloads run."""
+    return f"Models, {count} {'download' if count == 1 else 'downloads'} under way" if count else "Models"
+
+
+class ModelsRow(NavigationRow):
+    """The way to the models; while downloads run, how far they are together, and how many."""
+
+    BAR = 40
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__("cube", "Models", theme, parent)
+        self._share, self._count = 0.0, 0
+
+    def show_progress(self, share: float, count: int) -> None:
+        """No count, no bar."""
+        if (share, count) != (self._share, self._count):
+            self._share, self._count = share, count
+            self.setAccessibleName(traffic_words(count))
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._count:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(self._theme.font("caption_strong"))
+        painter.setPen(self._theme.colour("ink2"))
+        count = str(self._count)
+        wide = QFontMetrics(painter.font()).horizontalAdvance(count)
+        right = self.width() - 12
+        box = QRectF(right - wide, 0, wide + 1, self.height())
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, count)
+        track = QRectF(right - wide - 8 - self.BAR, self.height() / 2 - 2, self.BAR, 4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("bar_empty"))
+        painter.drawRoundedRect(track, 2, 2)
+        if self._share > 0:
+            track.setWidth(max(4.0, self.BAR * min(1.0, self._share)))
+            painter.setBrush(self._theme.colour("ember2"))
+            painter.drawRoundedRect(track, 2, 2)
+
+
+class ModelsIcon(IconButton):
+    """The same where there is no room for words."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("cube", "Models", theme, side=36)
+        self._share, self._count = 0.0, 0
+        self.setCheckable(True)
+
+    def show_progress(self, share: float, count: int) -> None:
+        """No count, no bar."""
+        if (share, count) != (self._share, self._count):
+            self._share, self._count = share, count
+            self.setAccessibleName(traffic_words(count))
+            self.setToolTip(traffic_words(count))
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._count:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        track = QRectF(7, self.height() - 4, self.width() - 14, 3)
+        painter.setBrush(self._theme.colour("bar_empty"))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+        if self._share > 0:
+            track.setWidth(max(3.0, track.width() * min(1.0, self._share)))
+            painter.setBrush(self._theme.colour("ember2"))
+            painter.drawRoundedRect(track, 1.5, 1.5)
+
+
 class Footer(QWidget):
-    """What leaves this computer, in one line. True as long as no code of the application opens a connection."""
+    """What may leave this computer, in one line: the words of the network's own state."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None, *, word: bool = True) -> None:
         super().__init__(parent)
         self._theme = theme
         self._word = word
+        self._words = ""
+        self._online = False
         self.setFixedHeight(40)
-        self.setAccessibleName(NOTHING_LEAVES)
-        self.setToolTip("" if word else NOTHING_LEAVES)
         theme.changed.connect(self.update)
+
+    def show_state(self, words: str, *, online: bool) -> None:
+        """Shows the words; a lock beside them while the network is not reached."""
+        self._words, self._online = words, online
+        self.setAccessibleName(words)
+        self.setToolTip("" if self._word else words)
+        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         left = 20 if self._word else self.width() / 2 - 7
-        icons.paint(painter, "lock", QRectF(left, 13, 14, 14), self._theme.colour("moss"))
+        name, role = ("globe", "ink2") if self._online else ("lock", "moss")
+        icons.paint(painter, name, QRectF(left, 13, 14, 14), self._theme.colour(role))
         if self._word:
             painter.setFont(self._theme.font("caption"))
             painter.setPen(self._theme.colour("ink2"))
-            painter.drawText(self.rect().adjusted(42, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, NOTHING_LEAVES)
+            painter.drawText(self.rect().adjusted(42, 0, -8, 0), Qt.AlignmentFlag.AlignVCenter, self._words)

@@ -85,7 +85,7 @@ class Greeting(QWidget):
             return
         if model is None:
             self.sentence.setText(
-                "There is no model on this computer yet. Open a GGUF file to begin; nothing is sent anywhere."
+                "There is no model on this computer yet. Get one under Models, or open a GGUF file that you have."
             )
             self._line.setVisible(True)
             self.badge.show_state("No model", "warning", "ochre")

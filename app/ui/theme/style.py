@@ -48,6 +48,8 @@ QScrollBar::handle:horizontal { background: %(line2)s; border-radius: 2px; min-w
 QScrollBar::handle:horizontal:hover { background: %(edge)s; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+QComboBox QAbstractItemView { background: %(raised)s; color: %(ink)s; border: 1px solid %(line2)s; outline: 0;
+  selection-background-color: %(hover)s; selection-color: %(ink)s; }
 QLineEdit { background: %(raised)s; color: %(ink)s; border: 1px solid %(line2)s; border-radius: 8px; padding: 0 9px;
   min-height: 32px; max-height: 32px; selection-background-color: %(selection)s; selection-color: %(ink)s;
   placeholder-text-color: %(ink3)s; }

@@ -119,6 +119,7 @@ TYPE: dict[str, Type] = {
     "greeting": Type(SERIF, 34, 42),
     "page_title": Type(SERIF, 26, 34),
     "wordmark": Type(SERIF, 17, 24, 600),
+    "model_title": Type(SANS, 24, 32, 600),
     "section": Type(SANS, 17, 28, 600),
     "body": Type(SANS, 15, 24),
     "body_strong": Type(SANS, 15, 24, 600),

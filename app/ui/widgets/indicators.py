@@ -1,4 +1,4 @@
-"""Things that only show: ring gauge, progress bar, badge."""
+"""Things that only show: ring gauge, progress bar, badge, drawing."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ class Ring(QWidget):
 
 
 class Bar(QWidget):
-    """A progress bar 4 px high."""
+    """A progress bar 4 px high: ember while it moves."""
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._share = 0.0
+        self._role = "ember"
         self.setAccessibleName(name)
         self.setFixedHeight(4)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -55,6 +56,12 @@ class Bar(QWidget):
         self._share = min(1.0, max(0.0, share))
         self.update()
 
+    def set_role(self, role: str) -> None:
+        """Fills it in another colour."""
+        if role != self._role:
+            self._role = role
+            self.update()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -62,7 +69,7 @@ class Bar(QWidget):
         painter.setBrush(self._theme.colour("bar_empty"))
         painter.drawRoundedRect(QRectF(self.rect()), 2, 2)
         if self._share > 0:
-            painter.setBrush(self._theme.colour("ember"))
+            painter.setBrush(self._theme.colour(self._role))
             painter.drawRoundedRect(QRectF(0, 0, max(4.0, self.width() * self._share), 4), 2, 2)
 
 
@@ -110,3 +117,21 @@ class Badge(QWidget):
             Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
             self._text,
         )
+
+
+class Icon(QWidget):
+    """A drawing in a role's colour."""
+
+    def __init__(self, name: str, theme: Theme, role: str = "ink2", size: int = 18) -> None:
+        super().__init__()
+        self._name, self._role, self._theme = name, role, theme
+        self.setFixedSize(size, size)
+        theme.changed.connect(self.update)
+
+    def show_icon(self, name: str, role: str) -> None:
+        """Another drawing."""
+        self._name, self._role = name, role
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        icons.paint(QPainter(self), self._name, QRectF(self.rect()), self._theme.colour(self._role))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QSizePolicy, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -72,6 +72,20 @@ class Surface(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(fill)
         painter.drawRoundedRect(box, self._radius, self._radius)
+
+
+SCROLL_BAR = 10
+
+
+def reserve_bar(area: QAbstractScrollArea) -> None:
+    """Keeps the room of the scroll bar free while there is none, so that nothing moves when it comes."""
+
+    def settle() -> None:
+        there = area.verticalScrollBar().maximum() > 0
+        area.setViewportMargins(0, 0, 0 if there else SCROLL_BAR, 0)
+
+    area.verticalScrollBar().rangeChanged.connect(lambda _least, _most: settle())
+    settle()
 
 
 _SHADOW_REACH = tokens.SHADOW_BLUR * 3 // 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from app.ui.components.banner import Banner
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class Parts(QWidget):
     """Built at once: header, banner, greeting, composer, suggestions. Built later: the cached properties."""
 
+    models_requested = Signal()
     verbs: Verbs
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget | None = None) -> None:
@@ -110,6 +111,7 @@ class Parts(QWidget):
 
         made = ModelPicker(self._application, self._theme, self)
         made.file_requested.connect(self.verbs.open_model_file)
+        made.find_requested.connect(self.models_requested)
         return made
 
     @cached_property

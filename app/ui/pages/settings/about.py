@@ -34,7 +34,8 @@ class AboutSection(Section):
         )
         self.add_row(
             "Privacy",
-            "Nothing leaves this computer. Models run here, conversations are kept here, and there is no telemetry.",
+            "Models run here, conversations are kept here, and there is no telemetry. The page Privacy lists whatever "
+            "goes over the network.",
         )
         show = Button("Show in files", theme)
         show.setAccessibleName("Show the data folder in files")

@@ -18,10 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from app.base.errors import InglenookError
-from app.services.changes import Change, SettingsChanged
+from app.services.changes import AccountChanged, Change, SettingsChanged
 from app.ui.pages.settings.about import AboutSection
 from app.ui.pages.settings.appearance import AppearanceSection
 from app.ui.pages.settings.general import GeneralSection
+from app.ui.pages.settings.network import NetworkSection
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -29,7 +30,7 @@ from app.ui.widgets.controls import one_tab_stop
 from app.ui.widgets.labels import Label
 from app.ui.widgets.toast import SayingPage
 
-SECTIONS = {"general": "General", "appearance": "Appearance", "about": "About"}
+SECTIONS = {"general": "General", "appearance": "Appearance", "network": "Network", "about": "About"}
 
 
 class _SectionRow(QRadioButton):
@@ -72,9 +73,15 @@ class SettingsPage(SayingPage):
         self._scrolls: dict[str, QScrollArea] = {}
         self.general = GeneralSection(theme, self._change, data / "models")
         self.appearance = AppearanceSection(theme, self._change)
+        self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
         self.about = AboutSection(theme, data)
         self.about.diagnostics_requested.connect(self.diagnostics_requested)
-        sections = {"general": self.general, "appearance": self.appearance, "about": self.about}
+        sections = {
+            "general": self.general,
+            "appearance": self.appearance,
+            "network": self.network,
+            "about": self.about,
+        }
 
         rows = QVBoxLayout()
         rows.setSpacing(2)
@@ -135,7 +142,7 @@ class SettingsPage(SayingPage):
         self.reload()
 
     def show_section(self, key: str) -> None:
-        """Goes to a section: general, appearance or about."""
+        """Goes to a section: general, appearance, network or about."""
         self.rows[key].setChecked(True)
         self._show(key)
 
@@ -143,20 +150,26 @@ class SettingsPage(SayingPage):
         """Follows what happened."""
         if isinstance(change, SettingsChanged):
             self.reload()
+        elif isinstance(change, AccountChanged) and self.network.isVisible():
+            self.network.account.reload()
 
     def reload(self) -> None:
         """Shows the settings as they hold."""
         settings = self._application.settings.current
         self.general.show_values(settings)
         self.appearance.show_values(settings.appearance)
+        self.network.show_values(settings.network)
 
     def leave(self) -> None:
         """What was typed and not told yet is told."""
         self.general.leave()
+        self.network.leave()
 
     def _show(self, key: str) -> None:
         for name, scroll in self._scrolls.items():
             scroll.setVisible(name == key)
+        if key == "network":
+            self.network.account.reload()
 
     def _change(self, name: str, value: object) -> None:
         try:

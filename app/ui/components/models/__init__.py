@@ -1,0 +1,1 @@
+"""The pieces of the Models page: searching, one model, what is on this computer, downloads."""

@@ -1,0 +1,143 @@
+"""The list of the models on this computer: painted rows, the current one is shown at the right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
+
+from app.engine.values import ModelFile
+from app.ui import words
+from app.ui.models.library import MODEL_ROLE, LibraryModel, facts_of
+from app.ui.theme import icons, tokens
+from app.ui.theme.theme import Theme
+from app.ui.widgets.surfaces import reserve_bar
+
+ROW = 68
+PAD = tokens.OVERHANG
+
+Index = QModelIndex | QPersistentModelIndex
+_MIDDLE = Qt.AlignmentFlag.AlignVCenter
+
+
+class _Rows(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: LibraryList) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._list = parent
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(0, ROW)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        box: QRect = option.rect
+        model: ModelFile = index.data(MODEL_ROLE)
+        colour = self._theme.colour
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        around = QRectF(box).adjusted(0, 0, 0, -1)
+        current = index == self._list.currentIndex()
+        if current or option.state & QStyle.StateFlag.State_MouseOver:
+            fill = colour("fill")
+            fill.setAlphaF(1.0 if current else 0.55)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(fill)
+            painter.drawRoundedRect(around, tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        else:
+            painter.fillRect(QRect(box.left() + PAD, box.bottom(), box.width() - 2 * PAD, 1), colour("line"))
+        if current and self._list.by_keyboard and self._list.hasFocus():
+            painter.setPen(QPen(colour("ember"), tokens.FOCUS_WIDTH))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(around.adjusted(1, 1, -1, -1), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        left, right = box.left() + PAD, box.right() - PAD
+        painter.setFont(self._theme.font("secondary"))
+        painter.setPen(colour("ink2"))
+        version = painter.fontMetrics().horizontalAdvance(model.quantization)
+        painter.drawText(QRect(right - version, box.top() + 12, version + 1, 24), _MIDDLE, model.quantization)
+        painter.setFont(self._theme.font("body_strong"))
+        painter.setPen(colour("ink3" if model.away else "ink"))
+        self._line(painter, words.model_title(model), left, right - version - 12, box.top() + 12, 24)
+        painter.setFont(self._theme.font("secondary"))
+        at = left
+        if model.problem:
+            role = "ochre" if model.away else "rose"
+            icons.paint(painter, "warning" if model.away else "warning-circle", QRectF(left, box.top() + 39, 14, 14),
+                        colour(role))  # fmt: skip
+            painter.setPen(colour(role))
+            at += 20
+        else:
+            painter.setPen(colour("ink2"))
+        self._line(painter, model.problem or facts_of(model), at, right, box.top() + 36, 20)
+        painter.restore()
+
+    @staticmethod
+    def _line(painter: QPainter, text: str, left: int, right: int, top: int, height: int) -> None:
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, right - left)
+        painter.drawText(QRect(left, top, right - left + 1, height), _MIDDLE, shown)
+
+
+class LibraryList(QListView):
+    """`row_chosen` carries the id of the current model; `taken`: Return was pressed on it; Delete is a wish too."""
+
+    row_chosen = Signal(str)
+    taken = Signal(str)
+    delete_wanted = Signal(str)
+
+    def __init__(self, model: LibraryModel, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.by_keyboard = False
+        self.setModel(model)
+        self.setItemDelegate(_Rows(theme, self))
+        self.setAccessibleName("Models on this computer")
+        self.setObjectName("bare")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.setMouseTracking(True)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        reserve_bar(self)
+        theme.changed.connect(self.viewport().update)
+
+    def _id(self) -> str:
+        index = self.currentIndex()
+        return index.data(MODEL_ROLE).id if index.isValid() else ""
+
+    def currentChanged(self, current: Index, previous: Index) -> None:
+        super().currentChanged(current, previous)
+        self.viewport().update()
+        if current.isValid():
+            self.scrollTo(current)
+        self.row_chosen.emit(self._id())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        self.by_keyboard = True
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._id():
+            self.taken.emit(self._id())
+        elif event.key() == Qt.Key.Key_Delete and self._id():
+            self.delete_wanted.emit(self._id())
+        elif event.key() == Qt.Key.Key_Escape:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+        self.viewport().update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.by_keyboard = False
+        super().mousePressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.by_keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+        self.viewport().update()

@@ -1,0 +1,1 @@
+"""The Models page: finding models, those on this computer, and downloads."""
