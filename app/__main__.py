@@ -19,18 +19,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from app.engine.worker.main import main as worker
 
         return worker()
-    asked, data_dir = _window_asked(given)
+    asked, data_dir, offline = _window_asked(given)
     if asked:
-        return _window(given, data_dir)
+        return _window(given, data_dir, offline)
     from app.bootstrap import build
     from app.cli.main import run
 
     return run(given, build)
 
 
-def _window_asked(given: list[str]) -> tuple[bool, str | None]:
-    """Whether only the window's own options were given, and the value of --data-dir."""
+def _window_asked(given: list[str]) -> tuple[bool, str | None, bool]:
+    """Whether only the window's own options were given; the value of --data-dir; whether --offline was given."""
     data_dir: str | None = None
+    offline = False
     rest = list(given)
     while rest:
         word = rest.pop(0)
@@ -38,12 +39,14 @@ def _window_asked(given: list[str]) -> tuple[bool, str | None]:
             data_dir = rest.pop(0)
         elif word.startswith("--data-dir="):
             data_dir = word.partition("=")[2]
+        elif word == "--offline":
+            offline = True
         else:
-            return False, None
-    return True, data_dir or None
+            return False, None, False
+    return True, data_dir or None, offline
 
 
-def _window(given: list[str], data_dir: str | None) -> int:
+def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
     if not _has_display():
         print(NO_DISPLAY, file=sys.stderr)
         return 1
@@ -55,7 +58,7 @@ def _window(given: list[str], data_dir: str | None) -> int:
 
     places = find_places(data_dir)
     start_log(places.logs)
-    return run(build(places), given)
+    return run(build(places, offline=True) if offline else build(places), given)
 
 
 def _has_display() -> bool:

@@ -2,8 +2,9 @@
 
 Start: `build` makes settings, engine client and services without touching the database, a model or a process; `open`
 (off the window's thread) imports and opens the store, looks at the model folders and begins to watch; the engine
-process starts with the first model that is wanted. End (`close`), in this order: replies stop and are kept, the engine
-ends, the services' threads are joined, what the disk refused is tried a last time, the store closes.
+process starts with the first model that is wanted. End (`close`), in this order: replies stop and are kept, the gate
+shuts (who waits for the network wakes up), the engine ends, the services' threads are joined, what the disk refused is
+tried a last time and the ledger is written, the store closes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
@@ -20,10 +22,18 @@ from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.outcome import Outcome
 from app.engine.supervisor import State
-from app.services.changes import ConversationsChanged, LibraryChanged, Publisher, SettingsChanged
+from app.hub.catalog import Catalog
+from app.hub.client import HubClient
+from app.hub.licences import Licences
+from app.hub.token import TokenSource
+from app.services.account import Account
+from app.services.browsing import Browsing
+from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
 from app.services.conversations import Conversations
 from app.services.diagnostics import Diagnostics
+from app.services.downloading import Downloading
 from app.services.errors import NotOpen
+from app.services.fitting import Fitting
 from app.services.ground import Ground
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
@@ -31,6 +41,8 @@ from app.services.library import Library
 from app.services.live import LiveReplies
 from app.services.loading import Loading
 from app.services.memory import Memory
+from app.services.network import Network
+from app.services.pictures import Pictures
 from app.services.sending import Sending
 from app.services.wakefulness import Wakefulness
 from app.services.watch import Watch
@@ -51,15 +63,32 @@ UNDO_DELETE_MS = 60 * 60 * 1000
 class Application:
     """Everything a front needs, built and connected."""
 
-    def __init__(self, places: Places, engine_command: Sequence[str]) -> None:
+    def __init__(self, places: Places, engine_command: Sequence[str], *, offline: bool = False) -> None:
         self.places = places
         self.publisher = Publisher()
         self.settings = SettingsFile(places.settings, on_change=self._settings_changed)
         self.jobs = Jobs()
         self.ground = Ground(self.publisher)
+        self.network = Network(self.settings, self.ground, self.publisher, self.jobs, offline=offline)
+        self.gate = self.network.gate
+        tokens, licences = TokenSource(places.data, portable=places.portable), Licences(resources())
+        self.account = Account(tokens, self.publisher)
+        catalog = Catalog(HubClient(self.gate, lambda: self.network.endpoint, tokens.token), licences)
+        self.browsing = Browsing(catalog, licences, self.gate, self.publisher, self.jobs, resources())
+        self.pictures = Pictures(self.gate, self.publisher, self.jobs)
         self.engine = Engine(engine_command, on_state=self._engine_changed)
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
+        self.downloading = Downloading(
+            self.ground,
+            self.network,
+            self.library,
+            self.settings,
+            self.publisher,
+            self.jobs,
+            self.wakefulness,
+            tokens.token,
+        )
         self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
         memory, live_replies = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, live_replies)
@@ -68,8 +97,19 @@ class Application:
         self.sending = Sending(
             self.ground, memory, live_replies, self._keeping, writing, self.settings, self.publisher, self.jobs
         )
+        self.fitting = Fitting(
+            engine_command,
+            places.data,
+            self.gate,
+            lambda: self.network.endpoint,
+            tokens.token,
+            _starter,
+            lambda: bool(live_replies.all()) or self.loading.state.state in (EngineState.STARTING, EngineState.LOADING),
+            self.publisher,
+            self.jobs,
+        )
         self.diagnostics = Diagnostics(places, self.ground, self.library, self.settings, self.engine)
-        self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs)
+        self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs, others_wrote=self._others_wrote)
         self._closed = False
 
     def open(self) -> None:
@@ -107,6 +147,11 @@ class Application:
             log.info("a reply did not stop in time; the engine is ended under it")
         self.sending.close()
         self.loading.close()
+        self.browsing.close()
+        self.fitting.close()
+        self.pictures.stop()
+        self.downloading.close()
+        self.network.stop()
         self.engine.close()
         self.jobs.close(JOIN_S)
         self.wakefulness.close()
@@ -116,16 +161,26 @@ class Application:
                 self._keeping.retry()
             except InglenookError as error:
                 log.info("not saved at the end: %s", error.code)
+            self.network.close()
             self.ground.closed()
             store.close()
 
+    def _others_wrote(self) -> None:
+        self.downloading.others_wrote()
+        self.jobs.submit(self.library.others_wrote)
+
     def _settings_changed(self, names: tuple[str, ...]) -> None:
         self.publisher.publish(SettingsChanged(names=names))
-        if "general.models_dir" in names:
+        self.network.settings_changed(names)
+        if "general.models_dir" in names or any(name.startswith("models.") for name in names):
             self.jobs.submit(self.library.refresh)
 
     def _engine_changed(self, state: State, outcome: Outcome | None) -> None:
         self.loading.engine_changed(state, outcome)
+
+
+def _starter() -> Path | None:
+    return next(iter(sorted((resources() / "models").glob("*.gguf"))), None)
 
 
 def _purged(done: Future[list[str]]) -> None:
@@ -133,6 +188,7 @@ def _purged(done: Future[list[str]]) -> None:
         log.info("deleted conversations could not be removed for good: %s", type(error).__name__)
 
 
-def build(places: Places, *, engine_command: Sequence[str] | None = None) -> Application:
-    """The application, not yet open. `engine_command` is another engine process than our own, for tests."""
-    return Application(places, engine_command if engine_command is not None else worker_command())
+def build(places: Places, *, engine_command: Sequence[str] | None = None, offline: bool = False) -> Application:
+    """The application, not yet open. `engine_command` is another engine process than our own, for tests; `offline`:
+    nothing can switch it online in this run."""
+    return Application(places, engine_command if engine_command is not None else worker_command(), offline=offline)

@@ -46,6 +46,11 @@ BENCHMARKS = (
     Benchmark("window", "idle_memory_mb", ("idle_memory_mb",)),
     Benchmark("conversation", "open_10k", ("open_10k_ms", "open_10k_mb")),
     Benchmark("conversation", "scroll", ("scroll_p99_ms",)),
+    Benchmark("downloads", "download_vs_curl", ("download_vs_curl",)),
+    Benchmark("downloads", "download_vs_curl_pipe", ("download_vs_curl_pipe",)),
+    Benchmark("downloads", "download_ranges", ("download_ranges",)),
+    Benchmark("downloads", "download_cpu", ("download_cpu",)),
+    Benchmark("fit", "remote_fit", ("remote_fit_s", "remote_fit_mb")),
     Benchmark("conversation", "stream", ("stream_cpu_share", "stream_longest_gap_ms")),
 )
 

@@ -69,9 +69,14 @@ def _no_outside_network() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_places(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every path of the application lies in the test's own folder, for child processes too."""
     monkeypatch.setenv("INGLENOOK_HOME", str(tmp_path / "home"))
+    person = tmp_path_factory.mktemp("person")  # other programs' models are looked for there
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(person))
+    for name in ("OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
 

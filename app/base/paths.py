@@ -18,10 +18,14 @@ HOME_VARIABLE = "INGLENOOK_HOME"
 
 @dataclass(frozen=True)
 class Places:
-    """Every folder and file the application keeps state in. All lie below `data`, except `logs` on some platforms."""
+    """Every folder and file the application keeps state in. All lie below `data`, except `logs` on some platforms.
+
+    `portable`: it travels with its folder, and leaves nothing in the system (no keyring).
+    """
 
     data: Path
     logs: Path
+    portable: bool = False
 
     @property
     def database(self) -> Path:
@@ -65,7 +69,7 @@ def find_places(data_dir: str | os.PathLike[str] | None = None) -> Places:
         return Places(root, root / "logs")
     beside = Path(sys.executable).resolve().parent
     if getattr(sys, "frozen", False) and (beside / "portable").exists():
-        return Places(beside / "data", beside / "data" / "logs")
+        return Places(beside / "data", beside / "data" / "logs", portable=True)
     return Places(
         Path(platformdirs.user_data_dir("inglenook", appauthor=False)),
         Path(platformdirs.user_log_dir("inglenook", appauthor=False)),
