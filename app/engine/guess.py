@@ -24,7 +24,7 @@ _LATENT = {"deepseek2": 35_136, "deepseek3": 35_136, "kimi-linear": 10_000, "glm
 _ACTIVE_NAMED = re.compile(r"(?<![a-z0-9])(?:\d+(?:\.\d+)?b-)?a(\d{1,3}(?:\.\d{1,2})?)b(?![a-z0-9])", re.IGNORECASE)
 _EXPERTS_NAMED = re.compile(r"(?<![a-z0-9])8x\d{1,3}b(?![a-z0-9])", re.IGNORECASE)
 # architecture: what part of all parameters a token uses, where names do not say
-_ACTIVE_SHARE = {"gpt-oss": 0.12, "deepseek2": 0.06, "deepseek3": 0.06, "qwen3moe": 0.1, "qwen3next": 0.04}
+_ACTIVE_SHARE = {"deepseek2": 0.06, "deepseek3": 0.06, "qwen3moe": 0.1, "qwen3next": 0.04}
 
 
 def active_params(params: int, architecture: str, name: str) -> int:
@@ -33,6 +33,8 @@ def active_params(params: int, architecture: str, name: str) -> int:
         return min(int(float(named[1]) * 1e9), params)
     if _EXPERTS_NAMED.search(name):
         return int(params * 0.28)
+    if "gpt-oss" in (architecture or name).lower():  # two sizes exist, as their makers state them
+        return min(3_600_000_000 if params < 50e9 else 5_100_000_000, params)
     return int(params * _ACTIVE_SHARE.get(architecture, 1.0))
 
 

@@ -353,7 +353,8 @@ def test_a_guess_comes_near(name: str, tmp_path: Path) -> None:
     [
         ("Qwen3-30B-A3B-Instruct-GGUF", "qwen3moe", 0.1),
         ("Mixtral-8x7B-v0.1-GGUF", "llama", 0.28),
-        ("gpt-oss-20b-GGUF", "gpt-oss", 0.12),
+        ("gpt-oss-20b-GGUF", "gpt-oss", 0.12),  # 3.6 billion
+        ("gpt-oss 20B", "", 0.12),
         ("Llama-3.1-8B-Instruct", "llama", 1.0),
         ("Alpha3b", "llama", 1.0),
     ],
