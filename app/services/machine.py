@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -70,6 +69,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 def key() -> str:
     """What a measurement belongs to, as far as it is known without starting an engine."""
+    from importlib import metadata  # reads csv and e-mail modules, which the first paint must not pay for
+
     try:
         version = metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:

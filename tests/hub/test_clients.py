@@ -6,6 +6,7 @@ Each test runs huggingface_hub in a process of its own, as `prepare` must come b
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app.hub.client import SWITCHES
 from tests.support.hub.repository import Repository
 from tests.support.hub.samples import crowd, qwen
 from tests.support.hub.server import GOOD_TOKEN, Hub
@@ -141,5 +143,8 @@ def test_nothing_else_is_asked_and_nothing_is_told(hub: Hub) -> None:
 def test_too_late_is_told(hub: Hub) -> None:
     code = "import huggingface_hub.constants, app.hub.client as c, app.privacy.gate as g, app.privacy.policy as p\n"
     code += "c.prepare(g.Gate(lambda: p.Policy()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    loud = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=loud
+    )
     assert "imported before its switches were set" in done.stderr
