@@ -1,4 +1,4 @@
-"""The doors: engine worker, command line, window. Each is chosen before anything heavy is imported."""
+"""The doors: engine worker, steps of the database, command line, window, chosen before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+MIGRATE = "--migrate"
 NO_DISPLAY = (
     'There is no display to open the window on. In a terminal, ask like this: inglenook ask "Why is the sky blue?"'
 )
@@ -19,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from app.engine.worker.main import main as worker
 
         return worker()
+    if given[:1] == [MIGRATE]:
+        from app.store.apart import serve
+
+        return serve()
     asked, data_dir, offline = _window_asked(given)
     if asked:
         return _window(given, data_dir, offline)
@@ -51,6 +56,7 @@ def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
         print(NO_DISPLAY, file=sys.stderr)
         return 1
     gc.disable()  # nothing of a start is garbage; the window switches it on again after the first frame
+    from app.base.doors import door
     from app.base.log import start_log
     from app.base.paths import find_places
     from app.bootstrap import build
@@ -58,7 +64,7 @@ def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
 
     places = find_places(data_dir)
     start_log(places.logs)
-    return run(build(places, offline=True) if offline else build(places), given)
+    return run(build(places, offline=offline, migrate_command=door(MIGRATE)), given)
 
 
 def _has_display() -> bool:

@@ -63,8 +63,16 @@ UNDO_DELETE_MS = 60 * 60 * 1000
 class Application:
     """Everything a front needs, built and connected."""
 
-    def __init__(self, places: Places, engine_command: Sequence[str], *, offline: bool = False) -> None:
+    def __init__(
+        self,
+        places: Places,
+        engine_command: Sequence[str],
+        *,
+        offline: bool = False,
+        migrate_command: Sequence[str] | None = None,
+    ) -> None:
         self.places = places
+        self._migrate_command = migrate_command
         self.publisher = Publisher()
         self.settings = SettingsFile(places.settings, on_change=self._settings_changed)
         self.jobs = Jobs()
@@ -121,7 +129,7 @@ class Application:
         try:
             from app.store.store import open_store  # brings SQLAlchemy, which must not come before the first paint
 
-            store = open_store(self.places)
+            store = open_store(self.places, migrate_command=self._migrate_command)
             self.ground.opened(store)
             self._watch.start()
             store.conversations.purge(now_ms() - UNDO_DELETE_MS).add_done_callback(_purged)
@@ -188,7 +196,19 @@ def _purged(done: Future[list[str]]) -> None:
         log.info("deleted conversations could not be removed for good: %s", type(error).__name__)
 
 
-def build(places: Places, *, engine_command: Sequence[str] | None = None, offline: bool = False) -> Application:
+def build(
+    places: Places,
+    *,
+    engine_command: Sequence[str] | None = None,
+    offline: bool = False,
+    migrate_command: Sequence[str] | None = None,
+) -> Application:
     """The application, not yet open. `engine_command` is another engine process than our own, for tests; `offline`:
-    nothing can switch it online in this run."""
-    return Application(places, engine_command if engine_command is not None else worker_command(), offline=offline)
+    nothing can switch it online in this run; `migrate_command`: the process that creates or updates the database, for
+    one that lives long (without it, it happens here, which is sooner done but keeps Alembic in memory)."""
+    return Application(
+        places,
+        engine_command if engine_command is not None else worker_command(),
+        offline=offline,
+        migrate_command=migrate_command,
+    )

@@ -25,7 +25,7 @@ def window_start(pairs: int) -> list[Figure]:
     """Process start to first paint / the same of an empty QMainWindow, and process start to ready to type."""
     ready: list[float] = []
     with display() as (screen, screen_name), _home() as home:
-        environment = {**screen, "INGLENOOK_HOME": str(home)}
+        environment = _at(screen, home)
 
         def window() -> float:
             marks = _started([sys.executable, "-m", "app"], environment, "ready")
@@ -47,20 +47,39 @@ def window_start(pairs: int) -> list[Figure]:
 
 
 def idle_memory_mb(pairs: int) -> list[Figure]:
-    """Summed PSS of the process tree of the idle window, without a model."""
-    weights: list[float] = []
-    with display() as (screen, screen_name), _home() as home:
-        environment = {**screen, "INGLENOOK_HOME": str(home)}
-        _started([sys.executable, "-m", "app"], environment, "ready")
-        processes = 0
+    """Summed PSS of the process tree of the idle window, without a model: on a data folder in use, and on new ones.
+
+    Pages of libraries that other processes use at the same time are counted in part: run nothing else with Qt.
+    """
+    used: list[float] = []
+    new: list[float] = []
+    processes = 0
+    with display() as (screen, screen_name), _home() as old:
+        _started([sys.executable, "-m", "app"], _at(screen, old), "ready")
         for _ in range(WEIGHINGS):
-            with _running([sys.executable, "-m", "app"], environment) as (process, marks):
-                _wait_for(process, marks, "ready")
-                time.sleep(SETTLE_S)  # what is done after the first paint belongs to the weight
-                processes = len(process_tree(process.pid))
-                weights.append(pss_mb(process.pid))
-    note = f"median of {len(weights)}, worst {max(weights):.1f}; processes: {processes}; {screen_name}"
-    return [Figure("idle_memory_mb", statistics.median(weights), "MB", note, at_most=140.0)]
+            for weights, place in ((used, contextlib.nullcontext(old)), (new, _home())):
+                with place as home, _running([sys.executable, "-m", "app"], _at(screen, home)) as (process, marks):
+                    _wait_for(process, marks, "ready")
+                    time.sleep(SETTLE_S)  # what is done after the first paint belongs to the weight
+                    processes = max(processes, len(process_tree(process.pid)))
+                    weights.append(pss_mb(process.pid))
+    return [
+        Figure(
+            name,
+            statistics.median(weights),
+            "MB",
+            f"{place}; median of {len(weights)}, worst {max(weights):.1f}; processes: {processes}; {screen_name}",
+            at_most=140.0,
+        )
+        for name, place, weights in (
+            ("idle_memory_mb", "data folder in use", used),
+            ("idle_memory_new_mb", "new data folder", new),
+        )
+    ]
+
+
+def _at(screen: Mapping[str, str], home: Path) -> dict[str, str]:
+    return {**screen, "INGLENOOK_HOME": str(home)}
 
 
 @contextlib.contextmanager

@@ -40,12 +40,16 @@ class Database:
     ) -> None:
         self.path = path
         self._key = key
-        self._busy_timeout_ms = round(busy_timeout_s * 1000)
+        self.busy_timeout_s = busy_timeout_s
 
     @property
     def keyed(self) -> bool:
         """Whether the file is encrypted."""
         return self._key is not None
+
+    def key_hex(self) -> str | None:
+        """The key as another process of ours is told it; None when the file is not encrypted."""
+        return None if self._key is None else self._key().hex()
 
     def connect(self, *, read_only: bool = False, path: Path | None = None) -> DriverConnection:
         """A new connection, to be used by one thread at a time. `path` opens another file with the same key."""
@@ -63,7 +67,7 @@ class Database:
             if len(key) != KEY_BYTES:
                 raise ValueError(f"a database key has {KEY_BYTES} bytes, this one {len(key)}")
             connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")  # a raw key: no slow derivation at every connection
-        connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+        connection.execute(f"PRAGMA busy_timeout = {round(self.busy_timeout_s * 1000)}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA synchronous = NORMAL")

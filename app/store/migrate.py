@@ -1,14 +1,16 @@
 """Which schema a database file has, and bringing it to the one of this version.
 
-The version is read with one plain SELECT before anything else happens to the file; Alembic (0.3 s) is imported only
-when a step must run. A file that is damaged, not ours or from a newer version is not written. Before a step runs on a
-file that holds something, a copy goes to the backups folder, encrypted as the original is.
+The version is read with one plain SELECT before anything else happens to the file; Alembic (0.3 s, 18 MB) is imported
+only when a step must run, and by a process of its own where the caller has a command for one (apart.py). A file that is
+damaged, not ours or from a newer version is not written. Before a step runs on a file that holds something, a copy goes
+to the backups folder, encrypted as the original is.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from sqlalchemy import exc
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
 from app.base.paths import Places
-from app.store import errors
+from app.store import apart, errors
 from app.store.connect import Database, DriverConnection, DriverError
 from app.store.ownership import Owner
 
@@ -44,16 +46,29 @@ class Schema:
 SCHEMA = Schema(known=("0001", "0002", "0003", "0004"), scripts=Path(__file__).parent / "migrations")
 
 
-def prepare(database: Database, places: Places, owner: Owner, schema: Schema = SCHEMA) -> str:
+def prepare(
+    database: Database,
+    places: Places,
+    owner: Owner,
+    schema: Schema = SCHEMA,
+    *,
+    command: Sequence[str] | None = None,
+    besides: str = "",
+) -> str:
     """Makes the file ready for use: creates it, brings it up to date, or leaves it as it is. Returns its schema.
+
+    `command` starts the process that runs the steps; without one they run here. `besides` is the mark of the process
+    on whose behalf this is called: it uses the file too, and is not in the way.
 
     Raises DatabaseNewer, DatabaseCorrupt, DatabaseLocked, DiskFull, FolderReadOnly, KeyRefused or MigrationFailed.
     """
     try:
         _create_private(database.path)
         found = _read_schema(database, schema)
-        if found != schema.newest:
-            _migrate(database, places, owner, schema)
+        if found != schema.newest and command is not None:
+            apart.migrate_apart(command, database, places, owner, schema.known, schema.scripts)
+        elif found != schema.newest:
+            _migrate(database, places, owner, schema, besides)
         return schema.newest
     except exc.DBAPIError as error:
         raise errors.from_sqlite(error.orig or error, database.path, keyed=database.keyed) from error
@@ -106,7 +121,7 @@ def _revision(database: Database, connection: DriverConnection, schema: Schema) 
     return str(found)
 
 
-def _migrate(database: Database, places: Places, owner: Owner, schema: Schema) -> None:
+def _migrate(database: Database, places: Places, owner: Owner, schema: Schema, besides: str) -> None:
     """Runs the missing steps in one transaction, under the database's write lock."""
     _set_up_file(database)
     engine = database.engine()
@@ -118,7 +133,7 @@ def _migrate(database: Database, places: Places, owner: Owner, schema: Schema) -
             if found == schema.newest:
                 return
             if found is not None:
-                if owner.others():
+                if set(owner.others()) - {besides}:
                     raise errors.DatabaseLocked(
                         "The conversations must be brought up to date, and another Inglenook is still using them. "
                         "Close it and try again; nothing was changed."

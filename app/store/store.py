@@ -5,7 +5,7 @@ Importing this module costs 0.3 s (SQLAlchemy), so it is imported where the stor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,11 +79,16 @@ class Store:
 
 
 def open_store(
-    places: Places, *, key: Callable[[], bytes] | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
+    places: Places,
+    *,
+    key: Callable[[], bytes] | None = None,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    migrate_command: Sequence[str] | None = None,
 ) -> Store:
     """Opens the conversations, creates them at the first start, brings them up to date after an update.
 
-    `key` gives 32 bytes when the file is to be encrypted. Raises a StoreError; then nothing was overwritten.
+    `key` gives 32 bytes when the file is to be encrypted. `migrate_command` starts the process that creates or updates
+    the file; without one that happens here. Raises a StoreError; then nothing was overwritten.
     """
     try:
         places.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,7 +97,7 @@ def open_store(
         raise errors.from_os_error(error, places.database) from error
     try:
         database = Database(places.database, key=key, busy_timeout_s=busy_timeout_s)
-        store = Store(places, database, owner, migrate.prepare(database, places, owner))
+        store = Store(places, database, owner, migrate.prepare(database, places, owner, command=migrate_command))
     except BaseException:
         owner.close()
         raise

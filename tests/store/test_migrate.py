@@ -6,7 +6,7 @@ import gzip
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlcipher3 import dbapi2
 
+from app.base.doors import door
 from app.base.paths import Places
 from app.chat.messages import ReplyState
 from app.store import errors, migrate
@@ -54,6 +55,12 @@ def next_schema(tmp_path: Path) -> Callable[[str], migrate.Schema]:
         return migrate.Schema(known=(*migrate.SCHEMA.known, "9999"), scripts=scripts)
 
     return make
+
+
+@pytest.fixture(params=["here", "apart"])
+def command(request: pytest.FixtureRequest) -> Sequence[str] | None:
+    """Where the steps run: in this process, or in one of their own."""
+    return door("--migrate") if request.param == "apart" else None
 
 
 @pytest.fixture
@@ -174,15 +181,15 @@ def test_a_newer_database_is_refused_and_not_touched(places: Places) -> None:
 
 @pytest.mark.parametrize("key", [None, KEY])
 def test_a_copy_is_made_before_a_step_and_keeps_the_key(
-    places: Places, next_schema: Callable[..., migrate.Schema], key: bytes | None
+    places: Places, next_schema: Callable[..., migrate.Schema], key: bytes | None, command: Sequence[str] | None
 ) -> None:
     unlock = (lambda: key) if key is not None else None
-    store = open_store(places, key=unlock)
+    store = open_store(places, key=unlock, migrate_command=command)
     chat, _, _ = exchange(store, "before the step")
     store.close()
     later, owner = next_schema(), Owner(places.owners)
     database = Database(places.database, key=unlock)
-    assert migrate.prepare(database, places, owner, later) == "9999"
+    assert migrate.prepare(database, places, owner, later, command=command) == "9999"
     assert colours(database) == ["ember"]
     assert migrate.prepare(database, places, owner, later) == "9999"
     owner.close()
@@ -199,7 +206,7 @@ def test_a_copy_is_made_before_a_step_and_keeps_the_key(
 
 
 def test_a_step_that_fails_changes_nothing(
-    places: Places, next_schema: Callable[..., migrate.Schema], owner: Owner
+    places: Places, next_schema: Callable[..., migrate.Schema], owner: Owner, command: Sequence[str] | None
 ) -> None:
     store = open_store(places)
     exchange(store)
@@ -207,7 +214,7 @@ def test_a_step_that_fails_changes_nothing(
     for number, then in enumerate(("raise RuntimeError('half way')", "op.execute('NOT SQL')")):
         scripts = next_schema(then)
         with pytest.raises(errors.StoreError) as caught:
-            migrate.prepare(Database(places.database), places, owner, scripts)
+            migrate.prepare(Database(places.database), places, owner, scripts, command=command)
         assert type(caught.value) is errors.MigrationFailed
         assert str(places.backups) in caught.value.sentence
         assert len(list(places.backups.glob("*.db"))) == number + 1
@@ -219,11 +226,13 @@ def test_a_step_that_fails_changes_nothing(
     store.close()
 
 
-def test_no_step_while_another_version_is_running(places: Places, next_schema: Callable[..., migrate.Schema]) -> None:
+def test_no_step_while_another_version_is_running(
+    places: Places, next_schema: Callable[..., migrate.Schema], command: Sequence[str] | None
+) -> None:
     store, owner = open_store(places), Owner(places.owners)
     exchange(store)
     with pytest.raises(errors.DatabaseLocked) as caught:
-        migrate.prepare(Database(places.database), places, owner, next_schema())
+        migrate.prepare(Database(places.database), places, owner, next_schema(), command=command)
     assert "another Inglenook" in caught.value.sentence
     assert len(store.conversations.list()) == 1
     store.close()
@@ -266,10 +275,57 @@ def test_a_key_encrypts_everything_and_another_key_opens_nothing(places: Places)
 
 def test_opening_again_needs_no_alembic(places: Places) -> None:
     open_store(places).close()
+    assert not _brings_alembic(places)
+
+
+def test_nor_does_creating_it_apart(places: Places) -> None:
+    assert not _brings_alembic(places, ", migrate_command=door('--migrate')")
+    assert places.database.stat().st_mode & 0o077 == 0
+    assert not list(places.owners.iterdir())
+    assert _brings_alembic(Places(places.data / "other", places.logs))  # what is looked at is the right thing
+
+
+def _brings_alembic(places: Places, more: str = "") -> bool:
     code = (
-        "import sys; from app.base.paths import find_places; from app.store.store import open_store;"
-        "open_store(find_places(sys.argv[1])).close(); print('alembic' in sys.modules)"
+        "import sys; from pathlib import Path; from app.base.doors import door; from app.base.paths import Places;"
+        "from app.store.store import open_store; data = Path(sys.argv[1]);"
+        f"open_store(Places(data, data / 'logs'){more}).close(); print('alembic' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(places.data)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    return {"True": True, "False": False}[done.stdout.strip()]
+
+
+def test_what_a_step_apart_meets_is_told_as_the_same_error(
+    places: Places, next_schema: Callable[..., migrate.Schema], owner: Owner, command: Sequence[str] | None
+) -> None:
+    open_store(places).close()
+    holder = Database(places.database).connect()
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.DatabaseLocked) as caught:
+        migrate.prepare(Database(places.database, busy_timeout_s=0.1), places, owner, next_schema(), command=command)
+    assert caught.value.code == "database_locked"
+    assert "Another program is holding" in caught.value.sentence
+    assert caught.value.detail.startswith("SQLITE_BUSY")
+    holder.execute("ROLLBACK")
+    holder.close()
+    owner.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [sys.executable, "-c", "raise SystemExit('it broke')"],
+        [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"],
+        [sys.executable, "-c", """print('{"code": "of_tomorrow", "sentence": "it broke", "detail": ""}')"""],
+        ["/nowhere/inglenook"],
+    ],
+)
+def test_a_process_that_does_not_do_its_work_changes_nothing(places: Places, broken: list[str]) -> None:
+    with pytest.raises(errors.MigrationFailed) as caught:
+        open_store(places, migrate_command=broken)
+    assert "unchanged" in caught.value.sentence
+    assert any(word in caught.value.detail for word in ("it broke", "-9", "FileNotFoundError"))
+    store = open_store(places)
+    assert store.check() == []
+    store.close()
