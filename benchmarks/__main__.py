@@ -43,7 +43,7 @@ BENCHMARKS = (
     Benchmark("stopping", "stop_decoding_ms", ("stop_decoding_ms",)),
     Benchmark("stopping", "stop_prompt_ms", ("stop_prompt_ms",)),
     Benchmark("window", "window_start", ("window_start_ratio", "window_ready_ms")),
-    Benchmark("window", "idle_memory_mb", ("idle_memory_mb",)),
+    Benchmark("window", "idle_memory_mb", ("idle_memory_mb", "idle_memory_new_mb")),
     Benchmark("conversation", "open_10k", ("open_10k_ms", "open_10k_mb")),
     Benchmark("conversation", "scroll", ("scroll_p99_ms",)),
     Benchmark("downloads", "download_vs_curl", ("download_vs_curl",)),
@@ -51,6 +51,8 @@ BENCHMARKS = (
     Benchmark("downloads", "download_ranges", ("download_ranges",)),
     Benchmark("downloads", "download_cpu", ("download_cpu",)),
     Benchmark("fit", "remote_fit", ("remote_fit_s", "remote_fit_mb")),
+    Benchmark("browsing", "search_first", ("search_first_ms",)),
+    Benchmark("browsing", "search_scroll", ("search_scroll_pause_ms",)),
     Benchmark("conversation", "stream", ("stream_cpu_share", "stream_longest_gap_ms")),
 )
 

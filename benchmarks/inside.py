@@ -99,13 +99,13 @@ class Inside:
         """Opens a conversation as a click in the list does; seconds until its first frame is painted."""
         begun = time.perf_counter()
         self.window.open(conversation_id)
-        painted = _Painted(self.window, self.transcript.viewport())
+        painted = Painted(self.window, self.transcript.viewport())
         self.wait(lambda: bool(painted.at), look_ms=1)
         painted.leave()
         return painted.at - begun
 
 
-class _Painted(QObject):
+class Painted(QObject):
     """Notes when the first update of a window in which `inner` is painted has come to its end, on the screen too."""
 
     def __init__(self, window: QWidget, inner: QWidget) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,30 @@ def test_five_thousand_results_scroll_without_a_pause(online: ModelsPage, applic
         search.list.viewport().repaint()
         pauses.append(time.perf_counter() - began)
     assert sorted(pauses)[len(pauses) * 9 // 10] < 0.032
+
+
+def test_a_page_of_results_costs_the_same_however_many_there_are(
+    online: ModelsPage, application: FakeApplication
+) -> None:
+    search = online.find_tab.search
+    search.field.setText("model")
+    search.look()
+    application.browsing.answer(*summaries(4950), more=True)
+    QApplication.processEvents()
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        application.browsing.answer(*summaries(50, 4950), first=False, more=True)
+        QApplication.processEvents()
+    finally:
+        sys.setprofile(None)
+    assert search.model.rowCount() == len(names(online)) == 5000
+    assert calls < 2500, "nothing is asked of each row that was there before"
 
 
 def test_a_search_that_failed_says_why_with_one_action(
