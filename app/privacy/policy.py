@@ -115,6 +115,8 @@ def target_of_url(url: str) -> Target | None:
 
 def refusal(policy: Policy, action: Action, target: Target, granted: Collection[str]) -> str:
     """Why this request may not leave, in a sentence; '' when it may. `granted`: origins that the Hub sent us to."""
+    if not _usable(policy.hub) and not (target.scheme in _DEFAULT_PORTS and _has_name(target)):
+        return "The Hub's address in the settings or in HF_ENDPOINT cannot be used; it looks like https://hub.example."
     if target.scheme not in _DEFAULT_PORTS:
         return f"“{target.scheme}” is not a way to ask the network that Inglenook uses."
     if not _has_name(target):
@@ -185,6 +187,12 @@ def _public(target: Target) -> bool:
         return False
     address = _address(target.host)
     return address.is_global if address is not None else "." in target.host
+
+
+def _usable(hub: str) -> bool:
+    """Whether this can be a Hub's address at all."""
+    target = target_of_url(hub)
+    return target is not None and target.scheme in _DEFAULT_PORTS and _has_name(target)
 
 
 def _hub_is_local(policy: Policy) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from app.base.errors import InglenookError
 from app.hub.errors import RateLimited, ServerTrouble
 from app.hub.failures import AlreadyRunning, LostTouch, Stopped
+from app.hub.names import local_path
 from app.hub.values import Download, DownloadState, RemoteFile
 from app.privacy.errors import Cancelled, NetworkError, Offline
 from app.store.queued import QueuedDownload
@@ -47,6 +50,11 @@ def to_row(download: Download) -> QueuedDownload:
         sentence=download.sentence,
         **{name: getattr(download, name) for name in _SAME},
     )
+
+
+def place_of(download: Download) -> Path:
+    """Where the first file of a download comes to lie: what the library calls the model by."""
+    return local_path(Path(download.folder), download.repo, download.files[0].path)
 
 
 def ending_of(error: InglenookError | None) -> Ending:

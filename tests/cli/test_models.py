@@ -132,6 +132,19 @@ def test_pulling(home: Path, hub: Hub, sources: Path) -> None:
     assert len(own(home, hub)) == 2
 
 
+def test_pulling_the_same_content_again_says_where_it_came_to(home: Path, hub: Hub, sources: Path) -> None:
+    first = json_of(home, hub, "pull", f"{REPO}:Q4_1", "--no-projector")
+    hub.add(Repository("other/copy-GGUF", {"copy-Q4_1.gguf": sources / "tiny-Q4_1.gguf"}))
+    again = json_of(home, hub, "pull", "other/copy-GGUF")
+    assert again["model_id"] == first["model_id"]
+    assert Path(again["path"]) == home / "models" / "other" / "copy-GGUF" / "copy-Q4_1.gguf"
+
+
+@pytest.mark.parametrize("endpoint", ["not an address", "ftp://127.0.0.1", "huggingface.co", "http://"])
+def test_an_address_that_cannot_be_one(home: Path, hub: Hub, endpoint: str) -> None:
+    assert "HF_ENDPOINT cannot be used" in one_sentence(models(home, hub, "search", "x", HF_ENDPOINT=endpoint))
+
+
 def test_pulling_what_is_not_there(home: Path, hub: Hub) -> None:
     assert "It has: " in one_sentence(models(home, hub, "pull", f"{REPO}:Q2_K"))
     assert "not on Hugging Face" in one_sentence(models(home, hub, "pull", "acme/nothing"))

@@ -15,6 +15,7 @@ from app.cli.models.words import Bar, ending_at_a_signal, speed_words
 from app.engine.values import ModelFile
 from app.hub.values import Download, DownloadState
 from app.services.changes import Change, DownloadProgressed, DownloadsChanged
+from app.services.queue import place_of
 from app.services.shelves import is_below
 
 LOOK_S = 0.5
@@ -156,12 +157,21 @@ class _Pulling:
 
 
 def _model_of(application: Application, download: Download) -> ModelFile | None:
-    """The library's model that came with a download."""
+    """The library's model that came with a download. Content that was there before keeps the name it had and lies at
+    the download's place too."""
     wanted = (download.repo, download.commit, download.files[0].path)
-    return next((m for m in application.library.list() if (m.repo, m.commit, m.remote_path) == wanted), None)
+    models = application.library.list()
+    found = next((model for model in models if (model.repo, model.commit, model.remote_path) == wanted), None)
+    return found or next((model for model in models if str(place_of(download)) in _places(model)), None)
 
 
 def _path_of(model: ModelFile | None, download: Download) -> str:
     """Where it came to: the library may show the same content at another place."""
-    paths = [model.path, *(place.path for place in model.also_at)] if model is not None else []
+    paths = _places(model) if model is not None else []
+    if str(place_of(download)) in paths:
+        return str(place_of(download))
     return next((path for path in paths if is_below(path, download.folder)), download.folder)
+
+
+def _places(model: ModelFile) -> list[str]:
+    return [model.path, *(place.path for place in model.also_at)]
