@@ -12,7 +12,6 @@ import threading
 import weakref
 from urllib.request import getproxies, proxy_bypass
 
-import httpcore2
 import httpx2
 
 from app.privacy.errors import ProxyFailed, TlsFailed
@@ -22,12 +21,6 @@ from app.privacy.policy import Target, Way, target_of_url
 MAX_CONNECTIONS = 64
 KEPT_CONNECTIONS = 20
 KEPT_S = 30.0
-READ_BYTES = 1 << 18
-
-# WORKAROUND: httpcore2 reads a socket in steps of 64 KiB, each of which then costs the way up through four layers; at
-# 100 MB/s that is a tenth of a core. No option of a pool or a transport sets it, so its class constant does. The pools
-# of this file are the only users of httpcore2 in the process.
-httpcore2.HTTP11Connection.READ_NUM_BYTES = READ_BYTES
 
 
 class Out:
