@@ -39,6 +39,7 @@ class _Opening(QObject):
     def __init__(self, application: ApplicationPort) -> None:
         super().__init__()
         self._application = application
+        self.settled.connect(self._rest)
 
     def start(self) -> None:
         self._application.jobs.start(OPEN, self._run)
@@ -49,9 +50,11 @@ class _Opening(QObject):
             self._application.downloading.begin()
         finally:
             self.settled.emit()
+
+    def _rest(self) -> None:
         from app.ui.components.transcript.warming import warm_up
 
-        warm_up()  # meanwhile the window is at rest: the first conversation will not wait for it
+        QTimer.singleShot(0, self, warm_up)  # the window is at rest: the first conversation will not wait for it
 
 
 class _Marks(QObject):

@@ -73,7 +73,9 @@ class Window:
         def alive() -> Any:
             found = look()
             if not found:
-                assert self.process.poll() is None, f"the window ended while waiting for {what}: {self.stderr}"
+                assert self.process.poll() is None, (
+                    f"the window ended ({self.process.returncode}) while waiting for {what}: {self.stderr}"
+                )
             return found
 
         return until(alive, what)
