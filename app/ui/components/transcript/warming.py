@@ -1,8 +1,8 @@
 """First uses that are slow, done before they are needed: imports, Markdown, names of languages.
 
 On the Qt thread, though it takes some 70 ms: a class derived from QObject that comes into being on another thread (by
-an import there) changes a table of PySide's that the Qt thread reads without holding the GIL, and a reader that comes in
-between ends the process with a segmentation fault (SignalManager::retrieveMetaObject, seen with 6.11.3).
+an import there) changes a table of PySide's that the Qt thread reads without holding the GIL, and a reader
+that comes in between ends the process with a segmentation fault (SignalManager::retrieveMetaObject, seen with 6.11.3).
 
 Lexers are left out: each is loaded when it is met, and takes a megabyte or more.
 """
