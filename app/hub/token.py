@@ -120,7 +120,7 @@ class TokenSource:
             return checked(ring.get_password(SERVICE, VARIABLE) or "")
         except BadToken:
             return ""
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a keyring's own errors; without one it is no token
             log.info("the keyring did not give the token: %s", _kind(error))
             return ""
 
@@ -132,7 +132,7 @@ class TokenSource:
             if ring is not None:
                 ring.delete_password(SERVICE, VARIABLE)
             self._marker.unlink(missing_ok=True)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a keyring's own errors; the session forgot it anyway
             log.info("the keyring did not forget the token: %s", _kind(error))
 
     def _keyring(self) -> Ring | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from app.engine.values import ModelFile
 from app.ui import words
+from app.ui.components.models.rows import paint_ground, paint_line
 from app.ui.models.library import MODEL_ROLE, LibraryModel, facts_of
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
@@ -42,20 +43,10 @@ class _Rows(QStyledItemDelegate):
         colour = self._theme.colour
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        around = QRectF(box).adjusted(0, 0, 0, -1)
         current = index == self._list.currentIndex()
-        if current or option.state & QStyle.StateFlag.State_MouseOver:
-            fill = colour("fill")
-            fill.setAlphaF(1.0 if current else 0.55)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(fill)
-            painter.drawRoundedRect(around, tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
-        else:
-            painter.fillRect(QRect(box.left() + PAD, box.bottom(), box.width() - 2 * PAD, 1), colour("line"))
-        if current and self._list.by_keyboard and self._list.hasFocus():
-            painter.setPen(QPen(colour("ember"), tokens.FOCUS_WIDTH))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(around.adjusted(1, 1, -1, -1), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        ringed = current and self._list.by_keyboard and self._list.hasFocus()
+        paint_ground(painter, self._theme, box, current=current, hovered=hovered, ringed=ringed)
         left, right = box.left() + PAD, box.right() - PAD
         painter.setFont(self._theme.font("secondary"))
         painter.setPen(colour("ink2"))
@@ -63,7 +54,7 @@ class _Rows(QStyledItemDelegate):
         painter.drawText(QRect(right - version, box.top() + 12, version + 1, 24), _MIDDLE, model.quantization)
         painter.setFont(self._theme.font("body_strong"))
         painter.setPen(colour("ink3" if model.away else "ink"))
-        self._line(painter, words.model_title(model), left, right - version - 12, box.top() + 12, 24)
+        paint_line(painter, words.model_title(model), left, right - version - 12, box.top() + 12, 24)
         painter.setFont(self._theme.font("secondary"))
         at = left
         if model.problem:
@@ -74,13 +65,8 @@ class _Rows(QStyledItemDelegate):
             at += 20
         else:
             painter.setPen(colour("ink2"))
-        self._line(painter, model.problem or facts_of(model), at, right, box.top() + 36, 20)
+        paint_line(painter, model.problem or facts_of(model), at, right, box.top() + 36, 20)
         painter.restore()
-
-    @staticmethod
-    def _line(painter: QPainter, text: str, left: int, right: int, top: int, height: int) -> None:
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, right - left)
-        painter.drawText(QRect(left, top, right - left + 1, height), _MIDDLE, shown)
 
 
 class LibraryList(QListView):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.ui.components.models.rows import paint_ground, paint_line
 from app.ui.models.results import BADGE_ROLE, ROW_ROLE, SPEED_ROLE, Badge, ResultsModel, Row
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
@@ -42,41 +43,25 @@ class _Rows(QStyledItemDelegate):
         colour = self._theme.colour
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        around = QRectF(box).adjusted(0, 0, 0, -1)
         current = index == self._view.currentIndex()
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        if current or hovered:
-            fill = colour("fill")
-            fill.setAlphaF(1.0 if current else 0.55)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(fill)
-            painter.drawRoundedRect(around, tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
-        else:
-            painter.fillRect(QRect(box.left() + PAD, box.bottom(), box.width() - 2 * PAD, 1), colour("line"))
-        if current and self._view.by_keyboard and self._view.hasFocus():
-            painter.setPen(QPen(colour("ember"), tokens.FOCUS_WIDTH))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(around.adjusted(1, 1, -1, -1), tokens.RADIUS_CONTROL, tokens.RADIUS_CONTROL)
+        ringed = current and self._view.by_keyboard and self._view.hasFocus()
+        paint_ground(painter, self._theme, box, current=current, hovered=hovered, ringed=ringed)
         left, right = box.left() + PAD, box.right() - PAD
         name_right = self._pace(painter, float(index.data(SPEED_ROLE)), right, box.top() + 13)
         painter.setFont(self._theme.font("body_strong"))
         painter.setPen(colour("ink"))
-        self._line(painter, row.name, left, name_right - 12, box.top() + 11, 24)
+        paint_line(painter, row.name, left, name_right - 12, box.top() + 11, 24)
         painter.setFont(self._theme.font("secondary"))
         painter.setPen(colour("ink2"))
-        self._line(painter, row.line, left, right, box.top() + 34, 20)
+        paint_line(painter, row.line, left, right, box.top() + 34, 20)
         at = left
         for badge in index.data(BADGE_ROLE):
             at = self._badge(painter, badge, at, box.top() + 58) + 8
         painter.setFont(self._theme.font("secondary"))
         painter.setPen(colour("ink2"))
-        self._line(painter, row.facts, at, right, box.top() + 58, 20)
+        paint_line(painter, row.facts, at, right, box.top() + 58, 20)
         painter.restore()
-
-    @staticmethod
-    def _line(painter: QPainter, text: str, left: int, right: int, top: int, height: int) -> None:
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, right - left)
-        painter.drawText(QRect(left, top, right - left + 1, height), _MIDDLE, shown)
 
     def _pace(self, painter: QPainter, tokens_per_s: float, right: int, top: int) -> int:
         """The expected speed at the right; returns where what stands left of it has to end."""
