@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 MIGRATE = "--migrate"
 NO_DISPLAY = (
-    'There is no display to open the window on. In a terminal, ask like this: inglenook ask "Why is the sky blue?"'
+    'There is no display to open the window on. In a terminal, ask like this: {program} ask "Why is the sky blue?"'
 )
 
 
@@ -53,7 +53,7 @@ def _window_asked(given: list[str]) -> tuple[bool, str | None, bool]:
 
 def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
     if not _has_display():
-        print(NO_DISPLAY, file=sys.stderr)
+        print(NO_DISPLAY.format(program=_program()), file=sys.stderr)
         return 1
     gc.disable()  # nothing of a start is garbage; the window switches it on again after the first frame
     from app.base.doors import door
@@ -65,6 +65,22 @@ def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
     places = find_places(data_dir)
     start_log(places.logs)
     return run(build(places, offline=offline, migrate_command=door(MIGRATE)), given)
+
+
+def _program() -> str:
+    """How the command is called from here: that of a checkout is not on the search path."""
+    import shlex
+    import shutil
+    from pathlib import Path
+
+    name = "inglenook.exe" if os.name == "nt" else "inglenook"
+    command = Path(sys.executable).with_name(name)
+    if not command.exists():
+        return f"{shlex.quote(sys.executable)} -m app"
+    found = shutil.which(name)
+    if found is not None and command.samefile(found):
+        return "inglenook"
+    return shlex.quote(os.path.relpath(command))
 
 
 def _has_display() -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +102,11 @@ def test_without_a_display_the_headless_command_is_shown(home: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert 'inglenook ask "' in done.stderr
+    shown = re.search(r'like this: (.+) ask "', done.stderr)
+    assert shown is not None
+    program = [*shlex.split(shown[1]), "--version"]
+    typed = subprocess.run(program, capture_output=True, cwd=ROOT, timeout=60, check=False)
+    assert typed.returncode == 0, "what is shown can be typed here"
     assert not home.exists()
 
 

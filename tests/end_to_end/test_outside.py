@@ -96,15 +96,6 @@ def test_online_every_connection_is_to_an_allowed_host(home: Path, tmp_path: Pat
         assert other.seen == []
 
 
-def test_without_a_display_the_command_line_is_named(home: Path) -> None:
-    done = inglenook(home)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert 'inglenook ask "Why is the sky blue?"' in done.stderr
-    assert not (home / "inglenook.db").exists()
-
-
 def test_help_and_version_need_nothing(home: Path) -> None:
     helped = inglenook(home, "--help")
     assert helped.returncode == 0
