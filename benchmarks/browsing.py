@@ -20,7 +20,7 @@ from benchmarks.processes import ROOT, BenchmarkError, Peer, clean_environment, 
 
 COUNT = 5000
 FIRST_RUNS = 9
-SCROLL_RUNS = 3
+SCROLL_RUNS = 5
 LIMIT_S = 150
 FIRST_MS = 100.0
 PAUSE_MS = 32.0

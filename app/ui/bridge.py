@@ -25,8 +25,8 @@ from app.services.changes import (
     ReplyProgressed,
 )
 
-INTERVAL_MS = 20
-AT_ONCE_S = 0.004  # after so long, what else waits crosses a little later, when what came is painted
+INTERVAL_MS = 16
+AT_ONCE_S = 0.001  # after so long, what else waits crosses a little later, when what came is painted
 
 
 class _Growth:

@@ -66,13 +66,19 @@ def test_a_streamed_reply_looks_like_the_finished_one(
     assert heights_of(again) == streamed[1]
 
 
-def test_what_is_moved_is_what_would_be_painted(show: Show, qtbot: QtBot, live: str) -> None:
+@pytest.mark.parametrize("step", [17, 90])
+def test_what_is_moved_is_what_would_be_painted(
+    show: Show, qtbot: QtBot, conversations: Conversations, live: str, step: int
+) -> None:
     transcript = show()
     screen = transcript.screen()
-    for at in range(0, len(TEXT), 90):
-        transcript.apply(grew(live, at, TEXT[at : at + 90]))
+    begin = len(TEXT) - 60 * step
+    for at in range(begin, len(TEXT), step) if step < 50 else range(0, len(TEXT), step):
+        transcript.apply(grew(live, 0, TEXT[: at + step]))
         transcript.streaming.flush()
         qtbot.waitUntil(lambda: not transcript._sync_later.isActive())
+    conversations.change(live, text=TEXT, state=ReplyState.DONE, facts=FACTS)
+    transcript.apply(ended(live))
     qtbot.waitUntil(lambda: not transcript.idle.busy and not transcript._sync_later.isActive(), timeout=10_000)
     moved = screen.grabWindow(transcript.winId()).toImage()
     transcript.viewport().repaint()
@@ -95,6 +101,40 @@ def test_growth_is_joined_until_it_is_shown(show: Show, qtbot: QtBot, live: str)
     transcript.apply(grew(live, 5, " there"))
     assert transcript.column.row(1).parts[ANSWER].text == ""
     qtbot.waitUntil(lambda: transcript.column.row(1).parts[ANSWER].text == "Hello there")
+
+
+def test_a_document_is_made_in_a_turn_before_it_is_shown(show: Show, qtbot: QtBot, live: str) -> None:
+    transcript = show()
+    transcript.apply(grew(live, 0, "Some words"))
+    transcript.streaming.flush()
+    transcript.settle()
+    made = transcript.column.laid_out
+    row = transcript.column.row(1)
+    shown: list[tuple[int, str]] = []
+    transcript.streaming.about_to_grow.connect(
+        lambda: shown.append((transcript.column.laid_out - made, row.parts[ANSWER].text))
+    )
+    transcript.apply(grew(live, 10, ", **strong** ones"))
+    qtbot.waitUntil(lambda: row.parts[ANSWER].text.endswith("ones"))
+    transcript.settle()
+    assert shown == [(1, "Some words")]
+    assert transcript.column.laid_out - made == 1
+
+
+def test_what_comes_between_making_and_showing_is_shown_next(show: Show, qtbot: QtBot, live: str) -> None:
+    transcript = show()
+    transcript.apply(grew(live, 0, "Some words"))
+    transcript.streaming.flush()
+    transcript.settle()
+    row = transcript.column.row(1)
+    seen: list[str] = []
+    transcript.streaming.grown.connect(lambda _number, _below: seen.append(row.parts[ANSWER].text))
+    transcript.apply(grew(live, 10, ", **strong** ones"))
+    transcript.streaming._due()
+    assert not seen
+    transcript.apply(grew(live, 27, " and more"))
+    qtbot.waitUntil(lambda: row.parts[ANSWER].text.endswith("more"))
+    assert seen == ["Some words, **strong** ones", "Some words, **strong** ones and more"]
 
 
 def test_repeated_growth_changes_nothing(show: Show, live: str) -> None:

@@ -119,8 +119,11 @@ class Canvas(QObject):
             self._port.update()
             return
         self._move(-moved)
+        for caret in view.state.carets:  # it goes elsewhere, or away
+            self._port.update(caret.toAlignedRect().adjusted(-1, -1, 1, 1))
         y = column.heights.top(number) + below - view.top
         self._port.update(0, max(0, y), self._port.width(), height)
+        view.sync_bar()  # at once, to be painted in the same frame
 
     def _button_rect(self) -> QRect:
         centre = self.jump_centre()

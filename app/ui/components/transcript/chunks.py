@@ -114,10 +114,16 @@ class Chunker:
         """What follows `closed`, up to the end of `text`, as if the text ended there: at most two chunks."""
         if self._at >= len(text):
             return [copy(self._open)] if self._open.end > self._open.start else []
-        other = copy(self)
-        other.closed, other._open, other._widths = [], copy(self._open), list(self._widths)
+        other = self.fork()
+        other.closed = []
         other._line(text[self._at :], self._at, len(text))
         return [*other.closed, other._open]
+
+    def fork(self) -> Chunker:
+        """Another one that has consumed the same and goes on alone."""
+        other = copy(self)
+        other.closed, other._open, other._widths = list(self.closed), copy(self._open), list(self._widths)
+        return other
 
     # -- one line ---------------------------------------------------------------------------------------------------
 

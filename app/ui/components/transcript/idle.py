@@ -34,6 +34,7 @@ class Idle(QObject):
         self._prefetch = prefetch
         self._repaint = repaint
         self._piece: Piece | None = None
+        self._done: Piece | None = None  # has its colours, but they are not painted yet
         self._lexing: Iterator[Span] = iter(())
         self._found: list[Span] = []
         self._asked: set[str] = set()
@@ -57,7 +58,7 @@ class Idle(QObject):
     def rest(self) -> None:
         """Nothing is to be done any more."""
         self._timer.stop()
-        self._piece = None
+        self._piece = self._done = None
 
     @property
     def busy(self) -> bool:
@@ -89,7 +90,11 @@ class Idle(QObject):
         return loaded(language)
 
     def _colour(self, end: float) -> bool:
-        """Goes on finding colours; whether there are more to find."""
+        """Goes on finding colours; whether there are more to find. Finding, laying over and painting go one by one."""
+        if self._done is not None:
+            self._repaint(self._done)
+            self._done = None
+            return True
         if self._piece is None:
             piece = next((one for one in self._column.pieces.uncoloured() if self._ready(one)), None)
             if piece is None:
@@ -110,5 +115,5 @@ class Idle(QObject):
             piece.coloured = True
             if self._found:
                 colour(piece.document, self._found, piece.looks)
-                self._repaint(piece)
+                self._done = piece
         return True

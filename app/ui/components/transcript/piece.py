@@ -11,6 +11,7 @@ from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTe
 
 from app.ui.components.transcript.building import PAD, Builder, Notes
 from app.ui.components.transcript.chunks import Chunk, Kind
+from app.ui.components.transcript.growing import addition
 from app.ui.components.transcript.looks import CODE_HEAD, CODE_PAD, Looks
 
 Ornament = tuple[str, QRectF, str]  # dot | number | task | bar | rule | box | code, where, text
@@ -77,22 +78,44 @@ class Piece:
         """Whether this part of a code block holds no line."""
         return self.chunk.kind is Kind.CODE and self.chunk.code_end <= self.chunk.code_start
 
-    def extend_code(self, chunk: Chunk, source: str) -> bool:
-        """Appends new lines of a code block that is still growing; False when this needs a new piece instead."""
-        if chunk.kind is not Kind.CODE or self.empty_code or chunk.code_end <= chunk.code_start:
-            return False
-        before = self.code_text()
-        after = code_of(chunk, source).removesuffix("\n")
-        if not after.startswith(before) or chunk.head != self.chunk.head:
-            return False
-        self.chunk, self.source, self.coloured = chunk, source, False
-        if len(after) > len(before):
+    def extend(self, chunk: Chunk, source: str) -> int | None:
+        """Appends what a chunk that is still growing gained; None when this needs a new piece instead.
+
+        Returns the pixel down to which everything stays as it was.
+        """
+        more = self._more(chunk, source)
+        if more is None:
+            return None
+        code, end = chunk.kind is Kind.CODE, self.caret_rect(self.length)
+        steady = self.height - CODE_PAD - self.looks.code_line if code else int(end.bottom()) - self.looks.line
+        steady = min(steady, int(end.top()))
+        self.chunk, self.source = chunk, source
+        if more:
+            self.coloured = self.coloured and not code
             cursor = QTextCursor(self.document)
             cursor.movePosition(QTextCursor.MoveOperation.End)
-            cursor.insertText(after[len(before) :])
-        width, self.width = self.width, -1
-        self.lay_out(width)
-        return True
+            cursor.insertText(more)
+            width, self.width = self.width, -1
+            self.lay_out(width)
+        return max(0, steady)
+
+    def extends(self, chunk: Chunk, source: str) -> bool:
+        """Whether `extend` would do."""
+        return self._more(chunk, source) is not None
+
+    def _more(self, chunk: Chunk, source: str) -> str | None:
+        mine = self.chunk
+        if chunk.kind is not mine.kind or chunk.start != mine.start or chunk.head != mine.head or self.blank:
+            return None
+        if chunk.kind is Kind.CODE:
+            if self.empty_code or chunk.code_end <= chunk.code_start:
+                return None
+            before, after = self.code_text(), code_of(chunk, source).removesuffix("\n")
+            return after[len(before) :] if after.startswith(before) else None
+        same = (chunk.ordinal, chunk.prefix, chunk.weights) == (mine.ordinal, mine.prefix, mine.weights)
+        if chunk.kind is not Kind.PROSE or self.notes.boxes or not same:
+            return None
+        return addition(self.source, source, self.document.lastBlock().text())
 
     def lay_out(self, width: int) -> int:
         """Lays the text out at `width` pixels; returns the height of the piece."""

@@ -8,7 +8,7 @@ from time import perf_counter
 from app.ui.components.transcript.chunks import Chunk, Kind
 from app.ui.components.transcript.looks import Looks
 from app.ui.components.transcript.piece import Piece
-from app.ui.components.transcript.rows import THINKING, Row
+from app.ui.components.transcript.rows import THINKING, Part, Row
 
 KEPT_PIECES = 120
 CELL = 45  # a cell of a table takes as long as so many letters
@@ -33,6 +33,7 @@ class Pieces:
     def __init__(self) -> None:
         self.made = 0  # since the start
         self._kept: OrderedDict[Key, Piece] = OrderedDict()
+        self._ahead: dict[Key, Piece] = {}  # of growth that is about to be shown
         self._pace = FIRST_PACE_S
 
     def __len__(self) -> int:
@@ -44,28 +45,62 @@ class Pieces:
         chunk = whole.chunks[index]
         key = (row.id, part, chunk.start)
         piece = self._kept.get(key)
-        closes = whole.closes(index)
-        if piece is not None and piece.closes == closes and piece.looks is looks:
-            if piece.chunk == chunk and piece.references_used == whole.references:
-                self._kept.move_to_end(key)
-                if piece.width != width:
-                    piece.lay_out(width)
-                return piece
-            if piece.extend_code(chunk, whole.text[chunk.start : chunk.end]):
-                self._kept.move_to_end(key)
-                return piece
-        begun = perf_counter()
-        source = whole.text[chunk.start : chunk.end]
-        ink = "ink2" if part == THINKING else "ink"
-        piece = Piece(chunk, source, looks, ink=ink, references=whole.references, closes=closes)
+        if piece is not None and self._extended(piece, whole, index, looks) is not None:
+            self._kept.move_to_end(key)
+            piece.lay_out(width)
+            return piece
+        piece = self._ahead.pop(key, None)
+        if piece is None or piece.chunk != chunk or not self._suits(piece, whole, index, looks):
+            piece = self._make(whole, part, index, looks, width)
         piece.lay_out(width)
-        self._learn((perf_counter() - begun) / weight(chunk, whole.text))
-        self.made += 1
         self._kept[key] = piece
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT_PIECES:
             self._kept.popitem(last=False)
         return piece
+
+    def _suits(self, piece: Piece, whole: Part, index: int, looks: Looks) -> bool:
+        """Whether a document still fits to what stands around it."""
+        around = (whole.closes(index), whole.references)
+        return piece.looks is looks and (piece.closes, piece.references_used) == around
+
+    def _extended(self, piece: Piece, whole: Part, index: int, looks: Looks) -> int | None:
+        """Writes growth of its chunk into a document: down to which pixel nothing changed. None if that does not do."""
+        chunk = whole.chunks[index]
+        if not self._suits(piece, whole, index, looks):
+            return None
+        return piece.height if piece.chunk == chunk else piece.extend(chunk, whole.text[chunk.start : chunk.end])
+
+    def _make(self, whole: Part, part: int, index: int, looks: Looks, width: int) -> Piece:
+        begun = perf_counter()
+        chunk = whole.chunks[index]
+        source = whole.text[chunk.start : chunk.end]
+        ink = "ink2" if part == THINKING else "ink"
+        piece = Piece(chunk, source, looks, ink=ink, references=whole.references, closes=whole.closes(index))
+        piece.lay_out(width)
+        self._learn((perf_counter() - begun) / weight(chunk, whole.text))
+        self.made += 1
+        return piece
+
+    def extend(self, row: Row, part: int, index: int, looks: Looks, width: int) -> int:
+        """Writes growth into the document of a chunk; the pixel of it down to which nothing changes, 0 without one."""
+        whole = row.parts[part]
+        if index >= len(whole.chunks):
+            return 0
+        piece = self._kept.get((row.id, part, whole.chunks[index].start))
+        return (self._extended(piece, whole, index, looks) or 0) if piece is not None and piece.width == width else 0
+
+    def prepare(self, row: Row, part: int, ahead: Part, first: int, looks: Looks, width: int) -> bool:
+        """Makes a document that will be asked for when `ahead` is shown, if one has to be made; whether it did."""
+        self._ahead.clear()
+        for index in range(max(first, len(ahead.chunks) - 2), len(ahead.chunks)):
+            chunk = ahead.chunks[index]
+            key = (row.id, part, chunk.start)
+            piece = self._kept.get(key)
+            source = ahead.text[chunk.start : chunk.end]
+            if piece is None or not self._suits(piece, ahead, index, looks) or not piece.extends(chunk, source):
+                self._ahead[key] = self._make(ahead, part, index, looks, width)
+        return bool(self._ahead)
 
     def _learn(self, pace: float) -> None:
         self._pace += LEARNING * (min(pace, 3 * self._pace) - self._pace)  # one interruption says little
@@ -86,3 +121,4 @@ class Pieces:
     def clear(self) -> None:
         """All documents are outdated."""
         self._kept.clear()
+        self._ahead.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import accumulate
 
 from msgspec.structs import replace
@@ -80,6 +81,14 @@ class Part:
         self._tops = None
         return closed
 
+    def ahead(self, text: str, looks: Looks, width: int, *, held: int = 0) -> tuple[Part, int]:
+        """How this will be when it has grown, and what `grow` will return. Nothing happens to this one."""
+        other = copy(self)
+        other._chunker = self._chunker.fork()
+        other.chunks, other.heights = list(self.chunks), list(self.heights)
+        other.known, other._gaps = list(self.known), list(self._gaps)
+        return other, other.grow(text, looks, width, held=held)
+
     def replace(self, text: str, looks: Looks, width: int) -> None:
         """Another, complete text."""
         if not text.startswith(self.text) or not self.chunks:
@@ -130,13 +139,6 @@ class Part:
     def bottom(self, index: int) -> int:
         """The bottom of a chunk; 0 before the first."""
         return self.tops[index] + self.heights[index] if index >= 0 else 0
-
-    def code_end(self, looks: Looks) -> int:
-        """The pixel down to which lines of the last chunk stay as they are while it grows; 0 unless it is code."""
-        last = len(self.chunks) - 1
-        if last < 0 or not self.known[last] or self.chunks[last].kind is not Kind.CODE:
-            return 0
-        return self.bottom(last) - CODE_PAD - looks.code_line
 
     @property
     def height(self) -> int:

@@ -1,4 +1,4 @@
-"""Growth of live replies: joins what arrives, shows it twenty times a second, holds back half lines.
+"""Growth of live replies: joins what arrives, shows it thirty times a second, holds back half lines.
 
 It knows texts and rows, nothing of pixels.
 """
@@ -15,7 +15,7 @@ from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
-FLUSH_MS = 50
+FLUSH_MS = 20
 _HALF = re.compile(r" {0,3}(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
 
 
@@ -38,14 +38,14 @@ class Streaming(QObject):
         self._column = column
         self._conversations = conversations
         self._waiting: dict[tuple[str, int], str] = {}
+        self._prepared: dict[tuple[str, int], str] = {}  # what of it will be shown in the next turn
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(FLUSH_MS)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._due)
 
     def clear(self) -> None:
         """Another conversation is shown: nothing waits any more."""
-        self._waiting.clear()
+        self._waiting, self._prepared = {}, {}
         self._timer.stop()
 
     def grew(self, change: ReplyGrew) -> None:
@@ -70,7 +70,7 @@ class Streaming(QObject):
         if row.state in (ReplyState.QUEUED, ReplyState.READING):
             row.state, row.progress = ReplyState.WRITING, None
         if not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(FLUSH_MS)
 
     def progressed(self, change: ReplyProgressed) -> None:
         """The prompt of a reply is being read."""
@@ -91,8 +91,11 @@ class Streaming(QObject):
             return
         row = self._column.row(number)
         self.about_to_grow.emit()
+        whole = row.parts[ANSWER]
         if not change.state.live:
             self.flush()
+        before, steady = (whole.text, list(whole.chunks), whole.references), whole.bottom(len(whole.chunks) - 1)
+        if not change.state.live:
             message = self._conversations.message(change.message_id)
             if not message.state.live:
                 row.take(message, self._column.looks, self._column.width)
@@ -106,26 +109,53 @@ class Streaming(QObject):
             row.facts = change.facts or row.facts
         row.measure_notes(self._column.looks, self._column.width)
         self._column.measure(number)
-        self.grown.emit(number, 0)
+        same = before == (whole.text, whole.chunks, whole.references) and all(whole.known[-1:])
+        self.grown.emit(number, row.part_top(ANSWER) + steady if same and not row.parts[THINKING].text else 0)
         if not row.state.live:
             self.said.emit(row.id, row.parts[ANSWER].text, True)
+
+    def _due(self) -> None:
+        """Shows what has arrived; if a document has to be made for it, that is done first, in a turn of its own."""
+        if self._prepared:
+            waiting, prepared = self._waiting, self._prepared
+            self._waiting = prepared
+            self.flush()
+            self._waiting = {key: text for key, text in waiting.items() if text != prepared.get(key)}
+            if self._waiting:
+                self._timer.start(FLUSH_MS)
+        elif any(self._prepare(*key, text) for key, text in self._waiting.items()):
+            self._prepared = dict(self._waiting)
+            self._timer.start(0)
+        else:
+            self.flush()
+
+    def _prepare(self, message_id: str, part: int, text: str) -> bool:
+        column = self._column
+        row = column.rows.get(column.numbers.get(message_id, -1))
+        if row is None or not row.parts[part].chunks:
+            return False
+        whole = row.parts[part]
+        if not column.pieces.has(row, part, len(whole.chunks) - 1):  # nobody looks at the end
+            return False
+        ahead, first = whole.ahead(text, column.looks, column.width, held=held_back(text))
+        return column.pieces.prepare(row, part, ahead, first, column.looks, column.width)
 
     def flush(self) -> None:
         """Shows what has arrived."""
         self._timer.stop()
-        waiting, self._waiting = self._waiting, {}
+        waiting, self._waiting, self._prepared = self._waiting, {}, {}
+        column = self._column
         for (message_id, part), text in waiting.items():
-            number = self._column.numbers.get(message_id)
+            number = column.numbers.get(message_id)
             if number is None:
                 continue
             self.about_to_grow.emit()
-            row: Row = self._column.row(number)
+            row: Row = column.row(number)
             whole = row.parts[part]
-            before, lines_end = whole.chunks[-1] if whole.chunks else None, whole.code_end(self._column.looks)
-            first = whole.grow(text, self._column.looks, self._column.width, held=held_back(text))
-            self._column.measure(number)
-            same = before is not None and first < len(whole.chunks) and whole.chunks[first].start == before.start
-            below = lines_end if lines_end and same else whole.bottom(first - 1) if first else 0
+            first = whole.grow(text, column.looks, column.width, held=held_back(text))
+            steady = column.pieces.extend(row, part, first, column.looks, column.width)
+            column.measure(number)
+            below = whole.tops[first] + steady if steady else whole.bottom(first - 1) if first else 0
             self.grown.emit(number, row.part_top(part) + below if below else 0)
             if part == ANSWER:
                 self.said.emit(message_id, text, False)

@@ -53,7 +53,7 @@ class View(QAbstractScrollArea):
         self._sync_later = QTimer(self)
         self._sync_later.setSingleShot(True)
         self._sync_later.setInterval(0)
-        self._sync_later.timeout.connect(self._sync_bar)
+        self._sync_later.timeout.connect(self.sync_bar)
         theme.changed.connect(self._restyle)
 
     # -- sizes -------------------------------------------------------------------------------------------------------
@@ -176,8 +176,9 @@ class View(QAbstractScrollArea):
         if not self._sync_later.isActive():
             self._sync_later.start()
 
-    def _sync_bar(self) -> None:
+    def sync_bar(self) -> None:
         """The scroll bar follows the column, never the other way round in here."""
+        self._sync_later.stop()
         bar, height = self.verticalScrollBar(), self.viewport().height()
         self._syncing = True
         bar.setPageStep(height)

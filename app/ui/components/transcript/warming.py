@@ -10,6 +10,9 @@ Lexers are left out: each is loaded when it is met, and takes a megabyte or more
 from __future__ import annotations
 
 import gc
+import sys
+
+TURN_S = 0.0005  # another thread goes on for so long when the Qt thread wants to: 5 ms if nobody says
 
 _SAMPLE = """\
 # A *title*
@@ -31,10 +34,11 @@ x = 1
 
 
 def warm_up() -> None:
-    """Imports the transcript, parses a sample of everything, looks up a language."""
+    """Imports the transcript, parses a sample of everything, looks up a language; the Qt thread gets its turns soon."""
     from app.ui.components.transcript import highlighting, transcript  # noqa: F401 - imported for later
     from app.ui.components.transcript.building import parse
 
+    sys.setswitchinterval(TURN_S)
     parse(_SAMPLE)
     highlighting.display_name("python")
     gc.freeze()  # all this stays until the end: looking through it for garbage takes as long as a frame
