@@ -2,18 +2,21 @@
 
 Start: `build` makes settings, engine client and services without touching the database, a model or a process; `open`
 (off the window's thread) imports and opens the store, looks at the model folders and begins to watch; the engine
-process starts with the first model that is wanted. End (`close`), in this order: replies stop and are kept, the gate
-shuts (who waits for the network wakes up), the engine ends, the services' threads are joined, what the disk refused is
-tried a last time and the ledger is written, the store closes.
+process starts with the first model that is wanted. What the first frame can do without is imported and built when it
+is first asked for. End (`close`), in this order: replies stop and are kept, the gate shuts (who waits for the network
+wakes up), the engine ends, the services' threads are joined, what the disk refused is tried a last time and the ledger
+is written, the store closes.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
@@ -22,18 +25,9 @@ from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.outcome import Outcome
 from app.engine.supervisor import State
-from app.hub.catalog import Catalog
-from app.hub.client import HubClient
-from app.hub.licences import Licences
-from app.hub.token import TokenSource
-from app.services.account import Account
-from app.services.browsing import Browsing
 from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
 from app.services.conversations import Conversations
-from app.services.diagnostics import Diagnostics
-from app.services.downloading import Downloading
 from app.services.errors import NotOpen
-from app.services.fitting import Fitting
 from app.services.ground import Ground
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
@@ -42,7 +36,6 @@ from app.services.live import LiveReplies
 from app.services.loading import Loading
 from app.services.memory import Memory
 from app.services.network import Network
-from app.services.pictures import Pictures
 from app.services.sending import Sending
 from app.services.wakefulness import Wakefulness
 from app.services.watch import Watch
@@ -51,6 +44,17 @@ from app.settings.errors import SettingsError
 from app.settings.file import SettingsFile
 from app.store.errors import StoreError
 
+if TYPE_CHECKING:
+    from app.hub.token import TokenSource
+    from app.services.account import Account
+    from app.services.browsing import Browsing
+    from app.services.diagnostics import Diagnostics
+    from app.services.downloading import Downloading
+    from app.services.fitting import Fitting
+    from app.services.pictures import Pictures
+
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 STOP_REPLIES_S = 3.0
@@ -58,6 +62,21 @@ JOIN_S = 5.0
 DAMAGED = "The conversations cannot be opened: a part of Inglenook is missing or damaged. Install it again."
 UNDO_DELETE_MS = 60 * 60 * 1000
 """A deleted conversation is removed for good at a start that comes later than this."""
+
+
+class _Late(Generic[T]):
+    """A part of the application that is built when it is first asked for, once, whichever thread asks."""
+
+    def __init__(self, build: Callable[[Application], T]) -> None:
+        self._build = build
+
+    def __get__(self, application: Application, owner: type[Application]) -> T:
+        with application.building:
+            parts = application.__dict__  # what is found here from now on, without coming by again
+            if self._build.__name__ not in parts:
+                parts[self._build.__name__] = self._build(application)
+            part: T = parts[self._build.__name__]
+            return part
 
 
 class Application:
@@ -72,6 +91,9 @@ class Application:
         migrate_command: Sequence[str] | None = None,
     ) -> None:
         self.places = places
+        self.building = threading.RLock()
+        self._at_end: list[Callable[[], None]] = []  # how what was built late ends
+        self._engine_command = engine_command
         self._migrate_command = migrate_command
         self.publisher = Publisher()
         self.settings = SettingsFile(places.settings, on_change=self._settings_changed)
@@ -79,15 +101,64 @@ class Application:
         self.ground = Ground(self.publisher)
         self.network = Network(self.settings, self.ground, self.publisher, self.jobs, offline=offline)
         self.gate = self.network.gate
-        tokens, licences = TokenSource(places.data, portable=places.portable), Licences(resources())
-        self.account = Account(tokens, self.publisher)
-        catalog = Catalog(HubClient(self.gate, lambda: self.network.endpoint, tokens.token), licences)
-        self.browsing = Browsing(catalog, licences, self.gate, self.publisher, self.jobs, resources())
-        self.pictures = Pictures(self.gate, self.publisher, self.jobs)
         self.engine = Engine(engine_command, on_state=self._engine_changed)
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
-        self.downloading = Downloading(
+        self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
+        memory, self._live = Memory(), LiveReplies()
+        self._keeping = Keeping(self.ground, memory, self._live)
+        writing = Writing(self.engine, self.loading, self._keeping, self.wakefulness, self.publisher)
+        self.conversations = Conversations(self.ground, memory, self._live, self.publisher)
+        self.sending = Sending(
+            self.ground, memory, self._live, self._keeping, writing, self.settings, self.publisher, self.jobs
+        )
+        self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs, others_wrote=self._others_wrote)
+        self._closed = False
+
+    # --- built when first asked for ---------------------------------------------------------------------------------
+
+    @_Late
+    def _tokens(self) -> TokenSource:
+        from app.hub.token import TokenSource
+
+        return TokenSource(self.places.data, portable=self.places.portable)
+
+    @_Late
+    def account(self) -> Account:
+        """The account on the Hub."""
+        from app.services.account import Account
+
+        return Account(self._tokens, self.publisher)
+
+    @_Late
+    def browsing(self) -> Browsing:
+        """Looking around on the Hub."""
+        from app.hub.catalog import Catalog
+        from app.hub.client import HubClient
+        from app.hub.licences import Licences
+        from app.services.browsing import Browsing
+
+        licences = Licences(resources())
+        catalog = Catalog(HubClient(self.gate, lambda: self.network.endpoint, self._tokens.token), licences)
+        browsing = Browsing(catalog, licences, self.gate, self.publisher, self.jobs, resources())
+        self._at_end.append(browsing.close)
+        return browsing
+
+    @_Late
+    def pictures(self) -> Pictures:
+        """Pictures of model cards."""
+        from app.services.pictures import Pictures
+
+        pictures = Pictures(self.gate, self.publisher, self.jobs)
+        self._at_end.append(pictures.stop)
+        return pictures
+
+    @_Late
+    def downloading(self) -> Downloading:
+        """The queue of downloads."""
+        from app.services.downloading import Downloading
+
+        downloading = Downloading(
             self.ground,
             self.network,
             self.library,
@@ -95,30 +166,38 @@ class Application:
             self.publisher,
             self.jobs,
             self.wakefulness,
-            tokens.token,
+            self._tokens.token,
         )
-        self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
-        memory, live_replies = Memory(), LiveReplies()
-        self._keeping = Keeping(self.ground, memory, live_replies)
-        writing = Writing(self.engine, self.loading, self._keeping, self.wakefulness, self.publisher)
-        self.conversations = Conversations(self.ground, memory, live_replies, self.publisher)
-        self.sending = Sending(
-            self.ground, memory, live_replies, self._keeping, writing, self.settings, self.publisher, self.jobs
-        )
-        self.fitting = Fitting(
-            engine_command,
-            places.data,
+        self._at_end.append(downloading.close)
+        return downloading
+
+    @_Late
+    def fitting(self) -> Fitting:
+        """What a model will be like on this computer."""
+        from app.services.fitting import Fitting
+
+        fitting = Fitting(
+            self._engine_command,
+            self.places.data,
             self.gate,
             lambda: self.network.endpoint,
-            tokens.token,
+            self._tokens.token,
             _starter,
-            lambda: bool(live_replies.all()) or self.loading.state.state in (EngineState.STARTING, EngineState.LOADING),
+            self._busy,
             self.publisher,
             self.jobs,
         )
-        self.diagnostics = Diagnostics(places, self.ground, self.library, self.settings, self.engine)
-        self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs, others_wrote=self._others_wrote)
-        self._closed = False
+        self._at_end.append(fitting.close)
+        return fitting
+
+    @_Late
+    def diagnostics(self) -> Diagnostics:
+        """The state of this installation in facts."""
+        from app.services.diagnostics import Diagnostics
+
+        return Diagnostics(self.places, self.ground, self.library, self.settings, self.engine)
+
+    # --- start and end ----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Opens the conversations and looks for models. Blocks for some tenths of a second; what fails is told as a
@@ -155,10 +234,10 @@ class Application:
             log.info("a reply did not stop in time; the engine is ended under it")
         self.sending.close()
         self.loading.close()
-        self.browsing.close()
-        self.fitting.close()
-        self.pictures.stop()
-        self.downloading.close()
+        with self.building:
+            endings = [*reversed(self._at_end)]
+        for end in endings:
+            end()
         self.network.stop()
         self.engine.close()
         self.jobs.close(JOIN_S)
@@ -172,6 +251,10 @@ class Application:
             self.network.close()
             self.ground.closed()
             store.close()
+
+    def _busy(self) -> bool:
+        """Whether a reply is being written or a model loaded right now."""
+        return bool(self._live.all()) or self.loading.state.state in (EngineState.STARTING, EngineState.LOADING)
 
     def _others_wrote(self) -> None:
         self.downloading.others_wrote()

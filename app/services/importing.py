@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.base.sizes import size_words
-from app.hub.disk import free_bytes
 from app.hub.elsewhere.folders import gguf_files, models_below, parts_of
 from app.services.errors import Interrupted, NoSuchThing, NotCopied
 from app.services.verifying import BLOCK_BYTES, Progress
@@ -39,6 +38,8 @@ def files_of(path: Path) -> list[tuple[Path, Path]]:
 def copy_all(files: list[tuple[Path, Path]], folder: Path, progress: Progress, ended: threading.Event) -> list[Path]:
     """Copies to `folder`, beside what is there and never over it; returns where the copies are. Raises NotCopied or
     Interrupted; then no file is left of them."""
+    from app.hub.disk import free_bytes  # brings ctypes
+
     try:
         total = sum(source.stat().st_size for source, _ in files)
         free = free_bytes(folder)

@@ -16,7 +16,6 @@ import msgspec
 from app.base.errors import InglenookError
 from app.base.ids import new_id
 from app.engine.values import ModelFile
-from app.hub.downloader import places
 from app.hub.errors import HubError
 from app.hub.names import Kind, kind
 from app.hub.values import Download, DownloadState
@@ -133,6 +132,8 @@ class KnownModels:
         store = self._ground.open_store
         if store is None:
             return {}
+        from app.hub.downloader import places  # brings the whole way of a download, which a start does not need
+
         found: dict[str, Download] = {}
         try:
             for row in store.downloads.list():
@@ -165,6 +166,8 @@ def _downloaded(model: ModelFile, download: Download | None) -> ModelFile:
         sha256=digests if all(digests) else model.sha256,
     )
     projector = next((file.path for file in download.files if kind(file.path) is Kind.PROJECTOR), "")
+    from app.hub.downloader import places
+
     try:
         path = places(download)[projector] if projector else None
     except HubError:

@@ -6,7 +6,6 @@ Whatever holds it ends with this process, also when that is killed. Where the pl
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import shutil
 import subprocess
@@ -15,6 +14,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 from app.services.jobs import WAKEFULNESS, Jobs
+
+if sys.platform == "win32":
+    import ctypes
 
 log = logging.getLogger(__name__)
 

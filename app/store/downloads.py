@@ -30,6 +30,7 @@ _NAMES = (*_COPIED, "revision", "root", "folder")
 _COLUMNS = tuple(getattr(DownloadRow, name) for name in _NAMES)
 _ALL = Query(sa.select(*_COLUMNS).order_by(DownloadRow.position, DownloadRow.id))
 _ONE = Query(sa.select(*_COLUMNS).where(DownloadRow.id == sa.bindparam("one", "")))
+_WHAT = ("endpoint", "repo", "revision", "files", "root", "folder")
 _OWNED = Query(sa.select(DownloadRow.id, DownloadRow.owner).where(DownloadRow.owner.is_not(None)))
 
 
@@ -51,15 +52,19 @@ class Downloads:
         row = self._reader.row(_ONE, one=id)
         return None if row is None else self._value(row)
 
-    def add(self, download: QueuedDownload, *, claimed: bool = False) -> Future[QueuedDownload]:
-        """Adds it at the end of the queue. `claimed`: this process fetches it at once."""
-        state = RUNNING if claimed else download.state
+    def add(self, download: QueuedDownload) -> Future[QueuedDownload]:
+        """Adds it at the end of the queue. Returns what is in the queue: one that gets the same files to the same
+        place and is not done yet is not added a second time, whoever added it."""
 
         def work(connection: sa.Connection) -> QueuedDownload:
+            row = self._row(download)
+            same = [getattr(DownloadRow, name) == row[name] for name in _WHAT]
+            found = connection.execute(sa.select(*_COLUMNS).where(*same, DownloadRow.state != DONE)).first()
+            if found is not None:
+                return self._value(tuple(found))
             last = connection.scalar(sa.select(sa.func.max(DownloadRow.position)))
-            added = msgspec.structs.replace(download, position=(last or 0) + 1, state=state)
-            owner = self._owner.id if claimed else None
-            connection.execute(sa.insert(DownloadRow).values(**self._row(added), owner=owner))
+            added = msgspec.structs.replace(download, position=(last or 0) + 1)
+            connection.execute(sa.insert(DownloadRow).values(**row | {"position": added.position}))
             return added
 
         return self._writer.submit(work)

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, ReplyState, Role
 from app.store import conversations, replies
@@ -54,14 +53,14 @@ _GROWTH = Query(
     .where(_M.id == sa.bindparam("message", ""))
     .order_by(GrowthRow.offset)
 )
-_Parent = aliased(MessageRow)
+_PARENT = MessageRow.table.alias()
 _FULL = (
     sa.select(
-        _M.id, _C.id, _Parent.id, _M.role, BodyRow.text, BodyRow.thinking, _M.state, _M.created_ms, *COLUMNS
+        _M.id, _C.id, _PARENT.c.id, _M.role, BodyRow.text, BodyRow.thinking, _M.state, _M.created_ms, *COLUMNS
     )
     .select_from(_M)
     .join(_C, _C.row == _M.conversation_row)
-    .outerjoin(_Parent, _Parent.row == _M.parent_row)
+    .outerjoin(_PARENT, _PARENT.c.row == _M.parent_row)
     .outerjoin(BodyRow, BodyRow.message_row == _M.row)
     .outerjoin(FactsRow, FactsRow.message_row == _M.row)
 )  # fmt: skip
@@ -76,14 +75,16 @@ _upwards = _upwards.union_all(
 )
 _TO_LEAF = Query(_FULL.where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))  # parents have the smaller row
 _IDS_TO_LEAF = Query(sa.select(_M.id).where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))
-_Self = aliased(MessageRow)
+_SELF = MessageRow.table.alias()
 _SIBLINGS = Query(
     sa.select(_M.id)
     .join(
-        _Self,
-        sa.and_(_Self.conversation_row == _M.conversation_row, _M.parent_row.is_not_distinct_from(_Self.parent_row)),
+        _SELF,
+        sa.and_(
+            _SELF.c.conversation_row == _M.conversation_row, _M.parent_row.is_not_distinct_from(_SELF.c.parent_row)
+        ),
     )
-    .where(_Self.id == sa.bindparam("message", ""))
+    .where(_SELF.c.id == sa.bindparam("message", ""))
     .order_by(_M.row)
 )
 

@@ -1,219 +1,237 @@
-"""The tables as typed models, equal to what the newest migration leaves behind (a test compares them).
+"""The tables, equal to what the newest migration leaves behind (a test compares them).
 
 Other tables refer to `row`, a small integer; the outside knows only `id`. The full-text tables are virtual and
-described by their migration alone. Statements are written with these models; objects of them are never made.
+described by their migration alone. Columns are attributes of a class, as in SQLAlchemy's ORM, which is not used: it
+would be a third of what the store takes in memory and in time at the start, for objects that are never made.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
+
+METADATA = sa.MetaData()
 
 
-class Base(DeclarativeBase):
-    """All tables are STRICT, so only SQLite's own types are used."""
+class Row:
+    """One table, named and described by its class: wherever SQLAlchemy wants a table, the class will do.
 
-    type_annotation_map: ClassVar = {str: sa.TEXT(), int: sa.INTEGER(), float: sa.REAL(), bytes: sa.BLOB()}
+    All tables are STRICT, so only SQLite's own types are used.
+    """
+
+    table: ClassVar[sa.Table]
+
+    def __init_subclass__(cls, *, name: str, more: tuple[sa.schema.SchemaItem, ...] = (), **options: Any) -> None:
+        """`more`: indexes and constraints over several columns; `options`: those of sa.Table."""
+        columns = {key: value for key, value in vars(cls).items() if isinstance(value, sa.Column)}
+        for key, column in columns.items():
+            column.name = column.key = key
+        cls.table = sa.Table(name, METADATA, *columns.values(), *more, sqlite_strict=True, **options)
+
+    @classmethod
+    def __clause_element__(cls) -> sa.Table:
+        return cls.table
 
 
-class ConversationRow(Base):
+def _column(
+    kind: type[TypeEngine[T]],
+    refers_to: str = "",
+    *,
+    key: bool = False,
+    unique: bool | None = None,
+    optional: bool = False,
+) -> sa.ColumnClause[T]:
+    """A column; `refers_to`: 'table.column' of a foreign key."""
+    foreign = [sa.ForeignKey(refers_to)] if refers_to else []
+    return sa.Column(kind(), *foreign, primary_key=key, unique=unique, nullable=optional)
+
+
+class ConversationRow(
+    Row,
+    name="conversations",
+    more=(sa.Index("conversations_updated", "deleted_ms", "updated_ms"),),
+):
     """A conversation. `leaf_row` is the last message of the visible path; `deleted_ms` is set while a deletion can be
     undone.
 
     `sampling` is JSON with every field, so that a later change of a default does not change it; NULL: see the settings.
     """
 
-    __tablename__ = "conversations"
-
-    row: Mapped[int] = mapped_column(primary_key=True)
-    id: Mapped[str] = mapped_column(unique=True)
-    title: Mapped[str]
-    title_by_person: Mapped[int]
-    created_ms: Mapped[int]
-    updated_ms: Mapped[int]
-    deleted_ms: Mapped[int | None]
-    leaf_row: Mapped[int | None]  # no foreign key: it would make a circle, and choosing is the only writer
-    model_id: Mapped[str]
-    system_prompt: Mapped[str]
-    sampling: Mapped[str | None]
-
-    __table_args__ = (sa.Index("conversations_updated", "deleted_ms", "updated_ms"),)
+    row = _column(sa.INTEGER, key=True)
+    id = _column(sa.TEXT, unique=True)
+    title = _column(sa.TEXT)
+    title_by_person = _column(sa.INTEGER)
+    created_ms = _column(sa.INTEGER)
+    updated_ms = _column(sa.INTEGER)
+    deleted_ms = _column(sa.INTEGER, optional=True)
+    leaf_row = _column(sa.INTEGER, optional=True)  # a foreign key would make a circle; choosing is the only writer
+    model_id = _column(sa.TEXT)
+    system_prompt = _column(sa.TEXT)
+    sampling = _column(sa.TEXT, optional=True)
 
 
-class MessageRow(Base):
+class MessageRow(
+    Row,
+    name="messages",
+    more=(
+        sa.Index("messages_tree", "conversation_row", "parent_row", "row", "id", "role", "state", "length", "newlines"),
+        sa.Index("messages_parent", "parent_row"),
+        sa.Index("messages_owner", "owner", sqlite_where=sa.text("owner IS NOT NULL")),
+    ),
+):
     """A node of the tree, without its text, so that ten thousand of them are read from one covering index.
 
     `length` and `newlines` count characters of the text; both are 0 while a reply is live, and so `owner` is set: the
     process that writes it.
     """
 
-    __tablename__ = "messages"
-
-    row: Mapped[int] = mapped_column(primary_key=True)  # ascends with age: the order of siblings
-    id: Mapped[str] = mapped_column(unique=True)
-    conversation_row: Mapped[int] = mapped_column(sa.ForeignKey("conversations.row"))
-    parent_row: Mapped[int | None] = mapped_column(sa.ForeignKey("messages.row"))
-    role: Mapped[str]
-    state: Mapped[str]
-    created_ms: Mapped[int]
-    length: Mapped[int]
-    newlines: Mapped[int]
-    owner: Mapped[str | None]
-
-    __table_args__ = (
-        sa.Index("messages_tree", "conversation_row", "parent_row", "row", "id", "role", "state", "length", "newlines"),
-        sa.Index("messages_parent", "parent_row"),
-        sa.Index("messages_owner", "owner", sqlite_where=sa.text("owner IS NOT NULL")),
-    )
+    row = _column(sa.INTEGER, key=True)  # ascends with age: the order of siblings
+    id = _column(sa.TEXT, unique=True)
+    conversation_row = _column(sa.INTEGER, "conversations.row")
+    parent_row = _column(sa.INTEGER, "messages.row", optional=True)
+    role = _column(sa.TEXT)
+    state = _column(sa.TEXT)
+    created_ms = _column(sa.INTEGER)
+    length = _column(sa.INTEGER)
+    newlines = _column(sa.INTEGER)
+    owner = _column(sa.TEXT, optional=True)
 
 
-class BodyRow(Base):
+class BodyRow(Row, name="bodies"):
     """The text of a message; a reply has none before it ends. Full-text search follows this table by triggers."""
 
-    __tablename__ = "bodies"
-
-    message_row: Mapped[int] = mapped_column(sa.ForeignKey("messages.row"), primary_key=True)
-    text: Mapped[str]
-    thinking: Mapped[str]
+    message_row = _column(sa.INTEGER, "messages.row", key=True)
+    text = _column(sa.TEXT)
+    thinking = _column(sa.TEXT)
 
 
-class GrowthRow(Base):
+class GrowthRow(Row, name="growth", sqlite_with_rowid=False):
     """A piece of a live reply, at a character offset of its text or its thinking."""
 
-    __tablename__ = "growth"
-
-    message_row: Mapped[int] = mapped_column(sa.ForeignKey("messages.row"), primary_key=True)
-    thinking: Mapped[int] = mapped_column(primary_key=True)
-    offset: Mapped[int] = mapped_column(primary_key=True)
-    text: Mapped[str]
-
-    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy declares it as an instance variable
+    message_row = _column(sa.INTEGER, "messages.row", key=True)
+    thinking = _column(sa.INTEGER, key=True)
+    offset = _column(sa.INTEGER, key=True)
+    text = _column(sa.TEXT)
 
 
-class FactsRow(Base):
+class FactsRow(Row, name="reply_facts"):
     """How a reply came to be. The generation's columns are NULL together, when nothing was generated.
 
     `sampling` and `left_out` are JSON; `token_ids` are 32-bit little-endian integers.
     """
 
-    __tablename__ = "reply_facts"
-
-    message_row: Mapped[int] = mapped_column(sa.ForeignKey("messages.row"), primary_key=True)
-    model_id: Mapped[str]
-    model_name: Mapped[str]
-    sampling: Mapped[str | None]
-    system_prompt: Mapped[str]
-    n_ctx: Mapped[int]
-    prompt_tokens: Mapped[int | None]
-    cached_tokens: Mapped[int | None]
-    completion_tokens: Mapped[int | None]
-    prompt_s: Mapped[float | None]
-    decode_s: Mapped[float | None]
-    ttft_s: Mapped[float | None]
-    seed: Mapped[int | None]
-    finish_reason: Mapped[str | None]
-    tokenizer: Mapped[str]
-    token_ids: Mapped[bytes]
-    thinking_s: Mapped[float]
-    left_out: Mapped[str]
-    error_code: Mapped[str]
-    error_sentence: Mapped[str]
-    error_detail: Mapped[str]
+    message_row = _column(sa.INTEGER, "messages.row", key=True)
+    model_id = _column(sa.TEXT)
+    model_name = _column(sa.TEXT)
+    sampling = _column(sa.TEXT, optional=True)
+    system_prompt = _column(sa.TEXT)
+    n_ctx = _column(sa.INTEGER)
+    prompt_tokens = _column(sa.INTEGER, optional=True)
+    cached_tokens = _column(sa.INTEGER, optional=True)
+    completion_tokens = _column(sa.INTEGER, optional=True)
+    prompt_s = _column(sa.REAL, optional=True)
+    decode_s = _column(sa.REAL, optional=True)
+    ttft_s = _column(sa.REAL, optional=True)
+    seed = _column(sa.INTEGER, optional=True)
+    finish_reason = _column(sa.TEXT, optional=True)
+    tokenizer = _column(sa.TEXT)
+    token_ids = _column(sa.BLOB)
+    thinking_s = _column(sa.REAL)
+    left_out = _column(sa.TEXT)
+    error_code = _column(sa.TEXT)
+    error_sentence = _column(sa.TEXT)
+    error_detail = _column(sa.TEXT)
 
 
-class DraftRow(Base):
+class DraftRow(Row, name="drafts"):
     """What stands unsent in a composer. `place` is a conversation's id, or 'new'."""
 
-    __tablename__ = "drafts"
-
-    place: Mapped[str] = mapped_column(primary_key=True)
-    text: Mapped[str]
-    updated_ms: Mapped[int]
+    place = _column(sa.TEXT, key=True)
+    text = _column(sa.TEXT)
+    updated_ms = _column(sa.INTEGER)
 
 
-class ModelRow(Base):
+class ModelRow(
+    Row,
+    name="models",
+    more=(sa.UniqueConstraint("root", "path"),),
+):
     """A GGUF file. `path` is relative to `root` ('models': the person's folder, 'resources': ours) or absolute ('').
 
     `sha256` is of each whole file, in order, with spaces between; NULL while unknown. `projector` is relative to the
     folder of `path` where it can be. `revision` is the commit on the Hub.
     """
 
-    __tablename__ = "models"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    root: Mapped[str]
-    path: Mapped[str]
-    name: Mapped[str]
-    architecture: Mapped[str]
-    quantization: Mapped[str]
-    size_bytes: Mapped[int]
-    n_params: Mapped[int]
-    n_ctx_train: Mapped[int]
-    fingerprint: Mapped[str]
-    sha256: Mapped[str | None]
-    is_starter: Mapped[int]
-    license: Mapped[str]
-    problem: Mapped[str]
-    mtime_ns: Mapped[int]
-    parts: Mapped[int]
-    origin: Mapped[str]
-    repo: Mapped[str]
-    revision: Mapped[str]
-    remote_path: Mapped[str]
-    projector: Mapped[str]
-
-    __table_args__ = (sa.UniqueConstraint("root", "path"),)
+    id = _column(sa.TEXT, key=True)
+    root = _column(sa.TEXT)
+    path = _column(sa.TEXT)
+    name = _column(sa.TEXT)
+    architecture = _column(sa.TEXT)
+    quantization = _column(sa.TEXT)
+    size_bytes = _column(sa.INTEGER)
+    n_params = _column(sa.INTEGER)
+    n_ctx_train = _column(sa.INTEGER)
+    fingerprint = _column(sa.TEXT)
+    sha256 = _column(sa.TEXT, optional=True)
+    is_starter = _column(sa.INTEGER)
+    license = _column(sa.TEXT)
+    problem = _column(sa.TEXT)
+    mtime_ns = _column(sa.INTEGER)
+    parts = _column(sa.INTEGER)
+    origin = _column(sa.TEXT)
+    repo = _column(sa.TEXT)
+    revision = _column(sa.TEXT)
+    remote_path = _column(sa.TEXT)
+    projector = _column(sa.TEXT)
 
 
-class LedgerRow(Base):
+class LedgerRow(
+    Row,
+    name="ledger",
+    more=(sa.UniqueConstraint("action_id", "host"), sa.Index("ledger_newest", "last_ms")),
+):
     """What one action of the person sent to one host, or wanted to send. Byte counts are those of privacy/ledger.py."""
 
-    __tablename__ = "ledger"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    action_id: Mapped[str]
-    purpose: Mapped[str]
-    what: Mapped[str]
-    host: Mapped[str]
-    first_ms: Mapped[int]
-    last_ms: Mapped[int]
-    requests: Mapped[int]
-    sent_bytes: Mapped[int]
-    received_bytes: Mapped[int]
-    outcome: Mapped[str]
-    local: Mapped[int]
-    reason: Mapped[str]
-
-    __table_args__ = (sa.UniqueConstraint("action_id", "host"), sa.Index("ledger_newest", "last_ms"))
+    id = _column(sa.TEXT, key=True)
+    action_id = _column(sa.TEXT)
+    purpose = _column(sa.TEXT)
+    what = _column(sa.TEXT)
+    host = _column(sa.TEXT)
+    first_ms = _column(sa.INTEGER)
+    last_ms = _column(sa.INTEGER)
+    requests = _column(sa.INTEGER)
+    sent_bytes = _column(sa.INTEGER)
+    received_bytes = _column(sa.INTEGER)
+    outcome = _column(sa.TEXT)
+    local = _column(sa.INTEGER)
+    reason = _column(sa.TEXT)
 
 
-class DownloadRow(Base):
+class DownloadRow(
+    Row,
+    name="downloads",
+    more=(sa.Index("downloads_order", "position"),),
+):
     """A download in the queue. `files` is JSON; `folder` is relative to `root` as a model's path is; `owner` is the
     process that fetches it."""
 
-    __tablename__ = "downloads"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    endpoint: Mapped[str]
-    repo: Mapped[str]
-    revision: Mapped[str]
-    label: Mapped[str]
-    files: Mapped[str]
-    root: Mapped[str]
-    folder: Mapped[str]
-    state: Mapped[str]
-    done_bytes: Mapped[int]
-    created_ms: Mapped[int]
-    finished_ms: Mapped[int]
-    code: Mapped[str]
-    sentence: Mapped[str]
-    owner: Mapped[str | None]
-
-    __table_args__ = (sa.Index("downloads_order", "position"),)
-
-
-for _table in Base.metadata.tables.values():
-    _table.dialect_options["sqlite"]["strict"] = True
+    id = _column(sa.TEXT, key=True)
+    position = _column(sa.INTEGER)
+    endpoint = _column(sa.TEXT)
+    repo = _column(sa.TEXT)
+    revision = _column(sa.TEXT)
+    label = _column(sa.TEXT)
+    files = _column(sa.TEXT)
+    root = _column(sa.TEXT)
+    folder = _column(sa.TEXT)
+    state = _column(sa.TEXT)
+    done_bytes = _column(sa.INTEGER)
+    created_ms = _column(sa.INTEGER)
+    finished_ms = _column(sa.INTEGER)
+    code = _column(sa.TEXT)
+    sentence = _column(sa.TEXT)
+    owner = _column(sa.TEXT, optional=True)

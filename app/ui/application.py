@@ -46,8 +46,9 @@ class _Opening(QObject):
 
     def _run(self) -> None:
         try:
+            downloading = self._application.downloading  # built here: on the Qt thread it would cost a frame
             self._application.open()
-            self._application.downloading.begin()
+            downloading.begin()
         finally:
             self.settled.emit()
 
@@ -109,7 +110,7 @@ class _Signals(QObject):
 def run(application: ApplicationPort, arguments: Sequence[str], places: Places | None = None) -> int:
     """Shows the window of a built, not yet opened application, and returns the exit code when it has ended."""
     places = places or application.places
-    qt = QApplication([sys.argv[0] if sys.argv else "inglenook"])
+    qt = QApplication([sys.argv[0] if sys.argv else "inglenook", *style.ARGUMENTS])
     qt.setApplicationName("inglenook")
     qt.setApplicationDisplayName("Inglenook")
     qt.setDesktopFileName("inglenook")

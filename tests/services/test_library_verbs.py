@@ -215,7 +215,7 @@ def test_a_copy_that_cannot_be_made_leaves_nothing(
         ended.set()
         with pytest.raises(Interrupted):
             app.library.bring(source, copy=True, ended=ended)
-        monkeypatch.setattr("app.services.importing.free_bytes", lambda _: 1000)
+        monkeypatch.setattr("app.hub.disk.free_bytes", lambda _: 1000)
         with pytest.raises(NotCopied) as caught:
             bring(app, source, copy=True)
         assert "1.0 kB are free" in caught.value.sentence

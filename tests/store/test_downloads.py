@@ -25,6 +25,12 @@ def download(folder: Path, **more: object) -> QueuedDownload:
     return msgspec.structs.replace(made, **more)
 
 
+def fetched(store: Store, one: QueuedDownload) -> QueuedDownload:
+    """Added and claimed."""
+    assert store.downloads.claim(store.downloads.add(one).result().id).result()
+    return one
+
+
 def state(store: Store, id: str) -> str:
     found = store.downloads.get(id)
     assert found is not None
@@ -42,6 +48,21 @@ def test_rows_come_back_in_order(store: Store, places: Places, tmp_path: Path) -
     assert store.downloads.move_up(elsewhere.id).result()
     assert not store.downloads.move_up(elsewhere.id).result()
     assert [one.id for one in store.downloads.list()] == [elsewhere.id, own.id]
+
+
+def test_the_same_files_are_queued_once(store: Store, places: Places) -> None:
+    """Two clicks, or a window and a command: none of them sees the other's row before it writes its own."""
+    adding = [store.downloads.add(download(places.models)) for _ in range(3)]
+    assert len({one.result().id for one in adding}) == 1
+    other = open_store(places)
+    assert other.downloads.add(download(places.models)).result() == store.downloads.list()[0]
+    assert other.downloads.add(download(places.models, commit="d" * 40)).result().position == 2
+    first = store.downloads.list()[0].id
+    assert other.downloads.claim(first).result()
+    assert other.downloads.release(first, DONE, 7).result()
+    again = store.downloads.add(download(places.models)).result()
+    assert (again.id != first, again.position) == (True, 3)
+    other.close()
 
 
 def test_a_folder_of_ours_moves_along(store: Store, places: Places, tmp_path: Path) -> None:
@@ -72,8 +93,8 @@ def test_only_one_process_gets_it(store: Store, places: Places) -> None:
 
 def test_what_an_ended_process_left_waits_again(store: Store, places: Places) -> None:
     other = open_store(places)
-    running = other.downloads.add(download(places.models), claimed=True).result()
-    paused = other.downloads.add(download(places.models), claimed=True).result()
+    running = fetched(other, download(places.models))
+    paused = fetched(other, download(places.models, repo="acme/other"))
     other.downloads.pause(paused.id).result()
     assert state(store, running.id) == RUNNING
     other.close()
@@ -85,7 +106,7 @@ def test_what_an_ended_process_left_waits_again(store: Store, places: Places) ->
 
 def test_what_an_ended_process_left_waits_from_the_next_start_on(places: Places) -> None:
     ended = open_store(places)
-    one = ended.downloads.add(download(places.models), claimed=True).result()
+    one = fetched(ended, download(places.models))
     ended.close()
     store = open_store(places)
     assert state(store, one.id) == WAITING
@@ -94,7 +115,7 @@ def test_what_an_ended_process_left_waits_from_the_next_start_on(places: Places)
 
 
 def test_a_wish_of_another_process_is_seen_and_kept(store: Store, places: Places) -> None:
-    one = store.downloads.add(download(places.models), claimed=True).result()
+    one = fetched(store, download(places.models))
     other = open_store(places)
     assert other.downloads.pause(one.id).result()
     assert not store.downloads.keep(one.id, RUNNING, 5).result()
@@ -111,7 +132,7 @@ def test_a_wish_of_another_process_is_seen_and_kept(store: Store, places: Places
 
 
 def test_what_is_done_is_not_paused(store: Store, places: Places) -> None:
-    one = store.downloads.add(download(places.models), claimed=True).result()
+    one = fetched(store, download(places.models))
     store.downloads.pause(one.id).result()
     assert store.downloads.release(one.id, DONE, 7, finished_ms=5).result()
     assert state(store, one.id) == DONE

@@ -23,7 +23,7 @@ from app.store import errors, migrate
 from app.store.connect import Database
 from app.store.ownership import Owner
 from app.store.store import Store, open_store
-from app.store.tables import Base
+from app.store.tables import METADATA
 from tests.store.make_fixture import DOWNLOAD, FIXTURES, LEDGER, made_id, model
 from tests.store.making import exchange
 from tests.store.test_messages import FACTS
@@ -99,10 +99,10 @@ def test_the_tables_are_what_the_steps_make(store: Store, places: Places) -> Non
             "include_object": lambda o, name, kind, *_: kind != "table" or "_search" not in name,
         }
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
         listed = connection.exec_driver_sql("SELECT name, strict FROM pragma_table_list").all()
         strict = {str(row[0]): bool(row[1]) for row in listed}
-        assert all(strict[table] for table in Base.metadata.tables)
+        assert all(strict[table] for table in METADATA.tables)
     engine.dispose()
 
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from app.ui.models.conversations import HEADING_ROLE, ID_ROLE, LIVE_ROLE, ConversationListModel
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
-from app.ui.widgets.surfaces import paint_dot
+from app.ui.widgets.surfaces import paint_dot, see_through
 
 Index = QModelIndex | QPersistentModelIndex
 ROW = 32
@@ -126,7 +126,7 @@ class ConversationList(QListView):
         self.setObjectName("bare")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
-        self.viewport().setAutoFillBackground(False)
+        see_through(self)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QTextEdit, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme, make_font
+from app.ui.widgets.surfaces import see_through
 
 
 class GrowingText(QTextEdit):
@@ -40,7 +41,7 @@ class GrowingText(QTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setObjectName("bare")
         self.setFont(theme.font("body"))
-        self.viewport().setAutoFillBackground(False)
+        see_through(self)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

@@ -127,3 +127,13 @@ def paint_dot(painter: QPainter, box: QRectF, colour: QColor, *, hollow: bool = 
         painter.setBrush(colour)
         painter.drawEllipse(box.adjusted(0.5, 0.5, -0.5, -0.5))
     painter.restore()
+
+
+def see_through(area: QAbstractScrollArea) -> None:
+    """Lets what lies behind a list or a text field show through.
+
+    The view is looked for by its name: for the first unknown widget that Qt hands out without one, as `viewport()`
+    does, PySide makes itself acquainted with every class of widgets, which takes 13 ms of a start.
+    """
+    view = area.findChild(QWidget, "qt_scrollarea_viewport") or area.viewport()
+    view.setAutoFillBackground(False)
