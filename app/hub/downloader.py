@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -53,6 +54,7 @@ class Downloader:
         self._action: Action | None = None
         self._parts: dict[str, Part] = {}
         self._done: dict[str, int] = {}
+        self._there_before = 0  # of all that is done: what did not come in this run, and says nothing of its speed
         self._current: tuple[Part, FileFetch] | None = None
         self._checking_old = False
         self._speed = Speed()
@@ -94,7 +96,7 @@ class Downloader:
                 part, fetch = self._current
                 size = part.promise.size_bytes
                 checking = checking or (part.done_bytes == size and fetch.hashed_bytes < size)
-            speed = self._speed.note(done)
+            speed = self._speed.note(done - self._there_before)
             left = self._download.size_bytes - done
             return Progress(
                 done_bytes=done,
@@ -113,6 +115,7 @@ class Downloader:
             part = Part(target, _promise(self._download, file))
             with self._lock:
                 self._parts[path] = part
+                self._there_before += part.restored_bytes
             if self._is_there(part):
                 self._drop(path, part)
             else:
@@ -143,6 +146,7 @@ class Downloader:
         with self._lock:
             self._parts.pop(path)
             self._done[path] = part.promise.size_bytes
+            self._there_before += part.promise.size_bytes
         part.discard()
 
     def _take_space(self, parts: list[Part]) -> None:
@@ -213,11 +217,17 @@ def places(download: Download) -> dict[str, Path]:
     return found
 
 
-def remove_leftovers(download: Download) -> None:
-    """Removes what a cancelled download left; files that are in their places stay. A disk that refuses is no trouble
-    here: the next download of the same file uses or removes them."""
+def remove_leftovers(download: Download, others: Iterable[Download] = ()) -> None:
+    """Removes what a cancelled download left; files that are in their places stay, and what `others` will go on with.
+    A disk that refuses is no trouble here: the next download of the same file uses or removes them."""
+    needed: set[Path] = set()
+    for other in others:
+        with contextlib.suppress(HubError):
+            needed.update(places(other).values())
     with contextlib.suppress(HubError):
         for target in places(download).values():
+            if target in needed:
+                continue
             with contextlib.suppress(OSError):
                 remove_parts(target)
             for folder in (target.parent, target.parent.parent, target.parent.parent.parent):

@@ -22,15 +22,18 @@ class FileLock:
         """The lock, or None when somebody holds it. Raises OSError when the folder cannot be written."""
         while True:
             file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-            if not _lock(file):
-                os.close(file)
-                return None
+            kept = False
             try:
-                if os.path.samestat(os.fstat(file), path.stat()):
+                if not _lock(file):
+                    return None
+                kept = os.path.samestat(os.fstat(file), path.stat())
+                if kept:
                     return cls(path, file)
             except FileNotFoundError:
                 pass  # whoever held it removed it between our two steps: this one is nobody's
-            os.close(file)
+            finally:
+                if not kept:
+                    os.close(file)
 
     def release(self) -> None:
         """Gives it up and removes the file. Idempotent."""

@@ -124,7 +124,6 @@ class Reader:
             raise Unusable(f"HTTP {status}", status)
         size = self._part.promise.size_bytes
         length = given.get("content-length", "")
-        self._compare_etag(source, given.get("etag", ""))
         if status == 206:
             found = _CONTENT_RANGE.match(given.get("content-range", "").strip())
             if self._whole or found is None:
@@ -134,12 +133,14 @@ class Reader:
             if (int(found[1]), int(found[2])) != (span[0], span[1] - 1):
                 raise Unusable(f"other bytes than asked for: {found[0]}", status)
             expected = span[1] - span[0]
-        elif not self._whole and span != (0, size):
-            raise NoRanges("the range was ignored", status)
         else:
             expected = size
         if length and length != str(expected):
-            raise Unusable(f"{length[:20]} bytes instead of {expected}", status)
+            # Perhaps a page of somebody in between. What is here must not begin anew for it: the Hub is asked first.
+            raise Outdated(f"{length[:20]} bytes instead of {expected}")
+        self._compare_etag(source, given.get("etag", ""))
+        if status == 200 and not self._whole and span != (0, size):
+            raise NoRanges("the range was ignored", status)
 
     def _compare_etag(self, source: Source, etag: str) -> None:
         """All answers of one address carry the same strong ETag, or the file changed in between."""

@@ -61,6 +61,12 @@ class ProxyFailed(NetworkError):
     code = "proxy_failed"
 
 
+class ProxyAway(ProxyFailed):
+    """The proxy itself could not be reached, which is what a lost network looks like to those who use one."""
+
+    passing = True
+
+
 class TimedOut(NetworkError):
     """Somebody was silent for too long."""
 

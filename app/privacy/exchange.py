@@ -37,6 +37,11 @@ class ActionState:
 
 
 _current: ContextVar[ActionState | None] = ContextVar("inglenook_action", default=None)
+under_way: ContextVar[Exchange | None] = ContextVar("inglenook_exchange", default=None)
+"""The exchange that this thread asks for now, until its answer begins."""
+
+HUNG_UP = "inglenook_hung_up"
+"""What a connection is asked to know whether its other end hung up."""
 
 
 class Exchange:
@@ -51,6 +56,12 @@ class Exchange:
         self.out: Out | None = None
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._stream: Any = None
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the other end hung up."""
+        return bool(self._stream is not None and self._stream.get_extra_info(HUNG_UP))
 
     @property
     def purpose(self) -> Purpose:
@@ -69,6 +80,7 @@ class Exchange:
 
     def connected(self, stream: Any) -> None:
         """Told the connection that carries it: an httpcore2 network stream."""
+        self._stream = stream
         found = stream.get_extra_info("socket") if stream is not None else None
         if isinstance(found, socket.socket):
             with self._lock:

@@ -17,7 +17,7 @@ from app.base.version import VERSION
 from app.privacy.errors import Cancelled, Offline
 from app.privacy.exchange import Exchanges
 from app.privacy.ledger import Ledger
-from app.privacy.policy import Action, Policy, Purpose, Way
+from app.privacy.policy import Action, Policy, Purpose, Way, may_carry_token, target_of_url
 
 if TYPE_CHECKING:
     import httpx2
@@ -66,6 +66,11 @@ class Gate:
                     max_redirects=MAX_REDIRECTS,
                 )
             return self._client
+
+    def carries_token(self, url: str) -> bool:
+        """Whether an access token may travel to this address as things stand now; otherwise it is taken off there."""
+        target = target_of_url(url)
+        return target is not None and may_carry_token(self._policy(), target)
 
     @contextlib.contextmanager
     def action(self, purpose: Purpose, what: str) -> Iterator[Action]:

@@ -51,61 +51,74 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row:
-    """An entry that still counts. Made by the Ledger; every change makes it wait for being written."""
+    """An entry that still counts. Made by the Ledger; every change makes it wait for being written.
+
+    Bytes are counted with every block that comes, so that is an addition; an entry is put together when it is taken.
+    """
 
     def __init__(self, ledger: Ledger, entry: LedgerEntry) -> None:
+        self.key = (entry.action_id, entry.host)
         self._ledger = ledger
+        self._begun = entry
+        self._last_ms = entry.last_ms
+        self._requests = self._sent = self._received = 0
         self._answered = False
-        self.entry = entry
+        self._outcome, self._reason = entry.outcome, entry.reason
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """Everything up to now."""
+        return msgspec.structs.replace(
+            self._begun,
+            last_ms=self._last_ms,
+            requests=self._requests,
+            sent_bytes=self._sent,
+            received_bytes=self._received,
+            outcome=self._outcome,
+            reason=self._reason,
+        )
 
     def began(self) -> None:
         """One more request wants to leave."""
-        self._change(requests=1)
+        self._count(1, 0, 0)
 
     def sent(self, count: int) -> None:
         """So many bytes left."""
-        self._change(sent=count)
+        self._count(0, count, 0)
 
     def received(self, count: int) -> None:
         """So many bytes came."""
-        self._change(received=count)
+        self._count(0, 0, count)
 
     def answered(self) -> None:
         """The host answered."""
         self._answered = True
-        self._change(outcome=Outcome.ALLOWED, reason="")
+        self._judge(Outcome.ALLOWED, "")
 
     def ended_badly(self, outcome: Outcome, reason: str) -> None:
         """Refused or failed, unless something was answered before; the reason is kept in any case."""
-        self._change(outcome=outcome, reason=reason)
+        self._judge(outcome, reason)
 
-    def _change(
-        self,
-        requests: int = 0,
-        sent: int = 0,
-        received: int = 0,
-        outcome: Outcome | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def _count(self, requests: int, sent: int, received: int) -> None:
         with self._ledger.lock:
-            entry = self.entry
-            kept = Outcome.ALLOWED if self._answered else outcome or entry.outcome
-            self.entry = LedgerEntry(
-                id=entry.id,
-                action_id=entry.action_id,
-                purpose=entry.purpose,
-                what=entry.what,
-                host=entry.host,
-                first_ms=entry.first_ms,
-                last_ms=now_ms(),
-                requests=entry.requests + requests,
-                sent_bytes=entry.sent_bytes + sent,
-                received_bytes=entry.received_bytes + received,
-                outcome=kept,
-                local=entry.local,
-                reason=entry.reason if reason is None else reason,
-            )
-        self._ledger.changed(self)
+            self._requests += requests
+            self._sent += sent
+            self._received += received
+            first = self._changed()
+        if first:
+            self._ledger.on_change()
+
+    def _judge(self, outcome: Outcome, reason: str) -> None:
+        with self._ledger.lock:
+            self._outcome = Outcome.ALLOWED if self._answered else outcome
+            self._reason = reason
+            first = self._changed()
+        if first:
+            self._ledger.on_change()
+
+    def _changed(self) -> bool:
+        self._last_ms = now_ms()
+        return self._ledger.note(self)
 
 
 class Ledger:
@@ -113,7 +126,7 @@ class Ledger:
 
     def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.lock = threading.Lock()
-        self._on_change = on_change
+        self.on_change = on_change
         self._rows: dict[tuple[str, str], Row] = {}
         self._waiting: dict[tuple[str, str], Row] = {}
         self._nobody = new_id()
@@ -143,16 +156,14 @@ class Ledger:
                 del self._rows[next(iter(self._rows))]
         return found
 
-    def changed(self, row: Row) -> None:
-        """A row has something new."""
-        key = (row.entry.action_id, row.entry.host)
-        with self.lock:
-            first = not self._waiting
-            self._waiting[key] = row
+    def note(self, row: Row) -> bool:
+        """Inside of `lock`: a row has something new. Returns whether `on_change` has to hear of it."""
+        first = not self._waiting
+        if row.key not in self._waiting:
+            self._waiting[row.key] = row
             while len(self._waiting) > KEPT_ROWS:  # nobody takes them
                 del self._waiting[next(iter(self._waiting))]
-        if first:
-            self._on_change()
+        return first
 
     def take(self) -> list[LedgerEntry]:
         """Everything that changed since the last time, with its totals up to now."""

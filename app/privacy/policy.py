@@ -37,7 +37,10 @@ class Purpose(enum.StrEnum):
 
 
 FILES = frozenset({Purpose.HEADER, Purpose.DOWNLOAD})
-"""Purposes that read files, which the Hub keeps on other hosts."""
+"""Purposes that need files byte for byte."""
+
+ELSEWHERE = FILES | {Purpose.CARD}
+"""Purposes that read what the Hub may keep on other hosts: files, and a card is one when it is large."""
 
 MIB = 1024 * 1024
 LIMITS_BYTES = {Purpose.HEADER: 64 * MIB, Purpose.CARD_IMAGE: 16 * MIB}
@@ -127,14 +130,14 @@ def refusal(policy: Policy, action: Action, target: Target, granted: Collection[
         return ""
     if action.purpose is Purpose.CARD_IMAGE:
         return "" if _public(target) or _hub_is_local(policy) else f"{target.name} is not a public place for pictures."
-    if action.purpose in FILES and target.origin in granted:
+    if action.purpose in ELSEWHERE and target.origin in granted:
         return ""
     return f"{target.name} is not the place that models come from."
 
 
 def may_lead_to(policy: Policy, action: Action, target: Target) -> bool:
     """Whether an allowed host may send us on to `target` within this action."""
-    if action.purpose not in FILES or not _has_name(target):
+    if action.purpose not in ELSEWHERE or not _has_name(target):
         return False
     if target.scheme != "https" and not (target.scheme == "http" and target.local):
         return False

@@ -14,6 +14,7 @@ from app.privacy.errors import (
     ConnectionFailed,
     NameNotFound,
     NetworkError,
+    ProxyAway,
     ProxyFailed,
     TimedOut,
     TlsFailed,
@@ -27,8 +28,9 @@ _UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
 _NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
 
 
-def translated(error: Exception, host: str, *, proxy: str = "") -> NetworkError:
-    """The error for what happened while `host` was asked. `proxy` names the proxy in between, if there is one."""
+def translated(error: Exception, host: str, *, proxy: str = "", hung_up: bool = True) -> NetworkError:
+    """The error for what happened while `host` was asked. `proxy` names the proxy in between, if there is one;
+    `hung_up`: whether the other end ended the connection, as far as is known."""
     detail = f"{type(error).__name__}: {error}"
     causes = list(_causes(error))
     if isinstance(error, httpx2.TimeoutException):
@@ -39,7 +41,7 @@ def translated(error: Exception, host: str, *, proxy: str = "") -> NetworkError:
     if isinstance(error, httpx2.ProxyError):
         return ProxyFailed(f"The proxy {proxy} did not let us through to {host}.", detail=detail, host=proxy)
     if proxy and isinstance(error, httpx2.ConnectError):
-        return ProxyFailed(f"The proxy {proxy} cannot be reached.", detail=detail, host=proxy)
+        return ProxyAway(f"The proxy {proxy} cannot be reached.", detail=detail, host=proxy)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return NameNotFound(
             f"The name {host} could not be looked up. Look at your network connection.", detail=detail, host=host
@@ -47,6 +49,8 @@ def translated(error: Exception, host: str, *, proxy: str = "") -> NetworkError:
     if isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.ProtocolError):
         return _broken(causes, host, detail)
     if isinstance(error, httpx2.RemoteProtocolError):
+        if not hung_up:
+            return AnswerUnusable(f"The answer of {host} is broken: it is not proper HTTP.", detail=detail, host=host)
         return ConnectionFailed(f"{host} ended the connection before its answer was whole.", detail=detail, host=host)
     return AnswerUnusable(f"The answer of {host} cannot be used.", detail=detail, host=host)
 
@@ -65,11 +69,13 @@ def _silence(error: httpx2.TimeoutException, host: str, proxy: str, detail: str)
     if isinstance(error, httpx2.PoolTimeout):
         return TimedOut("Too many connections are open at once; one did not become free.", detail=detail, host=host)
     if isinstance(error, httpx2.ConnectTimeout) and proxy:
-        return ProxyFailed(f"The proxy {proxy} did not answer in time.", detail=detail, host=proxy)
+        return ProxyAway(f"The proxy {proxy} did not answer in time.", detail=detail, host=proxy)
     return TimedOut(f"{host} did not answer in time.", detail=detail, host=host)
 
 
-def _insecure(error: ssl.SSLError, host: str, detail: str) -> TlsFailed:
+def _insecure(error: ssl.SSLError, host: str, detail: str) -> NetworkError:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # the line broke, and says nothing of certificates
+        return ConnectionFailed(f"{host} ended the connection before it was secure.", detail=detail, host=host)
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
     if code in _UNKNOWN_ISSUER:
         sentence = (

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 
 from app.privacy.errors import AnswerTooLarge, AnswerUnusable, NetworkError, Offline, Refused
-from app.privacy.exchange import Exchange, Exchanges
+from app.privacy.exchange import Exchange, Exchanges, under_way
 from app.privacy.ledger import Ledger, Outcome
 from app.privacy.policy import (
     FILES,
@@ -109,6 +109,7 @@ class GateTransport(httpx2.BaseTransport):
         sent = _Sent(request.stream, exchange)
         request.stream = sent
         proxy = ""
+        token = under_way.set(exchange)
         try:
             exchange.raise_if_stopped()
             out = self._ways.out(self._way(), exchange.target)
@@ -118,13 +119,14 @@ class GateTransport(httpx2.BaseTransport):
         except httpx2.HTTPError as error:
             if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
                 row.sent(-_head_bytes(request))  # it never left
-            ours = exchange.stopped or translated(error, host, proxy=proxy)
+            ours = exchange.stopped or translated(error, host, proxy=proxy, hung_up=exchange.hung_up)
             row.ended_badly(Outcome.FAILED, ours.sentence)
             raise ours from error
         except NetworkError as error:
             row.ended_badly(Outcome.FAILED, error.sentence)
             raise
         finally:
+            under_way.reset(token)
             request.stream = sent.inner
         row.answered()
         row.received(_answer_bytes(response))
@@ -147,11 +149,7 @@ class GateTransport(httpx2.BaseTransport):
 
     def _handed_on(self, response: httpx2.Response, exchange: Exchange, proxy: str) -> httpx2.Response:
         headers = httpx2.Headers(
-            [
-                (name, value)
-                for name, value in response.headers.raw
-                if name.lower() not in (b"set-cookie", b"set-cookie2")
-            ]
+            [(name, value) for name, value in response.headers.raw if name.lower() not in _NEVER_KEPT]
         )
         encoding = headers.get("Content-Encoding", "identity").strip().lower()
         unpack = encoding in ("gzip", "x-gzip")
@@ -206,7 +204,7 @@ class _Received(httpx2.SyncByteStream):
         self._exchanges = exchanges
         self._proxy = proxy
         self._unpacked = Unpacked(limit_bytes(exchange.purpose)) if unpack else None
-        self._left = limit_bytes(exchange.purpose) if exchange.purpose else None
+        self._left = limit_bytes(exchange.purpose)
 
     def __iter__(self) -> Iterator[bytes]:
         exchange, host = self._exchange, self._exchange.target.name
@@ -223,7 +221,7 @@ class _Received(httpx2.SyncByteStream):
             if self._unpacked is not None:
                 self._unpacked.finish(host)
         except httpx2.HTTPError as error:
-            ours = exchange.stopped or translated(error, host, proxy=self._proxy)
+            ours = exchange.stopped or translated(error, host, proxy=self._proxy, hung_up=exchange.hung_up)
             exchange.row.ended_badly(Outcome.FAILED, ours.sentence)
             raise ours from error
         except NetworkError as error:

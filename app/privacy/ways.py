@@ -17,6 +17,7 @@ import httpx2
 from app.privacy.errors import ProxyFailed, TlsFailed
 from app.privacy.exchange import hang_up
 from app.privacy.policy import Target, Way, target_of_url
+from app.privacy.streams import Backend
 
 MAX_CONNECTIONS = 64
 KEPT_CONNECTIONS = 20
@@ -127,6 +128,8 @@ def _made(way: Way, address: str) -> Out:
         max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_S
     )
     transport = httpx2.HTTPTransport(verify=context, limits=limits, proxy=address or None)
+    # httpx2 does not hand httpcore2's own option on; a test of cancelling fails when this name is another one.
+    transport._pool._network_backend = Backend()
     return Out(transport, proxy.name if proxy is not None else "")
 
 

@@ -111,14 +111,6 @@ class Downloading:
             folder=str(self._library.folder),
             created_ms=now_ms(),
         )
-        known = next((one for one in self.list() if _same(one, wanted) and one.state is not DownloadState.DONE), None)
-        if known is not None:
-            self.resume(known.id)
-            if mine:
-                self.begin(known.id)
-            return _already(known)
-        if mine:
-            self.begin(wanted.id)
         adding = store.downloads.add(to_row(wanted))
         added: Future[Download] = Future()
 
@@ -127,8 +119,14 @@ class Downloading:
             if error is not None:
                 added.set_exception(error)
                 return
-            added.set_result(from_row(adding.result()))
-            self._tell(wanted.id)
+            download = from_row(adding.result())
+            if mine:
+                self.begin(download.id)
+            if download.id == wanted.id:
+                self._tell(download.id)
+            else:
+                self.resume(download.id)
+            added.set_result(download)
 
         adding.add_done_callback(tell)
         return added
@@ -151,8 +149,10 @@ class Downloading:
         here = self._turns.stop(id)
 
         def clean(done: Future[Any]) -> None:
-            if download is not None and not here and done.exception() is None and removing.result() == "":
-                self._jobs.submit(lambda: remove_leftovers(download))
+            if download is None or here or done.exception() is not None or removing.result() != "":
+                return
+            if download.state is not DownloadState.DONE:
+                self._jobs.submit(lambda: remove_leftovers(download, self.list()))
 
         removing.add_done_callback(clean)
         return self._wish(id, removing)
@@ -239,19 +239,3 @@ def _not_taken(download: Download) -> int:
         max(0, file.size_bytes - taken_bytes(local_path(Path(download.folder), download.repo, file.path)))
         for file in download.files
     )
-
-
-def _same(one: Download, other: Download) -> bool:
-    return (one.endpoint, one.repo, one.commit, one.files, one.folder) == (
-        other.endpoint,
-        other.repo,
-        other.commit,
-        other.files,
-        other.folder,
-    )
-
-
-def _already(download: Download) -> Future[Download]:
-    done: Future[Download] = Future()
-    done.set_result(download)
-    return done

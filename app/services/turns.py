@@ -81,6 +81,7 @@ class Turns:
         self._wake = threading.Event()
         self._runs: dict[str, _Run] = {}
         self._held: dict[str, float] = {}
+        self._unkept: dict[str, tuple[_Run, Ending]] = {}  # ends that the disk did not take yet
         self._shown: dict[str, Download] = {}
         self._only: set[str] | None = None
         self._begun = self._closed = False
@@ -143,13 +144,15 @@ class Turns:
 
     def _schedule(self) -> None:
         while not self._jobs.ending.is_set() and not self._closed:
-            waiting = False
+            waiting = True
             try:
                 waiting = self._tick()
                 self._ground.trouble_over("downloads")
             except InglenookError as error:
                 if not self._closed:
                     self._ground.trouble(error, "downloads")
+            except TimeoutError:
+                log.info("the store is busy; the queue of downloads looks again")
             pause = TELL_S if self._runs else WAITING_TICK_S if waiting else IDLE_TICK_S
             self._wake.wait(pause)
             self._wake.clear()
@@ -163,6 +166,9 @@ class Turns:
             recovering = store.downloads.recover()
             if recovering is not None:
                 recovering.result(STORE_S)
+        for one, (run, ending) in list(self._unkept.items()):
+            self._keep_end(run, ending)
+            self._unkept.pop(one, None)
         for run in list(self._runs.values()):
             self._follow(run, now)
         rows = [from_row(row) for row in store.downloads.list()]
@@ -228,10 +234,13 @@ class Turns:
             log.exception("a download failed")
             error = InglenookError("The download ended by an error of Inglenook.", detail=type(caught).__name__)
         ending = ending_of(error)
+        if ending.hold_s:
+            self._held[run.download.id] = time.monotonic() + ending.hold_s
         try:
-            self._end(run, ending)
+            self._keep_end(run, ending)
         except (InglenookError, TimeoutError) as caught:
-            log.info("the end of a download was not kept: %s", type(caught).__name__)
+            log.info("the end of a download is kept later: %s", type(caught).__name__)
+            self._unkept[run.download.id] = run, ending
         finally:
             with self._lock:
                 self._runs.pop(run.download.id, None)
@@ -241,13 +250,19 @@ class Turns:
         if ending.state is DownloadState.DONE and not self._closed:
             self._on_done()
 
-    def _end(self, run: _Run, ending: Ending) -> None:
-        one, done = run.download.id, run.downloader.progress().done_bytes
-        if ending.hold_s:
-            self._held[one] = time.monotonic() + ending.hold_s
-        finished = now_ms() if ending.state is DownloadState.DONE else 0
-        releasing = self._ground.store.downloads.release(
-            one, ending.state.value, done, code=ending.code, sentence=ending.sentence, finished_ms=finished
+    def _keep_end(self, run: _Run, ending: Ending) -> None:
+        """Writes down what became of it. Raises a StoreError or TimeoutError: on a full disk, for example."""
+        downloads = self._ground.store.downloads
+        releasing = downloads.release(
+            run.download.id,
+            ending.state.value,
+            run.downloader.progress().done_bytes,
+            code=ending.code,
+            sentence=ending.sentence,
+            finished_ms=now_ms() if ending.state is DownloadState.DONE else 0,
         )
         if not releasing.result(STORE_S) and ending.state is not DownloadState.DONE:
-            remove_leftovers(run.download)  # cancelled meanwhile
+            # cancelled meanwhile, unless it had been released already by a write that took too long
+            rows = [from_row(row) for row in downloads.list()]
+            if all(row.id != run.download.id for row in rows):
+                remove_leftovers(run.download, rows)

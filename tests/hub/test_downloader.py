@@ -215,6 +215,19 @@ def test_a_new_upload_is_not_mixed_with_the_old_one(world: World) -> None:
     assert not world.place(NAME).exists()
 
 
+@pytest.mark.parametrize("at", [0, 3 * PIECE + 7, SIZE - 1])
+def test_a_page_of_somebody_in_between_costs_nothing(world: World, at: int) -> None:
+    """It says 200, whatever the range, and has an ETag of its own: that is no reason to begin anew."""
+    world.cdn.fault(Kind.STATUS, at, status=200, headers={"ETag": '"page"'}, times=3)
+    downloader = world.downloader()
+    said: list[str] = []
+    downloader._around.say = said.append
+    downloader.run()
+    assert world.place(NAME).read_bytes() == MODEL
+    assert said == []
+    assert sum((seen.end or SIZE) - seen.start for seen in world.cdn.seen) <= SIZE + 4 * PIECE
+
+
 @pytest.mark.parametrize("kind", [Kind.OTHER_ETAG, Kind.WRONG_TOTAL])
 @pytest.mark.parametrize("at", [PIECE, 3 * PIECE + 7, SIZE - 1])
 def test_a_file_that_changes_between_two_ranges_begins_anew(world: World, kind: Kind, at: int) -> None:
@@ -341,6 +354,13 @@ def test_cancelled_leaves_nothing(world: World) -> None:
     assert list(world.folder.iterdir()) == []
 
 
+def test_cancelled_leaves_what_another_download_goes_on_with(world: World) -> None:
+    stop_in_the_middle(world)
+    newer = msgspec.structs.replace(world.wanted(), id="d2", commit="e" * 40)
+    remove_leftovers(world.wanted(), [newer])
+    assert world.left() == [f"{PLACE}.part", f"{PLACE}.part.json"]
+
+
 def test_offline_says_so_and_keeps_what_came(world: World) -> None:
     stop_in_the_middle(world)
     world.online = False
@@ -383,6 +403,34 @@ def test_what_is_there_is_not_fetched(world: World) -> None:
     before = len(world.cdn.seen)
     fetch(world)
     assert len(world.cdn.seen) == before
+
+
+def test_the_speed_is_that_of_what_comes(tmp_path: Path) -> None:
+    """Neither a file that was there nor what a former run left."""
+    world = World(tmp_path / "models", {NAME: MODEL, "other.gguf": MODEL[::-1]})
+    world.downloader(world.wanted(NAME)).run()
+    world.cdn.fault(Kind.STALL, 4 * PIECE + 10, times=-1, where="other")
+
+    def run_until(true: Callable[[Downloader], bool]) -> Downloader:
+        downloader = world.downloader(stall_s=30.0)
+        assert downloader.progress().done_bytes == 0
+        thread, _ = begin(downloader)
+        wait_until(lambda: downloader.progress().done_bytes > 2 * SIZE - PIECE and true(downloader))
+        downloader.stop()
+        thread.join(20)
+        return downloader
+
+    run_until(lambda _: True)
+    speeds: list[float] = []
+    began = time.monotonic()
+
+    def measured(downloader: Downloader) -> bool:
+        speeds.append(downloader.progress().bytes_per_s)
+        return time.monotonic() > began + 0.5
+
+    run_until(measured)
+    assert max(speeds) < PIECE / 0.2
+    world.close()
 
 
 def test_two_at_once_fetch_one(world: World) -> None:

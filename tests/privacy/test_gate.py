@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import socket
@@ -24,10 +25,13 @@ from app.privacy.errors import (
     Refused,
     TimedOut,
 )
+from app.privacy.exchange import Exchange
 from app.privacy.ledger import Outcome
 from app.privacy.policy import MIB, Purpose, Way
+from app.privacy.streams import CONNECTING
 from tests.privacy.conftest import Setting
 from tests.privacy.servers import Answer, Server, Silent, closing, unused_port
+from tests.support.application import until
 
 AUTH = {"Authorization": "Bearer hf_secret"}
 
@@ -261,9 +265,21 @@ def test_a_connection_that_is_cut(setting: Setting, hub: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nA" * 9000]
+    ("answer", "kind", "words"),
+    [
+        (b"", ConnectionFailed, "ended the connection"),
+        (b"SSH-2.0-OpenSSH\r\n", ConnectionFailed, "ended the connection"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", ConnectionFailed, "ended the connection"),
+        (b"HTTP/1.1 abc\r\n\r\n", AnswerUnusable, "is broken"),
+        (b"HTTP/1.1 200 OK\r\nA" * 9000, AnswerUnusable, "is broken"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nx", AnswerUnusable, "is broken"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nx", AnswerUnusable, "is broken"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", AnswerUnusable, "is broken"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", AnswerUnusable, "is broken"),
+    ],
 )
-def test_an_answer_that_is_no_http(setting: Setting, answer: bytes) -> None:
+def test_an_answer_that_is_no_http(setting: Setting, answer: bytes, kind: type[NetworkError], words: str) -> None:
+    """A line that broke may hold later; an answer that is wrong stays so."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -275,9 +291,12 @@ def test_an_answer_that_is_no_http(setting: Setting, answer: bytes) -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         setting.change(hub=f"http://127.0.0.1:{listening.getsockname()[1]}")
-        with setting.gate.action(Purpose.SEARCH, "x"), pytest.raises(ConnectionFailed):
+        with setting.gate.action(Purpose.SEARCH, "x"), pytest.raises(kind) as caught:
             setting.gate.client().get(setting.policy.hub)
         thread.join(10)
+    assert words in caught.value.sentence
+    (entry,) = setting.entries
+    assert entry.reason == caught.value.sentence
 
 
 # --- packed answers --------------------------------------------------------------------------------------------------
@@ -393,12 +412,23 @@ def test_going_offline_hangs_up(setting: Setting) -> None:
         setting.gate.client().get(setting.policy.hub)
 
 
-@pytest.mark.parametrize("end", ["shut", "close"])
-def test_a_connection_that_is_used_again_ends_at_once_too(setting: Setting, end: str) -> None:
-    """Nothing tells of a kept connection before its next answer begins."""
+@pytest.mark.parametrize("end", ["shut", "close", "cancel"])
+def test_a_connection_that_is_used_again_ends_at_once_too(
+    setting: Setting, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while nothing but the answer is waited for, of which httpcore2 has told nothing yet."""
     outcome: list[Any] = []
+    waits = threading.Event()
+    trace = Exchange.trace
+
+    def watched(exchange: Exchange, name: str, info: dict[str, Any]) -> None:
+        trace(exchange, name, info)
+        if first_is_over.is_set() and name == "http11.receive_response_headers.started":
+            waits.set()
+
+    first_is_over = threading.Event()
+    monkeypatch.setattr(Exchange, "trace", watched)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        asked_again = threading.Event()
 
         def serve() -> None:
             one, _ = listening.accept()
@@ -406,7 +436,6 @@ def test_a_connection_that_is_used_again_ends_at_once_too(setting: Setting, end:
                 one.recv(65536)
                 one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 one.recv(65536)
-                asked_again.set()
                 one.recv(65536)  # until they hang up
 
         server = threading.Thread(target=serve)
@@ -414,15 +443,44 @@ def test_a_connection_that_is_used_again_ends_at_once_too(setting: Setting, end:
         setting.change(hub=f"http://127.0.0.1:{listening.getsockname()[1]}")
         with setting.gate.action(Purpose.SEARCH, "x"):
             assert setting.gate.client().get(setting.policy.hub).content == b"ok"
-        thread = _reading(setting, setting.policy.hub, outcome)
-        assert asked_again.wait(10)
-        began = time.monotonic()
-        setting.change(online=False)
-        getattr(setting.gate, end)()
-        thread.join(10)
-        assert time.monotonic() - began < 5
+        first_is_over.set()
+        with setting.gate.action(Purpose.DOWNLOAD, "Download") as action:
+            thread = _reading(setting, setting.policy.hub, outcome, action)
+            assert waits.wait(10)
+            began = time.monotonic()
+            if end == "cancel":
+                setting.gate.cancel(action)
+            else:
+                setting.change(online=False)
+                getattr(setting.gate, end)()
+            thread.join(10)
+        assert time.monotonic() - began < 1
         server.join(10)
     assert [type(error) for error in outcome] == [Offline if end == "shut" else Cancelled]
+
+
+def test_a_connection_in_the_making_is_given_up_at_once(setting: Setting) -> None:
+    """A host that does not even say no: its waiting room is full, so that it answers nobody."""
+    outcome: list[Any] = []
+    with socket.socket() as listening, contextlib.ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(address)
+        setting.change(hub=f"http://127.0.0.1:{address[1]}")
+        with setting.gate.action(Purpose.DOWNLOAD, "Download") as action:
+            thread = _reading(setting, setting.policy.hub, outcome, action)
+            until(lambda: any(one.name == CONNECTING for one in threading.enumerate()))
+            began = time.monotonic()
+            setting.gate.cancel(action)
+            thread.join(10)
+        assert time.monotonic() - began < 1
+    assert [type(error) for error in outcome] == [Cancelled]
+    (entry,) = setting.entries
+    assert (entry.sent_bytes, entry.received_bytes) == (0, 0)
 
 
 def test_cancelling_an_action_ends_all_its_threads_and_no_other(setting: Setting) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.privacy.policy import (
-    FILES,
+    ELSEWHERE,
     PUBLIC_HUB,
     Action,
     Policy,
@@ -57,7 +57,7 @@ def test_the_hub_may_be_asked_for_everything(purpose: Purpose) -> None:
 def test_everybody_else_is_refused_until_the_hub_sends_us_there(purpose: Purpose, url: str) -> None:
     assert refusal(PUBLIC, action(purpose), at(url), ())
     granted = {at(url).origin}
-    assert bool(refusal(PUBLIC, action(purpose), at(url), granted)) == (purpose not in FILES)
+    assert bool(refusal(PUBLIC, action(purpose), at(url), granted)) == (purpose not in ELSEWHERE)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_nothing_leaves_unencrypted(purpose: Purpose, url: str) -> None:
     ],
 )
 def test_a_host_far_away_never_leads_us_here(url: str) -> None:
-    for purpose in FILES:
+    for purpose in ELSEWHERE:
         assert not may_lead_to(PUBLIC, action(purpose), at(url))
     assert refusal(PUBLIC, action(Purpose.CARD_IMAGE), at(url), ())
 
 
 def test_files_may_lie_on_other_hosts() -> None:
-    for purpose in FILES:
+    for purpose in ELSEWHERE:
         assert may_lead_to(PUBLIC, action(purpose), at(CDN))
         assert may_lead_to(LOCAL, action(purpose), at("http://127.0.0.1:9001"))
         assert not may_lead_to(LOCAL, action(purpose), at("http://cdn.example"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.privacy.errors import ConnectionFailed, NameNotFound, NetworkError, ProxyFailed, TimedOut, TlsFailed
+from app.privacy.errors import ConnectionFailed, NameNotFound, NetworkError, ProxyAway, ProxyFailed, TimedOut, TlsFailed
 from app.privacy.ledger import Outcome
 from app.privacy.policy import Purpose, Way
 from tests.privacy.conftest import Setting
@@ -88,6 +89,23 @@ def test_no_tls_where_tls_was_expected(hub: Server) -> None:
     setting.gate.close()
 
 
+def test_a_line_that_breaks_before_it_is_secure_may_be_tried_again() -> None:
+    """A download of hours makes hundreds of connections; one that ends early says nothing about certificates."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            near, _ = listening.accept()
+            with near:
+                near.recv(65536)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        setting = Setting(f"https://127.0.0.1:{listening.getsockname()[1]}")
+        assert refused(setting, setting.policy.hub, ConnectionFailed).passing
+        thread.join(10)
+        setting.gate.close()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_a_certificate_file_that_is_none(tmp_path: Path, content: bytes | None, hub: Server) -> None:
     file = tmp_path / "ca.pem"
@@ -160,16 +178,18 @@ def test_a_proxy_that_refuses(names: Callable[[str], None]) -> None:
         setting = Setting("https://hub.test")
         setting.way = Way(proxy=proxy.origin)
         error = refused(setting, "https://hub.test", ProxyFailed)
-        assert (error.host, "407" in error.detail) == (f"127.0.0.1:{proxy.port}", True)
+        assert (error.host, "407" in error.detail, error.passing) == (f"127.0.0.1:{proxy.port}", True, False)
         setting.gate.close()
 
 
 def test_a_proxy_that_is_not_there(names: Callable[[str], None]) -> None:
     setting = Setting("https://hub.test")
     setting.way = Way(proxy=f"http://127.0.0.1:{unused_port()}")
-    assert "cannot be reached" in refused(setting, "https://hub.test", ProxyFailed).sentence
+    error = refused(setting, "https://hub.test", ProxyAway)
+    assert "cannot be reached" in error.sentence
+    assert error.passing  # as it is when the network is lost for a while
     setting.way = Way(proxy="http://proxy.test:8080")
-    refused(setting, "https://hub.test", ProxyFailed)
+    refused(setting, "https://hub.test", ProxyAway)
     setting.gate.close()
 
 

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from app.bootstrap import Application
 from app.hub.values import Download, DownloadState, ModelPage, ModelSummary, RemoteFile, Variant
 from app.services.changes import DownloadProgressed, DownloadsChanged, LibraryChanged
 from app.settings.errors import BadValue
+from app.store.errors import DiskFull
 from tests.support.application import Recorder, running, until
 from tests.support.hub.downloads import World, random_bytes
 from tests.support.hub.files import Kind
@@ -197,6 +200,64 @@ def test_a_failure_is_said_and_can_be_tried_again(world: World, started: tuple[A
     assert world.left() == []
     again = add(application, world)
     assert again.id == download.id
+    reaches(application, download.id, DONE)
+
+
+def test_two_clicks_are_one_download(world: World, started: tuple[Application, Recorder]) -> None:
+    application, _ = started
+    given, wanted = page(world), variant(world, "model-0.gguf")
+    adding = [application.downloading.add(given, wanted) for _ in range(2)]
+    assert len({one.result(20).id for one in adding}) == 1
+    assert len(application.downloading.list()) == 1
+
+
+def test_forgetting_what_is_done_leaves_its_newer_version_alone(
+    world: World, started: tuple[Application, Recorder]
+) -> None:
+    application, _ = started
+    done = add(application, world)
+    application.downloading.begin()
+    reaches(application, done.id, DONE)
+    world.repository.replace("model-0.gguf", random_bytes(SIZE, 77))
+    stall = world.cdn.fault(Kind.STALL, 9 << 20, times=-1)
+    newer = add(application, world)
+    until(lambda: done_bytes(application, newer.id) >= SIZE - (4 << 20))
+    application.downloading.pause(newer.id).result(20)
+    until(lambda: application.downloading._turns.progress(newer.id) is None)
+    application.downloading.clear_finished()
+    reaches(application, done.id, None)
+    application.jobs.submit(lambda: None).result(20)  # whatever was to be cleaned is cleaned
+    assert world.place("model-0.gguf.part").exists()
+    world.cdn.faults.remove(stall)
+    application.downloading.resume(newer.id).result(20)
+    reaches(application, newer.id, DONE)
+
+
+def test_an_end_that_the_disk_did_not_take_is_written_later(
+    world: World, started: tuple[Application, Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download that fills the disk leaves no room to write down that it failed; it must not seem to run for ever."""
+    application, _ = started
+    world.cdn.fault(Kind.WRONG_BYTES, 5)
+    download = add(application, world)
+    downloads = application.ground.store.downloads
+    real, refused = downloads.release, [DiskFull("The disk is full.")] * 2
+
+    def release(*arguments: Any, **options: Any) -> Future[bool]:
+        if not refused:
+            return real(*arguments, **options)
+        failed: Future[bool] = Future()
+        failed.set_exception(refused.pop())
+        return failed
+
+    monkeypatch.setattr(downloads, "release", release)
+    application.downloading.begin()
+    reaches(application, download.id, FAILED)
+    found = application.downloading.get(download.id)
+    assert found is not None
+    assert found.code == "fingerprint_mismatch"
+    until(lambda: not application.ground.troubles)
+    application.downloading.resume(download.id).result(20)
     reaches(application, download.id, DONE)
 
 
