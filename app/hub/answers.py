@@ -17,7 +17,7 @@ import msgspec
 
 from app.hub.errors import not_understood
 from app.hub.families import MAX_PARAMS, params_from_name
-from app.hub.names import Kind, kind
+from app.hub.names import Kind, is_repo, kind
 from app.hub.values import Capability, LeftOut, ModelSummary, RemoteFile
 
 MAX_ROWS = 2000
@@ -29,7 +29,6 @@ MAX_TEMPLATE = 200_000
 MAX_SIZE_BYTES = 1 << 50
 MAX_COUNT = 1 << 50
 
-_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}\Z", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 _WORD = re.compile(r"[a-z0-9][a-z0-9._+-]{0,59}\Z", re.ASCII)
@@ -42,11 +41,6 @@ _REASONING_TAGS = frozenset({"reasoning", "thinking", "chain-of-thought"})
 _REASONING_NAME = re.compile(r"(?<![a-z])(?:r1|qwq|thinking|reasoning|reasoner)(?![a-z])")
 _REASONING_SIGNS = ("<think>", "enable_thinking", "reasoning_content", "[THINK]", "<|channel|>", "<thinking>")
 _TOOL_SIGN = re.compile(r"(?<![a-z])tools(?![a-z])")
-
-
-def is_repo(name: str) -> bool:
-    """Whether this can be the name of a repository: owner/name."""
-    return bool(_REPO.match(name)) and ".." not in name and "--" not in name
 
 
 def decoded(body: bytes) -> Any:

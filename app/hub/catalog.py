@@ -13,7 +13,6 @@ from app.hub.answers import (
     commit_of,
     decoded,
     files_of,
-    is_repo,
     summaries,
     summary,
     text_field,
@@ -23,7 +22,7 @@ from app.hub.client import HubClient
 from app.hub.errors import NotFound, not_understood
 from app.hub.families import family, family_named
 from app.hub.licences import Licences
-from app.hub.names import Kind, kind
+from app.hub.names import Kind, is_repo, kind
 from app.hub.values import LeftOut, ModelPage, ModelSummary, RemoteFile, SearchPage, SearchQuery, Sort
 from app.hub.variants import arrange
 
@@ -77,7 +76,7 @@ class Catalog:
         where = quote(_checked(repo))
         path = f"/{where}/resolve/{_quoted_revision(repo, revision or MAIN)}/README.md"
         try:
-            answer = self._client.get(path, limit_bytes=CARD_BYTES, repo=repo, cut=True)
+            answer = self._client.get(path, limit_bytes=CARD_BYTES, repo=repo, cut=True, file=True)
         except NotFound:
             return ""
         text = without_front_matter(answer.body.decode("utf-8", "replace").replace("\0", ""))

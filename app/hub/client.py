@@ -1,9 +1,10 @@
 """How this room asks the Hub: one bounded request after another, each through the gate; and huggingface_hub made quiet.
 
-`HubClient.get` is for answers that fit into memory (lists, pages, cards). It follows redirects within the Hub only (a
-renamed repository), never retries, and ends after TOTAL_S whatever the server does. huggingface_hub's own functions for
-lists and infos are not used: they sleep for as long as a server tells them to, cannot be given up in between, follow
-any link, put the server's words into the log, and give no cursor to go on with.
+`HubClient.get` is for answers that fit into memory (lists, pages, cards). It follows redirects within the Hub (a
+renamed repository), elsewhere only for a file that the Hub itself describes; it never retries, and ends after TOTAL_S
+whatever the server does. huggingface_hub's own functions for lists and infos are not used: they sleep for as long as a
+server tells them to, cannot be given up in between, follow any link, put the server's words into the log, and give no
+cursor to go on with.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from app.hub.errors import ServerTrouble, from_answer, not_understood
+from app.hub.errors import HubError, ServerTrouble, from_answer, not_understood
 from app.privacy.gate import Gate
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -32,6 +33,9 @@ MAX_HOPS = 5
 MAX_CURSOR = 4096
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_OF_A_FILE = ("x-repo-commit", "x-linked-etag", "x-linked-size")
+"""What the Hub says of a file while it leads to it. A sign-in page in between does not."""
+
 _prepared = threading.Lock()
 
 
@@ -100,26 +104,28 @@ class HubClient:
         limit_bytes: int,
         repo: str = "",
         cut: bool = False,
+        file: bool = False,
     ) -> Answer:
         """GET `path` (quoted, from '/'); `params` as pairs, or a cursor of an answer before.
 
-        A body over `limit_bytes` is cut when `cut` says so, and an error otherwise. Raises HubError, NetworkError. The
-        caller is inside an action of the gate.
+        A body over `limit_bytes` is cut when `cut` says so, and an error otherwise. `file`: it is one of a repository's
+        files, which may lie on another host. Raises HubError, NetworkError. The caller is inside an action of the gate.
         """
         query = params if isinstance(params, str) else urlencode(params)
         start = self.endpoint
         url = f"{start}{path}?{query}" if query else f"{start}{path}"
         ends = time.monotonic() + self._total_s
-        headers = self.headers()
+        headers = own = self.headers()
         for _ in range(MAX_HOPS):
             with self._gate.client().stream("GET", url, headers=headers, follow_redirects=False) as response:
                 status = response.status_code
                 if status in _REDIRECTS:
-                    url = _next_hop(url, response.headers.get("location", ""), start)
+                    away = not _same_place(url, start) or any(name in response.headers for name in _OF_A_FILE)
+                    url = _next_hop(url, response.headers.get("location", ""), "" if file and away else start)
+                    headers = own if _same_place(url, start) else {}
                     continue
                 if not 200 <= status < 300:
-                    page = self.page(repo) if repo else ""
-                    raise from_answer(status, response.headers, repo=repo, page=page, with_token=bool(headers))
+                    raise self._refused(status, response.headers, url, repo, with_token=bool(headers))
                 body = bytearray()
                 for chunk in response.iter_bytes(65536):
                     body += chunk
@@ -132,14 +138,37 @@ class HubClient:
                 return Answer(bytes(body), url, _cursor(response.links), True)
         raise not_understood("redirected too often")
 
+    def _refused(self, status: int, headers: Mapping[str, str], url: str, repo: str, *, with_token: bool) -> HubError:
+        if not _same_place(url, self.endpoint):
+            return ServerTrouble(
+                "The server with this file does not give it. Try again later.", detail=f"HTTP {status}"
+            )
+        sent = with_token and self._gate.carries_token(url)
+        return from_answer(
+            status,
+            headers,
+            repo=repo,
+            page=self.page(repo) if repo else "",
+            with_token=sent,
+            kept_from=urlsplit(url).netloc if with_token and not sent else "",
+        )
+
+
+def _same_place(url: str, other: str) -> bool:
+    try:
+        return urlsplit(url)[:2] == urlsplit(other)[:2]
+    except ValueError:
+        return False
+
 
 def _next_hop(url: str, location: str, start: str) -> str:
+    """Where a redirect leads: to the same place as `start`, or anywhere for ''."""
     try:
         joined = urljoin(url, location)
-        same = urlsplit(joined)[:2] == urlsplit(start)[:2]
+        usable = bool(urlsplit(joined).hostname)
     except ValueError:
-        same = False
-    if not location or not same:
+        joined, usable = "", False
+    if not location or not usable or (start and not _same_place(joined, start)):
         raise not_understood("redirected to another place")
     return joined
 

@@ -40,6 +40,12 @@ class TokenRefused(HubError):
     code = "token_refused"
 
 
+class TokenKeptBack(HubError):
+    """A token is there and is needed, but who was asked is not the Hub itself and was not named for it."""
+
+    code = "token_kept_back"
+
+
 class AskForAccess(HubError):
     """The makers let in those who accept their terms on the model's page."""
 
@@ -74,6 +80,12 @@ class RateLimited(HubError):
         self.seconds = seconds
 
 
+class ProxyLogin(HubError):
+    """The proxy in between answered itself: it wants to know who asks."""
+
+    code = "proxy_login"
+
+
 class ServerTrouble(HubError):
     """The Hub itself has a problem: nobody's fault here, and it passes."""
 
@@ -99,14 +111,23 @@ class BadToken(HubError):
 
 
 def from_answer(
-    status: int, headers: Mapping[str, str], *, repo: str = "", page: str = "", with_token: bool = False
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    repo: str = "",
+    page: str = "",
+    with_token: bool = False,
+    kept_from: str = "",
 ) -> HubError:
     """The error behind an answer that is not 2xx. `repo` and `page` (its web address) are named where they help;
-    `with_token`: whether a token was sent along."""
+    `with_token`: whether a token was sent along; `kept_from`: the host that was asked and did not get the one that is
+    there."""
     code = headers.get("x-error-code", "")
     message = headers.get("x-error-message", "")
     what = repo or "This"
     detail = f"HTTP {status} {code[:60]}".strip()
+    if kept_from and (code == "GatedRepo" or status == 401):
+        return _kept_back(code, what, kept_from, detail, page)
     if code == "GatedRepo":
         return _gated(status, message.lower(), what, detail, page, with_token)
     if code == "RevisionNotFound":
@@ -114,12 +135,18 @@ def from_answer(
     if code == "EntryNotFound":
         return NotFound(f"{what} has no such file any more.", detail=detail, page=page)
     if status == 429:
-        return _rate_limited(headers, detail, with_token)
+        return _rate_limited(headers, detail, with_token or bool(kept_from))
     if status == 401 and with_token and code != "RepoNotFound":
         return TokenRefused(
             "Hugging Face does not accept your access token. It may have ended or been withdrawn; enter a new one.",
             detail=detail,
             page="https://huggingface.co/settings/tokens",
+        )
+    if status == 407:
+        return ProxyLogin(
+            "The proxy of this network wants a name and a password. Give them in the settings under Network, as "
+            "http://name:password@proxy.example:8080.",
+            detail=detail,
         )
     if status in (401, 404) or code == "RepoNotFound":
         return _hidden(status, what, detail, page, with_token)
@@ -131,6 +158,21 @@ def from_answer(
     if status >= 500 or status == 408:
         return ServerTrouble("Hugging Face has trouble right now. Try again in a few minutes.", detail=detail)
     return NotUnderstood("Hugging Face answered something that Inglenook does not understand.", detail=detail)
+
+
+def token_hint(host: str) -> str:
+    """Why an access token was not sent to a host, and where that is changed."""
+    return (
+        f"Your access token is only sent to huggingface.co. If {host} is to get it too, name it in the settings under "
+        "Network, “Hosts that get the access token” (network.token_hosts)."
+    )
+
+
+def broken_answer(detail: str) -> NotUnderstood:
+    """An answer that contradicts itself or the protocol."""
+    return NotUnderstood(
+        "The server's answer is broken. Try again later, or look at what is in between.", detail=detail
+    )
 
 
 def not_understood(detail: str) -> NotUnderstood:
@@ -167,6 +209,13 @@ def _gated(status: int, message: str, what: str, detail: str, page: str, with_to
         detail=detail,
         page=page,
     )
+
+
+def _kept_back(code: str, what: str, host: str, detail: str, page: str) -> HubError:
+    if code == "RepoNotFound":
+        return NotFound(f"{what} is not there, or it is private. {token_hint(host)}", detail=detail, page=page)
+    wish = f"The makers of {what} want to know who uses it." if code == "GatedRepo" else f"{what} needs a login."
+    return TokenKeptBack(f"{wish} {token_hint(host)}", detail=detail, page=page)
 
 
 def _hidden(status: int, what: str, detail: str, page: str, with_token: bool) -> HubError:

@@ -1,4 +1,4 @@
-"""What a file's name on the Hub says, and under which name it may lie on this computer.
+"""What a name on the Hub says, and under which name it may lie on this computer.
 
 Names come from strangers. Nothing here touches a disk or a network; `local_path` is the only way from a remote name to
 a local one. Conventions: llama.cpp common/download.cpp (shards, files that are not chat models) and the Hub's own way
@@ -30,6 +30,7 @@ _QUANTIZATION = re.compile(
     (?![A-Za-z0-9])""",
     re.IGNORECASE | re.VERBOSE,
 )
+_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}\Z", re.ASCII)
 _PART = re.compile(r"-(\d{5})-of-(\d{5})(\.gguf)\Z", re.IGNORECASE | re.ASCII)
 _DRAFT = re.compile(r"(?:^|[-_./])(?:mtp|eagle3|dflash|dspark)[-_]", re.IGNORECASE)
 _KEPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@,()\[\] -]*\Z", re.ASCII)
@@ -53,6 +54,11 @@ class Part(NamedTuple):
     stem: str
     number: int
     parts: int
+
+
+def is_repo(name: str) -> bool:
+    """Whether this can be the name of a repository: owner/name."""
+    return bool(_REPO.match(name)) and ".." not in name and "--" not in name
 
 
 def kind(path: str) -> Kind:

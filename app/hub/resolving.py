@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from app.hub.errors import from_answer, not_understood
+from app.hub.errors import broken_answer, from_answer
 from app.hub.failures import FileChanged, ServerUnusable
 from app.hub.parts import Promise
 from app.privacy.gate import Gate
@@ -46,9 +46,14 @@ def resolve(gate: Gate, promise: Promise, token: str) -> Source:
             "HEAD", url, headers=headers(url, promise, token), follow_redirects=False, timeout=RESOLVE_TIMEOUT
         )
         if response.status_code >= 400 or response.status_code < 200:
-            page = f"{promise.endpoint}/{promise.repo}"
+            sent = bool(token) and gate.carries_token(url)
             raise from_answer(
-                response.status_code, response.headers, repo=promise.repo, page=page, with_token=bool(token)
+                response.status_code,
+                response.headers,
+                repo=promise.repo,
+                page=f"{promise.endpoint}/{promise.repo}",
+                with_token=sent,
+                kept_from=urlsplit(url).netloc if token and not sent else "",
             )
         location = response.headers.get("location", "") if response.status_code >= 300 else ""
         if not location:
@@ -90,7 +95,7 @@ def _compare(promise: Promise, headers: Mapping[str, str], size_header: str) -> 
         raise _changed(promise, f"commit {commit[:40]}")
     size = get("x-linked-size", "") or (get(size_header, "") if size_header else "")
     if size and (not size.isascii() or not size.isdigit()):
-        raise not_understood("the size is no number")
+        raise broken_answer("the size is no number")
     if size and int(size[:20]) != promise.size_bytes:
         raise _changed(promise, f"{size[:20]} bytes")
     etag = _etag(headers)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from app.base.sizes import size_words
 from app.engine.values import Fit, Verdict
-from app.hub.values import ModelPage, Variant
+from app.hub.values import FirstChoice, ModelPage, Variant
+from app.hub.variants import pick
 
 BALANCE = "Best balance"
+MOST_NAMES = 30
 
 
 def recommended(page: ModelPage, usual: Variant | None, fits: Mapping[str, Fit]) -> tuple[str, str]:
@@ -30,6 +32,26 @@ def recommended(page: ModelPage, usual: Variant | None, fits: Mapping[str, Fit])
     best = max(able, key=lambda one: one.size_bytes)
     why = fits[best.name].why
     return best.name, f"{best.name} is recommended: the largest that fits here, {size_words(best.size_bytes)}. {why}"
+
+
+def gone(choice: str) -> str:
+    """What to say where a first choice names a version that its repository has no more."""
+    return f"{choice}, the first choice here, is not there any more."
+
+
+def no_version(page: ModelPage, wanted: str, choices: Iterable[FirstChoice]) -> str:
+    """Why `wanted` names no version of a repository alone, and what there is. `choices` are the first choices."""
+    repo, usual = page.summary.repo, pick(page.variants)
+    if usual is None:
+        return f"{repo} has no model file that Inglenook can use."
+    asked = wanted.strip().lower()
+    meant = [one.name for one in page.variants if asked in one.name.lower()]
+    if len(meant) > 1:
+        return f"{repo} has several that “{wanted}” may mean: {', '.join(meant[:MOST_NAMES])}."
+    was = any((one.repo, one.label.lower()) == (repo, asked) for one in choices)
+    names = ", ".join(one.name for one in page.variants[:MOST_NAMES])
+    no_more = " any more, which was a first choice" if was else ""
+    return f"{repo} has no {wanted}{no_more}. It has: {names}. Without a name {usual.name} is taken."
 
 
 def where(fit: Fit, *, graphics: bool) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from app.hub.variants import pick
 from app.privacy.errors import Cancelled
 from app.privacy.gate import Gate
 from app.privacy.policy import Purpose
+from app.services.advice import no_version
 from app.services.changes import (
     CardAnswered,
     Change,
@@ -160,11 +161,7 @@ class Browsing:
         """The variant that `wanted` names, the usual one for ''. Raises NoSuchThing, which says what there is."""
         found = pick(page.variants, wanted)
         if found is None:
-            names = ", ".join(one.name for one in page.variants[:30])
-            repo = page.summary.repo
-            if not names:
-                raise NoSuchThing(f"{repo} has no model file that Inglenook can use.")
-            raise NoSuchThing(f"{repo} has nothing that “{wanted}” means alone. It has: {names}.")
+            raise NoSuchThing(no_version(page, wanted, self.first_choices()))
         return found
 
     def read(self, repo: str, revision: str = "") -> str:

@@ -27,7 +27,7 @@ from app.services.known_models import KnownModels
 from app.services.reading import ModelDetails, read_details
 from app.services.removing import Removal, removal_of, remove, to_system_trash
 from app.services.sameness import own_ids, shown_once
-from app.services.shelves import Shelves, Spot, is_below, look_around, whole
+from app.services.shelves import Place, Shelves, Spot, is_below, look_around, whole
 from app.services.verifying import Finding, Progress, Verdict, verify
 from app.settings.file import SettingsFile
 
@@ -81,6 +81,10 @@ class Library:
     def get(self, model_id: str) -> ModelFile | None:
         """The model with this id, listed (any of its places counts) or used by its path."""
         return self._ids.get(model_id) or self._known.by_id(model_id)
+
+    def places(self) -> builtins.list[Place]:
+        """Where was looked the last time, and how much lies there. Never touches a disk."""
+        return self._shelves.places(self._all)
 
     def refresh(self) -> builtins.list[ModelFile]:
         """Looks again everywhere; publishes LibraryChanged when the list is another one."""
@@ -173,6 +177,15 @@ class Library:
             self._settings.change("models.folders", (*folders, str(path)))
         self.refresh()
         return [model for model in self._models if any(is_below(one, str(path)) for one in _paths(model))]
+
+    def take_off(self, path: str) -> None:
+        """Takes a further folder or a single file off the list. Nothing on the disk changes."""
+        models = self._settings.current.models
+        for name, paths in (("models.folders", models.folders), ("models.files", models.files)):
+            kept = tuple(one for one in paths if str(whole(one)) != path)
+            if kept != paths:
+                self._settings.change(name, kept)
+        self.refresh()
 
     def bring(
         self, path: Path, *, copy: bool = False, progress: Progress = lambda *_: None, ended: threading.Event

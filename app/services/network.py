@@ -92,6 +92,11 @@ class Network:
         chosen = self._settings.current.network.endpoint.strip() or self._environment_endpoint or PUBLIC_HUB
         return chosen.rstrip("/")
 
+    @property
+    def token_goes_to_hub(self) -> bool:
+        """Whether an access token is sent to the hub that is asked: a mirror gets it only if the person named it."""
+        return self.gate.carries_token(self.endpoint)
+
     def go_online(self) -> None:
         """Opens the gate, for later runs too. Raises Offline when something forces it shut, or a SettingsError."""
         if self._forced_by:

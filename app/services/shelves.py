@@ -7,11 +7,11 @@ pointed there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from app.engine.values import Origin
+from app.engine.values import ModelFile, Origin
 from app.hub.elsewhere.folders import is_later_part, models_below
 from app.hub.elsewhere.programs import PROGRAMS
 from app.hub.elsewhere.system import Found, System, is_file, is_folder
@@ -41,6 +41,16 @@ class Shelf(NamedTuple):
     away: bool
 
 
+class Place(NamedTuple):
+    """A place as a person looks at it: how many models lie there, and their size. `away`: it is not there now."""
+
+    path: str
+    origin: Origin
+    away: bool
+    models: int
+    size_bytes: int
+
+
 class Shelves(NamedTuple):
     """Everything that was found, the person's own first, each path once."""
 
@@ -51,6 +61,19 @@ class Shelves(NamedTuple):
         """The innermost shelf a path lies on."""
         around = [shelf for shelf in self.shelves if path == shelf.path or is_below(path, shelf.path)]
         return max(around, key=lambda shelf: len(shelf.path), default=None)
+
+    def places(self, models: Iterable[ModelFile]) -> list[Place]:
+        """Every shelf with what lies on it. A model lies on the innermost one."""
+        found: dict[str, list[int]] = {shelf.path: [] for shelf in self.shelves}
+        for model in models:
+            shelf = self.shelf_of(model.path)
+            if shelf is not None:
+                found[shelf.path].append(model.size_bytes)
+        return [
+            Place(one.path, one.origin, one.away, len(sizes), sum(sizes))
+            for one in self.shelves
+            for sizes in (found[one.path],)
+        ]
 
 
 def look_around(settings: Settings, folder: Path, default: Path, resources: Path, system: System) -> Shelves:

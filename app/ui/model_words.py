@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from app.base.sizes import size_words
 from app.engine.values import Origin
@@ -32,6 +34,12 @@ ORIGINS = {
     Origin.HUGGING_FACE: "Hugging Face cache",
     Origin.STARTER: "Came with Inglenook",
 }
+
+
+def home_short(path: str | Path) -> str:
+    """A path with the home folder as ~."""
+    home, text = str(Path.home()), str(path)
+    return f"~{text[len(home) :]}" if len(home) > 1 and text.startswith(home + os.sep) else text
 
 
 def model_name(repo: str) -> str:

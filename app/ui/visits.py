@@ -30,7 +30,7 @@ class Visits:
         self._window = window
         self._theme = theme
         self._data = data
-        self.traffic = Traffic(window.application.downloading, window)
+        self.traffic = Traffic(lambda: window.application.downloading.list(), window)  # built after the first frame
         self.traffic.changed.connect(self._show_traffic)
         self.traffic.progressed.connect(lambda _id: self._show_traffic())
 
@@ -71,6 +71,7 @@ class Visits:
         wishes.offline_wanted.connect(lambda: turn_network(window, online=False))
         wishes.privacy_wanted.connect(window.show_privacy)
         wishes.login_wanted.connect(self._show_login)
+        wishes.hosts_wanted.connect(self._show_hosts)
         wishes.chat_wanted.connect(lambda model_id: chat_with(window, model_id))
         window.pages.addWidget(page)
         return page
@@ -106,6 +107,10 @@ class Visits:
     def _show_login(self) -> None:
         self._window.show_settings("network")
         self.settings.network.account.take_focus()
+
+    def _show_hosts(self) -> None:
+        self._window.show_settings("network")
+        self.settings.network.take_to_hosts()
 
     def _show_traffic(self) -> None:
         under_way = self.traffic.under_way

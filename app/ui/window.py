@@ -53,6 +53,7 @@ class Window(QMainWindow):
         self.frame = Frame(theme, self.sidebar, self.rail, self.pages)
         self.setCentralWidget(self.frame)
         self.visits = Visits(self, theme, data)
+        self.visits.traffic.usual_bytes_per_s = self._state.bytes_per_s
         self.actions_ = Actions(self, deeds(self))
         self.visits.show_network(application.network.state)
         connect(self)
@@ -219,7 +220,8 @@ class Window(QMainWindow):
 
     def _keep_state(self) -> None:
         shown = self.conversation.conversation_id if self._opened else self._state.conversation_id
-        state = window_state.state_of(self, self.frame.wanted, self.conversation.panel_shown, shown)
+        pace = self.visits.traffic.usual_bytes_per_s
+        state = window_state.state_of(self, self.frame.wanted, self.conversation.panel_shown, shown, pace)
         window_state.write(self._state_file, state)
 
     def come_forward(self) -> None:

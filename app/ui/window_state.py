@@ -6,8 +6,10 @@ import contextlib
 import logging
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from PySide6.QtCore import QByteArray
 from PySide6.QtWidgets import QWidget
 
@@ -15,12 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class WindowState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`geometry` is Qt's own format in base64; `conversation_id` is what was open."""
+    """`geometry` is Qt's own format in base64; `conversation_id` is what was open; `bytes_per_s` is how fast downloads
+    came last, 0 where none was seen."""
 
     geometry: str = ""
     sidebar: bool = True
     panel: bool = False
     conversation_id: str = ""
+    bytes_per_s: Annotated[float, Meta(ge=0)] = 0.0
 
 
 def read(path: Path) -> WindowState:
@@ -47,10 +51,16 @@ def write(path: Path, state: WindowState) -> None:
             temporary.unlink()
 
 
-def state_of(window: QWidget, sidebar: bool, panel: bool, conversation_id: str) -> WindowState:
+def state_of(window: QWidget, sidebar: bool, panel: bool, conversation_id: str, bytes_per_s: float) -> WindowState:
     """What to remember of a window."""
     geometry = bytes(window.saveGeometry().toBase64().data()).decode()
-    return WindowState(geometry=geometry, sidebar=sidebar, panel=panel, conversation_id=conversation_id)
+    return WindowState(
+        geometry=geometry,
+        sidebar=sidebar,
+        panel=panel,
+        conversation_id=conversation_id,
+        bytes_per_s=round(bytes_per_s),
+    )
 
 
 def restore(window: QWidget, state: WindowState) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -23,6 +24,7 @@ from tests.support import tiny_models
 from tests.support.application import until
 from tests.support.command import ROOT, command, environment, inglenook, one_sentence, start
 from tests.support.hub.files import Kind
+from tests.support.hub.proxy import ForwardingProxy
 from tests.support.hub.repository import Repository
 from tests.support.hub.server import GOOD_TOKEN, Hub
 from tests.support.split import split_in_two
@@ -182,6 +184,39 @@ def test_a_gated_model_needs_the_token_and_the_cdn_never_sees_it(home: Path, hub
     assert not any(GOOD_TOKEN in str(seen.headers) for seen in hub.cdn.seen)
 
 
+def test_everything_goes_through_the_proxy_of_the_settings(home: Path, hub: Hub, sources: Path) -> None:
+    """The Hub, its redirect and its file server, with the proxy's password, which nobody else sees."""
+    proxy = ForwardingProxy("me", "a secret")
+    home.mkdir()
+    with contextlib.closing(proxy):
+        (home / "settings.json").write_text(json.dumps({"network": {"proxy": proxy.address.replace(" ", "%20")}}))
+        got = json_of(home, hub, "pull", f"{REPO}:Q4_1")
+        assert Path(got["path"]).read_bytes() == (sources / "tiny-Q4_1.gguf").read_bytes()
+        came = {
+            address.partition(" ")[2].partition("/")[2].partition("/")[2].partition("/")[0] for address in proxy.asked
+        }
+        assert came == {hub.url.removeprefix("http://"), hub.cdn.url.removeprefix("http://")}
+        assert len(proxy.asked) == len(hub.seen) + len(hub.cdn.seen)
+        assert not any("Proxy-Authorization" in seen.headers for seen in (*hub.seen, *hub.cdn.seen))
+        (home / "settings.json").write_text(json.dumps({"network": {"proxy": proxy.url}}))
+        refused = models(home, hub, "search", "tiny")
+        assert refused.returncode == 1
+        assert "proxy" in one_sentence(refused)
+        assert proxy.refused
+
+
+def test_a_gated_model_of_a_mirror_says_where_the_token_goes(home: Path, hub: Hub) -> None:
+    """The token is there and was not sent: logging in again would not help."""
+    hub.add(Repository("acme/gated-GGUF", {"x-Q4_0.gguf": b"GGUF" * 100}, gated="auto"))
+    done = models(home, hub, "pull", "acme/gated-GGUF:Q4_0", HF_TOKEN=GOOD_TOKEN)
+    assert done.returncode == 1
+    sentence = one_sentence(done)
+    assert "only sent to huggingface.co" in sentence
+    assert "network.token_hosts" in sentence
+    assert not any("Authorization" in seen.headers for seen in hub.seen)
+    assert "Log in" in one_sentence(models(home, hub, "pull", "acme/gated-GGUF:Q4_0"))
+
+
 def test_wrong_bytes_are_refused(home: Path, hub: Hub) -> None:
     hub.cdn.fault(Kind.WRONG_BYTES, 5000, times=-1)
     done = models(home, hub, "pull", f"{REPO}:Q4_1", "--no-projector")
@@ -256,10 +291,10 @@ def test_two_commands_get_one_model_together(home: Path, hub: Hub, large: str) -
     assert hub.cdn.served < 110_000_000
 
 
-def on_a_terminal(home: Path, hub: Hub, *arguments: str) -> tuple[int, str]:
+def on_a_terminal(home: Path, hub: Hub, *arguments: str, columns: int = 100) -> tuple[int, str]:
     """The exit code of a command and everything it writes on a terminal."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     try:
         process = subprocess.Popen(
             command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
@@ -287,6 +322,21 @@ def test_a_bar_on_a_terminal(home: Path, hub: Hub, large: str) -> None:
     assert code == 0
     assert "100%" in words
     assert "unchanged" in words
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_bar_keeps_to_one_line(home: Path, hub: Hub, starter_model: Path, columns: int) -> None:
+    """A line that wraps would leave its rest behind at every step."""
+    name = "acme/A-Model-With-A-Rather-Long-Name-Instruct-GGUF"
+    hub.add(Repository(name, {"starter-Q4_1.gguf": starter_model}))
+    hub.cdn.rate = 8 * MIB
+    code, words = on_a_terminal(home, hub, "models", "pull", f"{name}:Q4_1", columns=columns)
+    assert code == 0
+    steps = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]", "", step) for step in re.split(r"[\r\n]+", words) if "[#" in step]
+    assert len(steps) > 2
+    assert max(map(len, steps)) < columns
+    assert all("GGUF:Q4_1  [" in step and "%" in step for step in steps)
+    assert any("MB/s" in step for step in steps) is (columns > 40)
 
 
 # --- knowing beforehand ---------------------------------------------------------------------------------------------

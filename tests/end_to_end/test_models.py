@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.window import ended
 from tests.support import tiny_models
+from tests.support.command import start as command
 from tests.support.hub.repository import Repository
 from tests.support.hub.samples import crowd, qwen
 from tests.support.hub.server import Hub
@@ -23,6 +25,7 @@ license: apache-2.0
 A model for tests. ![a picture](https://example.org/x.png) It answers with **nonsense**.
 """
 REPO = "acme/Tiny-Chat-GGUF"
+MIB = 1 << 20
 
 
 @pytest.fixture
@@ -88,3 +91,57 @@ def test_from_the_search_to_the_first_answer(start: Start, home: Path, hub: Hub)
     assert "/api/models" in asked
     assert f"/api/models/{REPO}" in asked
     assert all("x.png" not in path for path in asked)
+
+
+@pytest.mark.usefixtures("choices")
+def test_the_window_and_a_command_get_one_model_together(
+    start: Start, home: Path, hub: Hub, starter_model: Path
+) -> None:
+    """Whoever began fetches it; the other one follows, and every byte comes once."""
+    hub.add(Repository("acme/Starter-GGUF", {"starter-Q4_1.gguf": starter_model}))
+    hub.cdn.rate = 2 * MIB
+    window = start().ready()
+    window.click("Models")
+    window.click("Go online")
+    window.click("Search models on Hugging Face")
+    window.write("starter")
+    window.click("Starter. ")
+    window.click("Download Q4_1")
+    hub.cdn.wait_for(lambda cdn: cdn.served > MIB, 60.0)
+    with command(home, "models", "pull", "acme/Starter-GGUF:Q4_1") as pulling:
+        window.told("DownloadProgressed", 3)
+        hub.cdn.rate = 0
+        output, errors = pulling.communicate(timeout=60)
+    assert (pulling.returncode, errors) == (0, b"")
+    place = home / "models" / "acme" / "Starter-GGUF" / "starter-Q4_1.gguf"
+    assert str(place) in output.decode()
+    assert place.read_bytes() == starter_model.read_bytes()
+    assert [one.name for one in place.parent.iterdir()] == [place.name]
+    window.click("Models: Downloads")
+    window.shows("Finished")
+    assert hub.cdn.served < starter_model.stat().st_size * 1.2
+    assert window.quit() == 0
+
+
+@pytest.mark.usefixtures("choices")
+def test_a_command_pauses_what_the_window_fetches(start: Start, home: Path, hub: Hub, starter_model: Path) -> None:
+    """Ctrl+C means the same wherever the bytes come; the window goes on with it later."""
+    hub.add(Repository("acme/Starter-GGUF", {"starter-Q4_1.gguf": starter_model}))
+    hub.cdn.rate = 2 * MIB
+    with command(home, "models", "pull", "acme/Starter-GGUF:Q4_1") as pulling:
+        hub.cdn.wait_for(lambda cdn: cdn.served > MIB, 60.0)
+        window = start().ready()
+        window.click("Models")
+        window.click("Go online")
+        window.click("Models: Downloads")
+        window.shows("Starter")
+        pulling.send_signal(signal.SIGINT)
+        _, errors = pulling.communicate(timeout=60)
+    assert pulling.returncode == 130
+    assert errors.decode().startswith("inglenook: Paused at ")
+    window.shows("Picks up where it stopped")
+    served, hub.cdn.rate = hub.cdn.served, 0
+    window.click("Go on with Starter")
+    window.shows("Finished")
+    assert hub.cdn.served - served < starter_model.stat().st_size
+    assert window.quit() == 0

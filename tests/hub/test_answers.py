@@ -12,12 +12,12 @@ from app.hub.answers import (
     MAX_SIZE_BYTES,
     commit_of,
     files_of,
-    is_repo,
     summaries,
     summary,
     usable_path,
     without_front_matter,
 )
+from app.hub.names import is_repo
 
 _json: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),

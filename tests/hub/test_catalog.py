@@ -19,7 +19,7 @@ from app.hub.values import Capability, SearchPage, SearchQuery, Sort
 from app.privacy.errors import AnswerTooLarge, ConnectionFailed, Offline, Refused
 from app.privacy.gate import Gate
 from app.privacy.policy import Policy, Purpose
-from tests.support.hub.files import Answer
+from tests.support.hub.files import Answer, Fault, Kind
 from tests.support.hub.repository import Repository
 from tests.support.hub.samples import crowd, qwen
 from tests.support.hub.server import GOOD_TOKEN, Hub
@@ -32,9 +32,8 @@ class Desk:
         self.hub = hub
         self.online = True
         self.token = ""
-        self.gate = Gate(
-            lambda: Policy(online=self.online, hub=hub.url, token_hosts=(hub.url.removeprefix("http://"),))
-        )
+        self.token_hosts: tuple[str, ...] = (hub.url.removeprefix("http://"),)
+        self.gate = Gate(lambda: Policy(online=self.online, hub=hub.url, token_hosts=self.token_hosts))
         client = HubClient(self.gate, lambda: hub.url + "/", lambda: self.token, total_s=5)
         self.catalog = Catalog(client, Licences(resources()))
 
@@ -199,6 +198,53 @@ def test_a_huge_card_is_cut(desk: Desk) -> None:
     card = desk.card("acme/long")
     assert len(card) <= CARD_BYTES + 10
     assert card.endswith("a line of text\n\n…\n")
+
+
+def test_a_card_of_20_mb_that_lies_on_the_cdn(desk: Desk) -> None:
+    """The Hub keeps large files elsewhere, a card too; only its beginning is fetched."""
+    desk.hub.add(Repository(id="acme/long", files={"README.md": b"a line of text\n" * 1_400_000}))
+    desk.token = GOOD_TOKEN
+    card = desk.card("acme/long")
+    assert len(card) <= CARD_BYTES + 10
+    assert card.endswith("a line of text\n\n…\n")
+    (asked,) = desk.hub.cdn.seen
+    assert "Authorization" not in asked.headers
+    assert sum(entry.received_bytes for entry in desk.gate.ledger.take()) < 3 * CARD_BYTES
+    desk.hub.cdn.faults.append(Fault(Kind.STATUS, times=-1, status=403))
+    with pytest.raises(errors.ServerTrouble, match="server with this file"):
+        desk.card("acme/long")
+
+
+@pytest.mark.parametrize("location", ["{cdn}/login", "https://portal.example/login", "http://[", ""])
+def test_a_card_behind_a_sign_in_page(desk: Desk, location: str) -> None:
+    """Only the Hub, which says what file it is, leads elsewhere."""
+    where = location.format(cdn=desk.hub.cdn.url)
+    path = "/acme/Qwen3-8B-GGUF/resolve/main/README.md"
+    desk.hub.always[path] = Answer(302, {"Location": where} if where else {})
+    with pytest.raises(errors.NotUnderstood, match="sign-in"):
+        desk.card("acme/Qwen3-8B-GGUF")
+    assert desk.hub.cdn.seen == []
+
+
+def test_the_token_is_kept_back_from_a_mirror(desk: Desk) -> None:
+    """The person reads why, and where it is changed; then it goes along."""
+    desk.token = GOOD_TOKEN
+    desk.hub.add(Repository(id="acme/mine-GGUF", files={"a-Q4_0.gguf": b"GGUF", "README.md": b"x"}, private=True))
+    mirror = desk.hub.url.removeprefix("http://")
+    desk.token_hosts = ()
+    with pytest.raises(errors.NotFound) as hidden:
+        desk.model("acme/mine-GGUF")
+    desk.hub.always["/api/models/acme/closed"] = Answer(401, {"X-Error-Code": "GatedRepo"})
+    with pytest.raises(errors.TokenKeptBack) as closed:
+        desk.model("acme/closed")
+    for error in (hidden.value, closed.value):
+        assert "only sent to huggingface.co" in error.sentence
+        assert mirror in error.sentence
+        assert "network.token_hosts" in error.sentence
+        assert "log in" not in error.sentence.lower()
+    assert not any("Authorization" in seen.headers for seen in desk.hub.seen)
+    desk.token_hosts = (mirror,)
+    assert desk.model("acme/mine-GGUF").summary.private
 
 
 def test_newer(desk: Desk) -> None:

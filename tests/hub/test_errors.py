@@ -39,6 +39,7 @@ def _gated(message: str) -> dict[str, str]:
         (429, {"retry-after": "1"}, True, errors.RateLimited, "in a second."),
         (429, {"retry-after": "290"}, True, errors.RateLimited, "in 5 minutes."),
         (429, {}, True, errors.RateLimited, "in a few minutes"),
+        (407, {}, True, errors.ProxyLogin, "wants a name and a password"),
         (500, {}, False, errors.ServerTrouble, "few minutes"),
         (503, {"retry-after": "9"}, False, errors.ServerTrouble, "few minutes"),
         (418, {}, False, errors.NotUnderstood, "does not understand"),
@@ -53,6 +54,25 @@ def test_each_refusal_has_its_sentence(
     assert words in error.sentence
     assert str(status) in error.detail
     assert error.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "words"),
+    [
+        (401, GATED, errors.TokenKeptBack, "want to know who uses it"),
+        (403, GATED, errors.TokenKeptBack, "want to know who uses it"),
+        (401, {}, errors.TokenKeptBack, "a/b needs a login"),
+        (401, {"x-error-code": "RepoNotFound"}, errors.NotFound, "not there, or it is private"),
+        (404, {}, errors.NotFound, "a/b"),
+        (429, {}, errors.RateLimited, "Try again in a few minutes."),
+    ],
+)
+def test_a_token_that_was_kept_back(status: int, headers: dict[str, str], kind: type[HubError], words: str) -> None:
+    error = from_answer(status, headers, repo="a/b", kept_from="mirror.example")
+    assert type(error) is kind
+    assert words in error.sentence
+    assert ("mirror.example" in error.sentence) is (status in (401, 403))
+    assert "With an access token" not in error.sentence
 
 
 def test_codes_are_stable_and_different() -> None:

@@ -136,6 +136,16 @@ def settings_appearance(stage: Stage) -> None:
     stage.window.show_settings("appearance")
 
 
+def settings_models(stage: Stage) -> None:
+    """Further folders, one of them away, a single file, and what other programs hold."""
+    stage.application.library.models = content.shelf()
+    change = stage.application.settings.change
+    change("models.folders", ("/home/me/models-of-the-office", "/media/archive"))
+    change("models.files", ("/home/me/Downloads/phi-4-mini.gguf",))
+    change("models.hugging_face", False)
+    stage.window.show_settings("models")
+
+
 def settings_network(stage: Stage) -> None:
     stage.application.settings.change("network.ca_file", "/etc/ssl/office/proxy-authority.pem")
     stage.window.show_settings("network")
@@ -227,6 +237,29 @@ def models_refused(stage: Stage) -> None:
         "access, then try again.",
         link="https://huggingface.co/ggml-org/gemma-3-12b-it-GGUF",
     )
+
+
+def models_mirror(stage: Stage) -> None:
+    """A mirror that does not get the access token, and a first choice whose version is gone."""
+    application = stage.application
+    application.network.become(online=True)
+    application.network.endpoint, application.network.token_goes_to_hub = "https://mirror.example", False
+    stage.window.show_models()
+    search = stage.window.visits.models.find_tab.search
+    search.list.setCurrentIndex(search.model.index(search.model.row_of("Qwen/Qwen3-8B-GGUF")))
+    page = content.repository()
+    left = tuple(one for one in page.variants if one.label != "Q4_K_M")
+    gated = msgspec.structs.replace(page.summary, gated="manual")
+    application.browsing.show(msgspec.structs.replace(page, summary=gated, variants=left), content.CARD)
+
+
+def models_gone(stage: Stage) -> None:
+    """A first choice that is not there any more."""
+    stage.application.network.become(online=True)
+    stage.window.show_models()
+    search = stage.window.visits.models.find_tab.search
+    search.list.setCurrentIndex(search.model.index(search.model.row_of("Qwen/Qwen3-8B-GGUF")))
+    stage.application.browsing.refuse_model("Qwen/Qwen3-8B-GGUF", "not_on_hub", "It is not there.")
 
 
 def models_library(stage: Stage) -> None:
@@ -389,6 +422,7 @@ SCENES: dict[str, Scene] = {
         side_panel,
         settings_general,
         settings_appearance,
+        settings_models,
         settings_network,
         settings_about,
         privacy,
@@ -401,6 +435,8 @@ SCENES: dict[str, Scene] = {
         models_card,
         models_filters,
         models_refused,
+        models_mirror,
+        models_gone,
         models_library,
         models_away,
         models_downloads,

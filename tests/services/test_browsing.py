@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.base.paths import find_places, resources
 from app.bootstrap import build
 from app.engine.command import fake_command
-from app.hub.answers import is_repo
 from app.hub.catalog import Catalog
 from app.hub.client import HubClient
 from app.hub.errors import NotFound
 from app.hub.families import family
 from app.hub.licences import Licences
-from app.hub.names import quantization
+from app.hub.names import is_repo, quantization
 from app.hub.values import Capability, SearchQuery, Sort
 from app.privacy.errors import Offline
 from app.privacy.gate import Gate
 from app.privacy.policy import Action, Policy
-from app.services.browsing import WANTED, Browsing
+from app.services.browsing import THREADS, WANTED, Browsing
 from app.services.changes import (
     CardAnswered,
     Change,
@@ -143,6 +145,22 @@ def test_many_searches_at_once_leave_only_the_last(front: Front) -> None:
     (answer,) = front.done(numbers[-1])
     assert answer.number == numbers[-1]
     assert {change.number for change in front.changes} == {numbers[-1]}  # type: ignore[union-attr]
+
+
+def test_typing_frees_what_waits_for_a_server(front: Front) -> None:
+    """Kept connections too: with every thread held by a server that says nothing, a new search would have to wait."""
+    with ThreadPoolExecutor(2 * THREADS) as several:
+        with front.hub.hold("search=warm"):
+            found = [several.submit(front.browsing.find, SearchQuery(text="warm")) for _ in range(2 * THREADS)]
+            front.hub.wait_for(lambda hub: len(hub.asked("/api/models?filter=gguf&search=warm")) == 2 * THREADS)
+        assert [one.result() for one in found] == [[]] * (2 * THREADS)
+    with front.hub.hold("search=slow"):
+        for count in range(1, 2 * THREADS + 1):
+            front.browsing.search(SearchQuery(text=f"slow {count}"))
+            front.hub.wait_for(lambda hub, count=count: len(hub.asked("/api/models?filter=gguf&search=slow")) == count)
+        began = time.monotonic()
+        front.done(front.browsing.search(SearchQuery(text="qwen")))
+        assert time.monotonic() - began < 1
 
 
 def test_a_search_that_was_given_up_says_nothing(front: Front) -> None:
@@ -298,6 +316,24 @@ def test_first_choices_need_nobody(front: Front) -> None:
         assert one.why.endswith(".")
         assert len(one.why) < 110
     assert not front.hub.seen
+
+
+def test_a_version_that_is_not_there_is_said(front: Front) -> None:
+    page = front.browsing.look("acme/Qwen3-8B-GGUF")
+    with pytest.raises(NoSuchThing, match=r"acme/Qwen3-8B-GGUF has no Q7_K\. It has: .*Without a name Q4_K_M is taken"):
+        front.browsing.pick(page, "Q7_K")
+    with pytest.raises(NoSuchThing, match="has several that “K_” may mean"):
+        front.browsing.pick(page, "K_")
+    choice = front.browsing.first_choices()[0]
+    moved = msgspec.structs.replace(
+        page,
+        summary=msgspec.structs.replace(page.summary, repo=choice.repo),
+        variants=tuple(one for one in page.variants if one.label != choice.label),
+    )
+    with pytest.raises(NoSuchThing, match=f"has no {choice.label} any more, which was a first choice. It has"):
+        front.browsing.pick(moved, choice.label)
+    with pytest.raises(NoSuchThing, match="no model file"):
+        front.browsing.pick(msgspec.structs.replace(page, variants=()), "Q4_K_M")
 
 
 def test_in_the_whole_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,3 +204,32 @@ def test_what_another_process_learns_is_seen(folder: Path, tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
         seen.wait_for(LibraryChanged, since=since)
         assert [model.path for model in own(app.library.list())] == [str(folder / "source.gguf")]
+
+
+def test_places_say_what_lies_there_and_can_be_taken_off(folder: Path, tmp_path: Path) -> None:
+    tiny_models.dense(folder / "mine.gguf", seed=1)
+    further, drive = tmp_path / "further", tmp_path / "drive"
+    for path, seed in ((further / "a.gguf", 2), (further / "sub" / "b.gguf", 3), (drive / "c.gguf", 4)):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        tiny_models.dense(path, seed=seed)
+    single = tiny_models.dense(tmp_path / "single.gguf", seed=5)
+    with running() as (app, _):
+        assert {model.path for model in app.library.add_folder(further)} == {
+            str(further / "a.gguf"), str(further / "sub" / "b.gguf"),
+        }  # fmt: skip
+        app.library.add_folder(drive)
+        app.library.add_file(single)
+        drive.rename(tmp_path / "unplugged")
+        app.library.refresh()
+        places = {place.path: place for place in app.library.places()}
+        assert (places[str(further)].models, places[str(further)].away) == (2, False)
+        assert places[str(further)].size_bytes == sum(path.stat().st_size for path in further.rglob("*.gguf"))
+        assert (places[str(drive)].models, places[str(drive)].away) == (1, True)
+        assert (places[str(single)].origin, places[str(single)].models) == (Origin.FILE, 1)
+        assert places[str(folder)].models == 1
+        for path in (further, drive, single):
+            app.library.take_off(str(path))
+        assert (app.settings.current.models.folders, app.settings.current.models.files) == ((), ())
+        assert {model.origin for model in app.library.list()} == {Origin.OWN, Origin.STARTER}
+        assert single.exists()
+        assert len([*further.rglob("*.gguf")]) == 2

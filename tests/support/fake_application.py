@@ -48,8 +48,10 @@ from app.services.network import NOTHING_LEAVES, ONLINE, ConnectionReport
 from app.services.reading import ModelDetails
 from app.services.removing import Removal
 from app.services.sending import Choices, Sent
+from app.services.shelves import Place
 from app.services.verifying import Finding, Verdict
 from app.settings.file import SettingsFile
+from app.settings.schema import Models
 
 NOW_MS = 1_790_000_000_000
 
@@ -309,6 +311,7 @@ class FakeLibrary:
         self.finding = Finding.SAME
         self.folder = Path("/home/me/.local/share/inglenook/models")
         self.refuse: InglenookError | None = None
+        self.settings: SettingsFile | None = None
         self.refreshed = threading.Event()
         self.refreshed.set()
 
@@ -319,6 +322,12 @@ class FakeLibrary:
         self.refreshed.set()
 
     def add_file(self, path: Path) -> ModelFile:
+        model = self._added(path)
+        if self.settings is not None and str(path) not in self.settings.current.models.files:
+            self.settings.change("models.files", (*self.settings.current.models.files, str(path)))
+        return model
+
+    def _added(self, path: Path) -> ModelFile:
         if self.refuse is not None:
             raise self.refuse
         self.added.append(path)
@@ -326,8 +335,32 @@ class FakeLibrary:
         self.models = [model, *self.models]
         return model
 
+    def places(self) -> list[Place]:  # type: ignore[valid-type]
+        """What the options name, with the models below; other programs' as their models tell."""
+        models = self.settings.current.models if self.settings is not None else Models()
+        found = [(Origin.FOLDER, path) for path in models.folders] + [(Origin.FILE, path) for path in models.files]
+        for origin in (Origin.LM_STUDIO, Origin.OLLAMA, Origin.HUGGING_FACE):
+            if getattr(models, origin.value) and any(model.origin is origin for model in self.models):
+                found.append((origin, f"/home/me/.{origin.value.replace('_', '')}/models"))
+        places = []
+        for origin, path in found:
+            own = [model for model in self.models if model.origin is origin and model.path.startswith(path)]
+            away = bool(own) and all(model.away for model in own)
+            places.append(Place(path, origin, away, len(own), sum(model.size_bytes for model in own)))
+        return places
+
+    def take_off(self, path: str) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        assert self.settings is not None
+        models = self.settings.current.models
+        self.settings.change("models.folders", tuple(one for one in models.folders if one != path))
+        self.settings.change("models.files", tuple(one for one in models.files if one != path))
+
     def add_folder(self, path: Path) -> list[ModelFile]:  # type: ignore[valid-type]
-        return [self.add_file(path / "one.gguf"), self.add_file(path / "two.gguf")]
+        if self.refuse is None and self.settings is not None:
+            self.settings.change("models.folders", (*self.settings.current.models.folders, str(path)))
+        return [self._added(path / "one.gguf"), self._added(path / "two.gguf")]
 
     def details(self, model_id: str) -> ModelDetails:
         if self.refuse is not None:
@@ -386,6 +419,7 @@ class FakeNetwork:
         self.entries: list[LedgerEntry] = []
         self.saved: list[Path] = []
         self.endpoint = "https://huggingface.co"
+        self.token_goes_to_hub = True
         self.report = ConnectionReport(
             ok=True, code="ok", sentence="huggingface.co answers.", endpoint=self.endpoint, elapsed_ms=120
         )
@@ -699,6 +733,7 @@ class FakeApplication:
         self.sending = FakeSending(self.conversations, self.publisher)
         self.loading = FakeLoading(self.publisher)
         self.library = FakeLibrary([starter()] if models is None else models)
+        self.library.settings = self.settings
         self.network = FakeNetwork(self.publisher)
         self.browsing = FakeBrowsing(self.publisher)
         self.downloading = FakeDownloading(self.publisher)

@@ -84,6 +84,13 @@ def _editing(window: Window, application: FakeApplication) -> None:
     window.conversation.verbs.begin_edit("m1")
 
 
+def _places(window: Window, application: FakeApplication) -> None:
+    application.library.models = content.shelf()
+    application.settings.change("models.folders", ("/home/me/models-of-the-office", "/media/archive"))
+    application.settings.change("models.files", ("/home/me/Downloads/phi-4-mini.gguf",))
+    window.show_settings("models")
+
+
 STATES: dict[str, Callable[[Window, FakeApplication], None]] = {
     "new": lambda window, application: None,
     "conversation": _conversation,
@@ -95,6 +102,7 @@ STATES: dict[str, Callable[[Window, FakeApplication], None]] = {
     "editing": _editing,
     "general": lambda window, application: window.show_settings("general"),
     "appearance": lambda window, application: window.show_settings("appearance"),
+    "places": _places,
     "network": lambda window, application: window.show_settings("network"),
     "about": lambda window, application: window.show_settings("about"),
     "privacy": _privacy,

@@ -382,6 +382,7 @@ def test_what_is_here_already_can_be_chatted_with(
         ("log_in", "", "Log in"),
         ("ask_for_access", "https://huggingface.co/x/y", "Ask for access"),
         ("access_waiting", "https://huggingface.co/x/y", "Try again"),
+        ("token_kept_back", "", "Name this host"),
         ("access_denied", "https://huggingface.co/x/y", "Open its page"),
         ("name_not_found", "", "Try again"),
     ],
@@ -399,7 +400,8 @@ def test_each_refusal_has_one_action(
     assert notice.action.text() == action
     notice.action.click()
     assert opened == ([link] if action in ("Ask for access", "Open its page") else [])
-    assert (window.pages.currentWidget() is window.settings) is (action == "Log in")
+    assert (window.pages.currentWidget() is window.settings) is (action in ("Log in", "Name this host"))
+    assert window.settings.network.hosts.hasFocus() is (action == "Name this host")
 
 
 def test_a_refused_model_is_asked_for_again_after_logging_in(online: ModelsPage, application: FakeApplication) -> None:
@@ -418,6 +420,83 @@ def test_a_model_on_request_says_so_before(online: ModelsPage, application: Fake
     notice = online.find_tab.detail.notice
     assert "want to know who uses it" in notice.title.text()
     assert (notice.action.text(), notice.past.text()) == ("Open its page", "Log in")
+
+
+def test_a_mirror_that_does_not_get_the_token_is_told_of(
+    window: Window, online: ModelsPage, application: FakeApplication
+) -> None:
+    """Logging in alone would not help; naming the host does, and the page follows."""
+    application.network.endpoint, application.network.token_goes_to_hub = "https://mirror.example", False
+    page = content.repository()
+    gated = msgspec.structs.replace(page, summary=msgspec.structs.replace(page.summary, gated="auto"))
+    choose(online, REPO)
+    application.browsing.show(gated)
+    notice = online.find_tab.detail.notice
+    assert "only sent to huggingface.co. If mirror.example is to get it too" in notice.detail.text()
+    notice.past.click()
+    assert window.settings.network.hosts.hasFocus()
+    application.network.token_goes_to_hub = True
+    application.settings.change("network.token_hosts", ("mirror.example",))
+    assert notice.past.text() == "Log in"
+    assert "only sent" not in notice.detail.text()
+
+
+def test_a_refused_model_is_asked_for_again_after_its_host_was_named(
+    online: ModelsPage, application: FakeApplication
+) -> None:
+    choose(online, REPO)
+    application.browsing.refuse_model(REPO, "token_kept_back", "It is only sent to huggingface.co.")
+    application.browsing.opened.clear()
+    application.settings.change("network.token_hosts", ("mirror.example",))
+    assert application.browsing.opened == [REPO]
+
+
+def test_a_first_choice_whose_version_is_gone(online: ModelsPage, application: FakeApplication) -> None:
+    """The best of what is there is recommended instead, and it is said why it is another one."""
+    page = content.repository()
+    left = msgspec.structs.replace(page, variants=tuple(one for one in page.variants if one.label != "Q4_K_M"))
+    choose(online, REPO)
+    application.browsing.show(left)
+    getting = online.find_tab.detail.getting
+    recommended = getting.versions.recommended
+    assert recommended
+    assert getting.why.text().startswith(
+        f"Q4_K_M, the first choice here, is not there any more. {recommended} is recommended"
+    )
+    assert getting.button.text().startswith(f"Download {recommended}")
+    application.browsing.show(msgspec.structs.replace(page, commit="d" * 40))
+    assert "any more" not in getting.why.text()
+    application.browsing.show(msgspec.structs.replace(page, commit="e" * 40, variants=()))
+    assert getting.sentence.text().startswith("Q4_K_M, the first choice here, is not there any more. This repository")
+
+
+def test_a_first_choice_that_is_gone_altogether(online: ModelsPage, application: FakeApplication) -> None:
+    choose(online, REPO)
+    application.browsing.refuse_model(REPO, "not_on_hub", "It is not on Hugging Face, or it is private.")
+    notice = online.find_tab.detail.notice
+    assert notice.title.text() == "This first choice is not there any more"
+    assert (notice.action.text(), notice.past.text()) == ("Search for Qwen3 8B", "Try again")
+    notice.action.click()
+    assert online.find_tab.search.field.text() == "Qwen3 8B"
+    assert application.browsing.queries[-1].text == "Qwen3 8B"
+
+
+def test_the_last_speed_is_known_to_the_next_start(
+    window: Window, opened: ModelsPage, application: FakeApplication, make_window: Any
+) -> None:
+    sentence = opened.find_tab.detail.getting.sentence
+    assert "at the last speed" not in sentence.text()
+    figures = DownloadProgressed(
+        id="d0", done_bytes=1, size_bytes=5_027_000_000, bytes_per_s=11_800_000, remaining_s=162
+    )
+    window.apply(figures)
+    window.keep()
+    again = make_window(1200, 800)
+    again.show_models()
+    page = again.visits.models
+    choose(page, REPO)
+    application.browsing.show(content.repository(), content.CARD)
+    assert "about 7 minutes at the last speed" in page.find_tab.detail.getting.sentence.text()
 
 
 def test_a_download_that_cannot_be_queued_is_said(opened: ModelsPage, application: FakeApplication) -> None:
@@ -526,6 +605,16 @@ def test_chatting_verifying_showing(
     QTest.keyClick(shelf.library_tab.list, Qt.Key.Key_Return)
     assert application.loading.loads == ["qwen"]
     assert window.pages.currentWidget() is window.conversation
+
+
+def test_what_is_away_cannot_be_shown_or_read(shelf: ModelsPage) -> None:
+    """Its folder is not there: what needs the file is not offered."""
+    tab = shelf.library_tab
+    offered = ("chat", "reveal", "verify", "trash")
+    assert all(getattr(tab.detail, name).isVisible() for name in offered)
+    tab.list.setCurrentIndex(tab.model.index(tab.model.row_of("away")))
+    assert [name for name in offered if getattr(tab.detail, name).isVisible()] == ["trash"]
+    assert tab.detail.trash.text() == "Forget it"
 
 
 def test_a_newer_upload_is_looked_for_on_request(shelf: ModelsPage, application: FakeApplication) -> None:
@@ -681,6 +770,23 @@ def test_a_failure_of_access_leads_to_its_page(
     application.downloading.become(failed)
     queue.download_list.ended["d5"].button.click()
     assert opened == ["https://huggingface.co/Qwen/Qwen2.5-Coder-7B-Instruct-GGUF"]
+
+
+def test_a_download_whose_host_did_not_get_the_token(
+    window: Window, queue: ModelsPage, application: FakeApplication
+) -> None:
+    application.network.token_goes_to_hub = False
+    failed = msgspec.structs.replace(application.downloading.downloads[5], code="token_kept_back")
+    application.downloading.become(failed)
+    button = queue.download_list.ended["d5"].button
+    assert button.text() == "Name this host"
+    button.click()
+    assert window.settings.network.hosts.hasFocus()
+    application.network.token_goes_to_hub = True
+    application.settings.change("network.token_hosts", ("mirror.example",))
+    assert button.text() == "Try again"
+    button.click()
+    assert application.downloading.wishes == [("resume", "d5")]
 
 
 def test_the_pace_is_changed_in_place(queue: ModelsPage, application: FakeApplication) -> None:

@@ -10,10 +10,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
+from app.engine.errors import NotGguf
+from app.engine.values import Origin
 from app.hub.errors import BadToken
 from app.services.network import ConnectionReport
+from app.ui.pages.settings.models import AWAY, LEFT_OUT, NONE_FOUND, ModelsSection
 from app.ui.pages.settings.page import SECTIONS
 from app.ui.window import Window
+from tests.screenshots import content
 from tests.support.fake_application import FakeApplication
 
 
@@ -83,6 +87,91 @@ def test_network(window: Window, application: FakeApplication, tmp_path: Path, m
     assert application.settings.current.network.ca_file == str(certificates)
     section.forget.click()
     assert application.settings.current.network.ca_file == ""
+
+
+@pytest.fixture
+def places(window: Window, application: FakeApplication) -> ModelsSection:
+    """The section with two folders, one of them away, and a single file."""
+    application.library.models = content.shelf()
+    application.settings.change("models.folders", ("/home/me/office", "/media/archive"))
+    application.settings.change("models.files", ("/home/me/Downloads/phi-4-mini.gguf",))
+    window.show_settings("models")
+    return window.settings.models
+
+
+def test_where_models_are_looked_for(places: ModelsSection, application: FakeApplication) -> None:
+    assert [(row.entry.shown, row.entry.words) for row in places.folders.rows] == [
+        ("/home/me/office", "No model in it yet"),
+        ("/media/archive", AWAY),
+    ]
+    assert [(row.entry.shown, row.entry.words) for row in places.files.rows] == [
+        ("/home/me/Downloads/phi-4-mini.gguf", "1.2 GB")
+    ]
+    assert places.own.text() == "/home/me/.local/share/inglenook/models"
+    assert [switch.accessibleName() for switch in places.switches.values()] == [
+        "Models of LM Studio", "Models of Ollama", "Models in the Hugging Face cache",
+    ]  # fmt: skip
+    assert places.folders.rows[1].remove.accessibleName() == "Take /media/archive off the list"
+    assert not places.folders.nothing.isVisible()
+
+
+def test_other_programs_can_be_left_out(places: ModelsSection, application: FakeApplication) -> None:
+    switch = places.switches[Origin.OLLAMA]
+    meaning = places._helps["Models of Ollama"]
+    assert switch.isChecked()
+    assert meaning.text() == "1 model, 2.0 GB, in /home/me/.ollama/models"
+    QTest.keyClick(switch, Qt.Key.Key_Space)
+    assert not application.settings.current.models.ollama
+    assert meaning.text() == LEFT_OUT
+    application.settings.change("models.ollama", True)
+    assert switch.isChecked()
+    assert places._helps["Models in the Hugging Face cache"].text() == NONE_FOUND
+
+
+def test_a_place_is_added_and_taken_off_by_keyboard(
+    window: Window, places: ModelsSection, application: FakeApplication, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/elsewhere/one.gguf", ""))
+    places.add_folder.setFocus()
+    QTest.keyClick(places.add_folder, Qt.Key.Key_Space)
+    assert application.settings.current.models.folders[-1] == str(tmp_path)
+    assert window.settings.toast.text == f"{tmp_path.name} was added, with 2 models"
+    QTest.keyClick(places.add_file, Qt.Key.Key_Space)
+    assert application.settings.current.models.files[-1] == "/elsewhere/one.gguf"
+    assert window.settings.toast.text == "one was added"
+    QTest.keyClick(places.add_file, Qt.Key.Key_Space)
+    assert window.settings.toast.text == "one.gguf is in the list of models already"
+    places.folders.rows[1].remove.setFocus()
+    QTest.keyClick(places.folders.rows[1].remove, Qt.Key.Key_Space)
+    assert application.settings.current.models.folders == ("/home/me/office", str(tmp_path))
+    assert places.folders.rows[1].remove.hasFocus(), "the next one has the focus now"
+    assert window.settings.toast.text == "archive is off the list. Nothing was deleted."
+    window.settings.toast.take_back()
+    assert application.settings.current.models.folders == ("/home/me/office", "/media/archive", str(tmp_path))
+    application.settings.change("models.folders", ())
+    assert places.folders.nothing.isVisible()
+
+
+def test_a_place_that_is_refused_is_said(
+    window: Window, places: ModelsSection, application: FakeApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/elsewhere/no.gguf", ""))
+    application.library.refuse = NotGguf("This is not a GGUF file.")
+    places.add_file.click()
+    assert "not a GGUF model" in window.settings.toast.text
+    assert len(application.settings.current.models.files) == 1
+
+
+def test_the_own_folder_is_chosen_and_looked_through(
+    places: ModelsSection, application: FakeApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.library.refreshed.clear()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    places.choose.click()
+    assert application.settings.current.general.models_dir == str(tmp_path)
+    assert application.library.refreshed.is_set()
 
 
 def test_logging_in(window: Window, application: FakeApplication) -> None:

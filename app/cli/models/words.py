@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -27,6 +28,10 @@ ORIGINS = {
     Origin.STARTER: "comes with Inglenook",
 }
 _TELL_S = 0.1
+_USUAL_COLUMNS = 80
+_BAR_LEAST, _BAR_MOST = 6, 36
+_AROUND = len("  []  100%  ")
+_WORDS = len("999 MB/s, 99 h 59 min left")
 
 
 def count_words(count: int) -> str:
@@ -47,12 +52,13 @@ def time_words(seconds: float) -> str:
 
 
 class Bar:
-    """A progress bar on standard error when that is a terminal, otherwise nothing."""
+    """A progress bar on standard error when that is a terminal, otherwise nothing. It keeps to one line."""
 
     def __init__(self, label: str, size_bytes: int, *, shown: bool = True) -> None:
+        self._label = harmless(label)
         self._bar = click.progressbar(
             length=max(size_bytes, 1),
-            label=harmless(label),
+            label=self._label,
             file=sys.stderr,
             hidden=not shown or not sys.stderr.isatty(),
             show_eta=False,
@@ -61,6 +67,7 @@ class Bar:
         self._said = 0.0
 
     def __enter__(self) -> Bar:
+        self._fit("")
         self._bar.__enter__()
         return self
 
@@ -76,7 +83,26 @@ class Bar:
         now = time.monotonic()
         if now - self._said >= _TELL_S or done_bytes >= (self._bar.length or 0):
             self._said = now
-            self._bar.update(done_bytes - self._bar.pos, harmless(words))
+            self._bar.update(done_bytes - self._bar.pos, self._fit(harmless(words)))
+
+    def _fit(self, words: str) -> str:
+        """Shares the terminal's line out as it is now; a longer one would leave its rest behind at every step."""
+        columns = _columns() - 1
+        most = max(8, columns * 2 // 5)
+        label = self._label if len(self._label) <= most else f"…{self._label[1 - most :]}"
+        self._bar.label = label
+        left = columns - len(label) - _AROUND
+        self._bar.width = max(_BAR_LEAST, min(_BAR_MOST, left - _WORDS))
+        room = left - self._bar.width
+        return words if len(words) <= room else f"{words[: max(0, room - 1)]}…" if room > 8 else ""
+
+
+def _columns() -> int:
+    """How wide the terminal on standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
 
 
 class Pace:

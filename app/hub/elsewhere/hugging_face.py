@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from app.hub.answers import is_repo
 from app.hub.elsewhere.folders import gguf_files, parts_of, with_projectors
 from app.hub.elsewhere.system import Found, Root, System, is_folder, read_small
+from app.hub.names import is_repo
 
 MAX_REPOSITORIES = 5000
 MAX_SNAPSHOTS = 50

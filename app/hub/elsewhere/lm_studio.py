@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from app.hub.answers import is_repo
 from app.hub.elsewhere.folders import models_below
 from app.hub.elsewhere.system import Found, Root, System, is_folder, read_json, read_small
+from app.hub.names import is_repo
 
 _POINTER_BYTES = 8192
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from app.hub.values import Download, DownloadState
 from app.services.changes import Change, DownloadProgressed, DownloadsChanged
-from app.ui.ports import DownloadingPort
 
 LIVE = (DownloadState.RUNNING, DownloadState.CHECKING)
 UNDER_WAY = (*LIVE, DownloadState.WAITING)
 
 
 class Traffic(QObject):
-    """`changed`: other downloads, places or states. `progressed`: only figures of this one."""
+    """`changed`: other downloads, places or states. `progressed`: only figures of this one.
+
+    `usual_bytes_per_s` is the speed that was seen last, also in an earlier run; 0 when none was.
+    """
 
     changed = Signal()
     progressed = Signal(str)
 
-    def __init__(self, downloading: DownloadingPort, parent: QObject | None = None) -> None:
+    def __init__(self, read: Callable[[], list[Download]], parent: QObject | None = None) -> None:
+        """`read` gives the list as it stands."""
         super().__init__(parent)
-        self._downloading = downloading
+        self._read = read
         self.downloads: list[Download] = []
         self.figures: dict[str, DownloadProgressed] = {}
         self.usual_bytes_per_s = 0.0
@@ -35,7 +40,7 @@ class Traffic(QObject):
 
     def reload(self) -> None:
         """Reads the list again."""
-        self.downloads = self._downloading.list()
+        self.downloads = self._read()
         known = {download.id for download in self.downloads if download.state in LIVE}
         self.figures = {one: figures for one, figures in self.figures.items() if one in known}
         self.changed.emit()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from PySide6.QtCore import QRect, Qt, QTimer
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from app.hub.errors import token_hint
 from app.hub.values import ModelPage
 from app.services.changes import (
     AccountChanged,
@@ -15,6 +18,7 @@ from app.services.changes import (
     ModelFailed,
     NetworkChanged,
     PictureAnswered,
+    SettingsChanged,
 )
 from app.ui.components.models import obstacles
 from app.ui.components.models.about import About
@@ -138,7 +142,8 @@ class DetailPane(QScrollArea):
         self.about.setVisible(self._page is not None)
         state = self._application.network.state
         if self._failed is not None:
-            obstacles.model_failed(self.notice, self._failed, self._wishes, self._ask)
+            choice = self._row.choice.name if self._row is not None and self._row.choice is not None else ""
+            obstacles.model_failed(self.notice, self._failed, self._wishes, self._ask, choice)
         elif there and self._page is None and not state.online:
             obstacles.offline_page(self.notice)
         elif there and self._page is None and not self._wanted:
@@ -149,16 +154,19 @@ class DetailPane(QScrollArea):
             self.notice.unsay()
 
     def _show_gate(self, page: ModelPage) -> None:
-        asked = page.summary.gated == "manual"
+        wishes, network = self._wishes, self._application.network
+        asked = "; they answer each request themselves." if page.summary.gated == "manual" else "."
+        goes = network.token_goes_to_hub
+        host = urlsplit(network.endpoint).netloc or network.endpoint
         self.notice.say(
             "Its makers want to know who uses it",
-            "Log in with an access token and accept their terms on its page"
-            + ("; they answer each request themselves." if asked else "."),
+            f"Log in with an access token and accept their terms on its page{asked}"
+            + ("" if goes else f" {token_hint(host)}"),
             kind="ochre",
             action="Open its page",
-            act=lambda: self._wishes.link_wanted.emit(self._web(page.summary.repo)),
-            past="Log in",
-            go_past=self._wishes.login_wanted.emit,
+            act=lambda: wishes.link_wanted.emit(self._web(page.summary.repo)),
+            past="Log in" if goes else obstacles.NAME_HOST,
+            go_past=wishes.login_wanted.emit if goes else wishes.hosts_wanted.emit,
         )
 
     def apply(self, change: Change) -> None:
@@ -167,6 +175,9 @@ class DetailPane(QScrollArea):
             self._show_parts()
             if change.state.online and self._row is not None and self._page is None and self._wanted:
                 self._ask()
+        elif isinstance(change, SettingsChanged):
+            if "network.token_hosts" in change.names:
+                self._ask() if self._failed is not None else self._show_parts()
         elif isinstance(change, AccountChanged) and self._failed is not None:
             self._ask()
         elif isinstance(change, LibraryChanged):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -14,7 +15,7 @@ from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.hub.values import Download, DownloadState
 from app.ui import model_words, words
-from app.ui.components.models.download_rows import ACCESS, DownloadRow, EndedRow
+from app.ui.components.models.download_rows import ACCESS, KEPT_BACK, DownloadRow, EndedRow
 from app.ui.components.models.pace import WIDTH, PacePopover, pace_words
 from app.ui.components.models.wishes import Wishes
 from app.ui.models.traffic import UNDER_WAY, Traffic
@@ -126,6 +127,8 @@ class DownloadList(QWidget):
         today = datetime.date.today()
         for download in over:
             when = words.moment(download.finished_ms, today) if download.finished_ms else ""
+            if download.code == KEPT_BACK and self._application.network.token_goes_to_hub:
+                download = msgspec.structs.replace(download, code="")  # it was allowed meanwhile: trying again is next
             self.ended[download.id].show_download(download, when)
         self._top.setVisible(bool(running))
         self._below.setVisible(bool(over))
@@ -243,6 +246,8 @@ class DownloadList(QWidget):
             return
         if download.state is DownloadState.DONE:
             self._wishes.library_wanted.emit(download.repo, download.files[0].path)
+        elif download.code == KEPT_BACK and not self._application.network.token_goes_to_hub:
+            self._wishes.hosts_wanted.emit()
         elif download.code in ACCESS:
             self._wishes.link_wanted.emit(f"{download.endpoint}/{download.repo}")
         else:

@@ -17,6 +17,8 @@ from app.ui.widgets.surfaces import Hairline
 
 _BARS = {DownloadState.CHECKING: "bar_dark", DownloadState.PAUSED: "bar_mid", DownloadState.WAITING: "bar_mid"}
 ACCESS = ("log_in", "token_refused", "ask_for_access", "access_waiting", "access_denied")
+KEPT_BACK = "token_kept_back"
+_DEEDS = {KEPT_BACK: "Name this host", **dict.fromkeys(ACCESS, "Its page")}
 
 
 class DownloadRow(QWidget):
@@ -129,7 +131,7 @@ class EndedRow(QWidget):
         done = download.state is DownloadState.DONE
         size = size_words(download.size_bytes)
         self.words.setText(model_words.joined(size, when) if done else download.sentence)
-        deed = "Open" if done else "Its page" if download.code in ACCESS else "Try again"
+        deed = "Open" if done else _DEEDS.get(download.code, "Try again")
         self.button.setText(deed)
         self.button.setAccessibleName(f"{deed}: {model_words.model_name(download.repo)}")
         self.button.updateGeometry()

@@ -12,6 +12,7 @@ from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.engine.values import ModelFile
 from app.hub.values import Download, DownloadState, ModelPage, Variant
+from app.services.advice import gone
 from app.ui import model_words, words
 from app.ui.components.models.judging import Judging
 from app.ui.components.models.versions import OVERHANG, VersionsTable
@@ -45,7 +46,7 @@ class Getting(QWidget):
         self._application, self._wishes, self._traffic = application, wishes, traffic
         self._page: ModelPage | None = None
         self._usual: Variant | None = None
-        self._why = ""
+        self._why = self._gone = ""
         self.versions = VersionsModel(self)
         self.table = VersionsTable(self.versions, theme)
         self.table.chosen.connect(lambda _name: self._chosen())
@@ -114,6 +115,7 @@ class Getting(QWidget):
         same = self._page is not None and self._page.commit == page.commit and self._page.variants == page.variants
         self._page = page
         if not same:
+            self._gone = ""
             self._usual = self._pick(page, wanted)
             self.context.fill(_contexts(page.summary.context_length))
             self.context.show_key(str(self._judging.options.n_ctx))
@@ -155,11 +157,11 @@ class Getting(QWidget):
         self._show_stages()
 
     def _pick(self, page: ModelPage, wanted: str) -> Variant | None:
-        for wish in (wanted, ""):
+        for wish in (wanted, "") if wanted else ("",):
             try:
                 return self._application.browsing.pick(page, wish)
             except InglenookError:
-                continue
+                self._gone = gone(wanted) if wanted else ""
         return None
 
     def _current(self) -> Variant | None:
@@ -204,7 +206,7 @@ class Getting(QWidget):
         if self._page is None or variant is None:
             self.button.hide()
             self.why.hide()
-            self.sentence.setText(NO_VERSIONS if self._page is not None else "")
+            self.sentence.setText(f"{self._gone} {NO_VERSIONS}".strip() if self._page is not None else "")
             return
         stage = self.versions.stage(self.versions.row_of(variant.name))
         if stage is Stage.HERE:
@@ -221,6 +223,7 @@ class Getting(QWidget):
         outlook = self.versions.outlook(self.versions.row_of(variant.name))
         own = outlook.why if outlook is not None else ""
         reason = self._why if variant.name == self.versions.recommended or not self.versions.recommended else own
+        reason = f"{self._gone} {reason}".strip()
         self.why.setText(reason)
         self.why.setVisible(bool(reason))
         self.why.updateGeometry()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
@@ -19,6 +18,7 @@ from app.ui import model_words, words
 from app.ui.components.models.facts import Facts
 from app.ui.components.models.notice import Notice
 from app.ui.components.models.wishes import Wishes
+from app.ui.model_words import home_short
 from app.ui.ports import ApplicationPort
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import GHOST, PRIMARY, QUIET, SECONDARY, Button
@@ -134,7 +134,8 @@ class LibraryDetail(QScrollArea):
         places = [model_words.ORIGINS[model.origin], *(model_words.ORIGINS[one.origin] for one in model.also_at)]
         self.origin.setText(". Also in: ".join([places[0], ", ".join(places[1:])]) if places[1:] else places[0])
         parts = f"\n(and {model.parts - 1} more parts)" if model.parts > 1 else ""
-        self.path.setText(f"{_home(model.path)}{parts}" + (f"\n{_home(model.projector)}" if model.projector else ""))
+        projector = f"\n{home_short(model.projector)}" if model.projector else ""
+        self.path.setText(f"{home_short(model.path)}{parts}{projector}")
         for paragraph in (self.origin, self.path):
             paragraph.updateGeometry()
         if another:
@@ -142,6 +143,7 @@ class LibraryDetail(QScrollArea):
         self._show_facts(model, self._details)
         ours = model.origin in (Origin.OWN, Origin.FOLDER, Origin.FILE)
         self.chat.setVisible(not model.problem and not model.away)
+        self.reveal.setVisible(not model.away)
         self.verify.setVisible(not model.away)
         self.newer.setVisible(bool(model.repo) and self._application.network.state.online)
         self.trash.setVisible(ours)
@@ -291,9 +293,3 @@ class LibraryDetail(QScrollArea):
         elif isinstance(found, Removal):
             done = "was forgotten" if found.only_forgets else "lies in the trash now"
             self._wishes.said.emit(f"{found.name} {done}")
-
-
-def _home(path: str) -> str:
-    """A path with the home folder as ~."""
-    home = str(Path.home())
-    return f"~{path[len(home) :]}" if len(home) > 1 and path.startswith(f"{home}/") else path

@@ -14,7 +14,14 @@ ASK_MORE = (
 OFFLINE = "Inglenook is offline"
 OFFLINE_MORE = "These choices came along with it. To look further, switch it online on the Privacy page."
 FORCED_MORE = "{by} was given, so it does not reach the network until it is started without it."
+NAME_HOST = "Name this host"
+GONE = "This first choice is not there any more"
+GONE_MORE = (
+    "It came along with Inglenook. Its repository was moved or removed since, or this hub does not carry it; others "
+    "may offer the same model."
+)
 _LOGIN = ("log_in", "token_refused")
+_KEPT_BACK = "token_kept_back"
 
 
 def offline(notice: Notice, state: NetworkState, wishes: Wishes) -> None:
@@ -48,17 +55,32 @@ def search_failed(notice: Notice, failure: SearchFailed, wishes: Wishes, again: 
     """Why a search found nothing more."""
     if failure.code in _LOGIN:
         notice.say(failure.sentence, kind="ochre", action="Log in", act=wishes.login_wanted.emit)
+    elif failure.code == _KEPT_BACK:
+        notice.say(failure.sentence, kind="ochre", action=NAME_HOST, act=wishes.hosts_wanted.emit)
     elif failure.code == "offline":
         notice.say(failure.sentence, kind="offline", action="Privacy", act=wishes.privacy_wanted.emit)
     else:
         notice.say(failure.sentence, kind="ochre", action="Try again", act=again)
 
 
-def model_failed(notice: Notice, failure: ModelFailed, wishes: Wishes, again: Act) -> None:
-    """Why a model's page cannot be shown, and the one thing to do about it."""
+def model_failed(notice: Notice, failure: ModelFailed, wishes: Wishes, again: Act, choice: str = "") -> None:
+    """Why a model's page cannot be shown, and the one thing to do about it. `choice`: its name among the first
+    choices."""
     code, link = failure.code, failure.link
-    if code in _LOGIN:
+    if choice and code == "not_on_hub":
+        notice.say(
+            GONE,
+            GONE_MORE,
+            kind="ochre",
+            action=f"Search for {choice}",
+            act=lambda: wishes.search_wanted.emit(choice),
+            past="Try again",
+            go_past=again,
+        )
+    elif code in _LOGIN:
         notice.say(failure.sentence, kind="ochre", action="Log in", act=wishes.login_wanted.emit)
+    elif code == _KEPT_BACK:
+        notice.say(failure.sentence, kind="ochre", action=NAME_HOST, act=wishes.hosts_wanted.emit)
     elif code == "ask_for_access" and link:
         notice.say(failure.sentence, kind="ochre", action="Ask for access", act=lambda: wishes.link_wanted.emit(link))
     elif code == "access_denied":

@@ -6,7 +6,7 @@ is asked, the first choices are shown, which came along with Inglenook.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.services.changes import (
@@ -105,6 +105,12 @@ class SearchPane(QWidget):
             self._number = 0
             self._show_choices()
         self._show_obstacle()
+
+    def look_for(self, text: str) -> None:
+        """Looks for these words now."""
+        self.field.setText(text)
+        self.field.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.look()
 
     def set_judge(self, judge: Judge, memory_bytes: int) -> None:
         """How well a model would do on this machine, which has so much memory."""

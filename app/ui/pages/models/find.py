@@ -29,6 +29,7 @@ class FindTab(ListAndDetail):
         application.fitting.prepare()
         self.search.row_chosen.connect(self._choose)
         self.search.taken.connect(self._take)
+        wishes.search_wanted.connect(self.search.look_for)
         self.search.model.modelReset.connect(self._preview)
         self._preview()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from app.base.sizes import size_words
 from app.services.changes import Change, DownloadsChanged, LibraryChanged, NetworkChanged, SettingsChanged
 from app.ui.components.models.download_list import DownloadList
 from app.ui.components.models.wishes import Wishes
+from app.ui.model_words import home_short
 from app.ui.models.traffic import Traffic
 from app.ui.pages.models.columns import MiddleColumn
 from app.ui.pages.models.find import FindTab
@@ -130,7 +130,7 @@ class ModelsPage(SayingPage):
         free = self._application.downloading.free_bytes()
         words = f"{size_words(free)} free" if free >= 0 else ""
         if self.width() >= PLACE_FROM:
-            words = f"Kept in {_short(self._application.library.folder)}{f', {words}' if words else ''}"
+            words = f"Kept in {home_short(self._application.library.folder)}{f', {words}' if words else ''}"
         self.place.setText(words)
         self.place.setVisible(self.tab != "downloads" and self.width() >= HOST_LINE_FROM)
         self.place.updateGeometry()
@@ -167,12 +167,6 @@ class ModelsPage(SayingPage):
             self.left.emit()
         else:
             super().keyPressEvent(event)
-
-
-def _short(path: Path) -> str:
-    """A path with the home folder as ~."""
-    home, text = str(Path.home()), str(path)
-    return f"~{text[len(home) :]}" if len(home) > 1 and text.startswith(home + os.sep) else text
 
 
 def _open_link(address: str) -> None:

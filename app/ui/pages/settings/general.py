@@ -1,13 +1,11 @@
-"""Defaults of new conversations, and where the models are."""
+"""Defaults of new conversations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from PySide6.QtCore import QTimer, QUrl
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPlainTextEdit
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit
 
 from app.engine.values import Sampling
 from app.settings.schema import Settings
@@ -25,11 +23,9 @@ TELL_AFTER_MS = 500
 class GeneralSection(Section):
     """What a conversation starts with unless it has values of its own."""
 
-    def __init__(self, theme: Theme, change: Change, models_folder: Path) -> None:
+    def __init__(self, theme: Theme, change: Change) -> None:
         super().__init__("General", theme)
         self._change = change
-        self._default_folder = models_folder
-        self._folder = models_folder
         self._quiet = False
         self.auto_load = Switch("Load the last model at start", theme)
         self.auto_load.clicked.connect(lambda on: change("engine.auto_load", on))
@@ -38,15 +34,6 @@ class GeneralSection(Section):
             "The first answer comes sooner; otherwise it loads when you begin to write",
             self.auto_load,
         )
-        choose = Button("Choose…", theme)
-        choose.setAccessibleName("Choose the folder of models")
-        choose.clicked.connect(self._choose_folder)
-        show = Button("Show", theme)
-        show.setAccessibleName("Show the folder of models")
-        show.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder))))
-        self.add_row("Folder of models", "Every GGUF file in it can be chosen", show, choose, line=False)
-        self._folder_word = Label("", theme, "code", "ink2", elide=True)
-        self.add_block(self._folder_word, above=0)
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
         self._wait.setInterval(TELL_AFTER_MS)
@@ -84,9 +71,6 @@ class GeneralSection(Section):
     def show_values(self, settings: Settings) -> None:
         """Shows what holds, without telling."""
         self.auto_load.setChecked(settings.engine.auto_load)
-        chosen = settings.general.models_dir
-        self._folder = Path(chosen).expanduser() if chosen else self._default_folder
-        self._folder_word.setText(str(self._folder))
         if not self._wait.isActive() and settings.generation.system_prompt != self.prompt.toPlainText():
             self._quiet = True
             self.prompt.setPlainText(settings.generation.system_prompt)
@@ -113,8 +97,3 @@ class GeneralSection(Section):
     def _sampled(self, sampling: Sampling) -> None:
         for name in (*SCALES, "seed"):
             self._change(f"generation.{name}", getattr(sampling, name))
-
-    def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self.window(), "Folder of models", str(self._folder))
-        if folder:
-            self._change("general.models_dir", folder)

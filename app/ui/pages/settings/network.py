@@ -107,6 +107,10 @@ class NetworkSection(Section):
         self._file_word.setText(network.ca_file or NO_FILE)
         self.forget.setVisible(bool(network.ca_file))
 
+    def take_to_hosts(self) -> None:
+        """Puts the cursor where hosts are named that get the access token."""
+        self.hosts.setFocus(Qt.FocusReason.OtherFocusReason)
+
     def leave(self) -> None:
         """The page goes: what was typed is told."""
         for field, option in (

@@ -18,10 +18,11 @@ from PySide6.QtWidgets import (
 )
 
 from app.base.errors import InglenookError
-from app.services.changes import AccountChanged, Change, SettingsChanged
+from app.services.changes import AccountChanged, Change, LibraryChanged, SettingsChanged
 from app.ui.pages.settings.about import AboutSection
 from app.ui.pages.settings.appearance import AppearanceSection
 from app.ui.pages.settings.general import GeneralSection
+from app.ui.pages.settings.models import ModelsSection
 from app.ui.pages.settings.network import NetworkSection
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
@@ -30,7 +31,13 @@ from app.ui.widgets.controls import one_tab_stop
 from app.ui.widgets.labels import Label
 from app.ui.widgets.toast import SayingPage
 
-SECTIONS = {"general": "General", "appearance": "Appearance", "network": "Network", "about": "About"}
+SECTIONS = {
+    "general": "General",
+    "appearance": "Appearance",
+    "models": "Models",
+    "network": "Network",
+    "about": "About",
+}
 
 
 class _SectionRow(QRadioButton):
@@ -71,14 +78,17 @@ class SettingsPage(SayingPage):
         self._theme = theme
         self._application = application
         self._scrolls: dict[str, QScrollArea] = {}
-        self.general = GeneralSection(theme, self._change, data / "models")
+        self.general = GeneralSection(theme, self._change)
         self.appearance = AppearanceSection(theme, self._change)
+        self.models = ModelsSection(theme, application.settings, self._change, application.library, application.jobs)
+        self.models.said.connect(lambda words, undo: self.say(words, undo=undo))
         self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
         self.about = AboutSection(theme, data)
         self.about.diagnostics_requested.connect(self.diagnostics_requested)
         sections = {
             "general": self.general,
             "appearance": self.appearance,
+            "models": self.models,
             "network": self.network,
             "about": self.about,
         }
@@ -142,7 +152,7 @@ class SettingsPage(SayingPage):
         self.reload()
 
     def show_section(self, key: str) -> None:
-        """Goes to a section: general, appearance, network or about."""
+        """Goes to a section: general, appearance, models, network or about."""
         self.rows[key].setChecked(True)
         self._show(key)
 
@@ -150,6 +160,8 @@ class SettingsPage(SayingPage):
         """Follows what happened."""
         if isinstance(change, SettingsChanged):
             self.reload()
+        elif isinstance(change, LibraryChanged):
+            self.models.reload()
         elif isinstance(change, AccountChanged) and self.network.isVisible():
             self.network.account.reload()
 
@@ -158,6 +170,7 @@ class SettingsPage(SayingPage):
         settings = self._application.settings.current
         self.general.show_values(settings)
         self.appearance.show_values(settings.appearance)
+        self.models.reload()
         self.network.show_values(settings.network)
 
     def leave(self) -> None:

@@ -19,6 +19,7 @@ class Section(QWidget):
     def __init__(self, title: str, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
+        self._helps: dict[str, Paragraph] = {}
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(0, 0, 0, 24)
         self.column.setSpacing(0)
@@ -35,7 +36,8 @@ class Section(QWidget):
         words.setSpacing(1)
         words.addWidget(Label(title, self._theme, "row_selected", "ink", elide=True))
         if help:
-            words.addWidget(Paragraph(help, self._theme, "secondary", "ink2"))
+            self._helps[title] = Paragraph(help, self._theme, "secondary", "ink2")
+            words.addWidget(self._helps[title])
         row.addLayout(words, 1)
         for control in controls:
             row.addWidget(control, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -45,6 +47,11 @@ class Section(QWidget):
         self.column.addWidget(holder)
         if line:
             self.column.addWidget(Hairline(self._theme))
+
+    def explain(self, title: str, help: str) -> None:
+        """Other words for what a row means."""
+        self._helps[title].setText(help)
+        self._helps[title].updateGeometry()
 
     def add_block(self, widget: QWidget, *, above: int = 12, below: int = 16, line: bool = True) -> None:
         """A widget over the whole width."""
