@@ -326,7 +326,7 @@ def test_a_bomb_is_not_unpacked(setting: Setting, hub: Server) -> None:
             setting.gate.client().get(f"{hub.origin}/a")
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 100)[:-12]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x" * 100)[:-12]], ids=["other", "cut"])
 def test_a_damaged_packing(setting: Setting, hub: Server, body: bytes) -> None:
     hub.answers["/a"] = Answer(body=body, headers={"Content-Encoding": "gzip"})
     with setting.gate.action(Purpose.SEARCH, "x"), pytest.raises(AnswerUnusable):
