@@ -38,6 +38,8 @@ MODEL = random_bytes(SIZE)
 PROJECTOR = random_bytes(50_001, 2)
 NAME = "model-Q4_K_M.gguf"
 PLACE = f"acme/tiny/{NAME}"
+UNSHARED = {"piece_min_bytes": 2 * PIECE + 8}
+"""No piece is large enough to be shared: which bytes are asked for does not depend on who is slow."""
 
 BORDERS = sorted({0, SIZE - 1, *(n * PIECE + shift for n in range(7) for shift in (-1, 0, 1)), SIZE // 2, 12_345})
 BORDERS = [place for place in BORDERS if 0 <= place < SIZE]
@@ -86,7 +88,7 @@ def test_a_set_arrives_with_its_projector(tmp_path: Path) -> None:
 
 
 def test_several_connections_share_a_file(world: World) -> None:
-    fetch(world)
+    fetch(world, **UNSHARED)
     asked = sorted((seen.start, seen.end or 0) for seen in world.cdn.seen)
     assert len(asked) > 4
     assert asked[0][0] == 0
@@ -132,7 +134,7 @@ def test_wrong_bytes_are_never_kept(world: World, at: int) -> None:
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 416, 429, 500, 502, 503])
 def test_answers_that_pass(world: World, status: int, at: int) -> None:
     world.cdn.fault(Kind.STATUS, at, status=status)
-    fetch(world)
+    fetch(world, **UNSHARED)
     asked_again = len([seen for seen in world.hub.seen if seen.method == "HEAD"])
     assert asked_again == (2 if status in (401, 403, 404, 410, 416) else 1)
 
@@ -219,7 +221,7 @@ def test_a_new_upload_is_not_mixed_with_the_old_one(world: World) -> None:
 def test_a_page_of_somebody_in_between_costs_nothing(world: World, at: int) -> None:
     """It says 200, whatever the range, and has an ETag of its own: that is no reason to begin anew."""
     world.cdn.fault(Kind.STATUS, at, status=200, headers={"ETag": '"page"'}, times=3)
-    downloader = world.downloader()
+    downloader = world.downloader(**UNSHARED)
     said: list[str] = []
     downloader._around.say = said.append
     downloader.run()
@@ -310,7 +312,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def stop_in_the_middle(world: World) -> None:
     """Stops while a connection says nothing; what came stays."""
     fault = world.cdn.fault(Kind.STALL, 4 * PIECE + 10, times=-1)
-    downloader = world.downloader(stall_s=30.0)
+    downloader = world.downloader(stall_s=30.0, **UNSHARED)
     thread, errors = begin(downloader)
     wait_until(lambda: downloader.progress().done_bytes >= SIZE - PIECE + 10)
     began = time.monotonic()
@@ -325,7 +327,7 @@ def stop_in_the_middle(world: World) -> None:
 def test_stopped_while_stalled_and_taken_up_again(world: World) -> None:
     stop_in_the_middle(world)
     before = len(world.cdn.seen)
-    fetch(world)
+    fetch(world, **UNSHARED)
     again = world.cdn.seen[before:]
     assert sum((seen.end or SIZE) - seen.start for seen in again) <= PIECE
 
