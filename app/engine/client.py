@@ -25,7 +25,7 @@ from app.engine.errors import (
     error_from,
 )
 from app.engine.outcome import Outcome
-from app.engine.protocol import Delta, Failed, Finished, Measured, Progress, Started
+from app.engine.protocol import Delta, Failed, Finished, Kept, Measured, Progress, Started
 from app.engine.supervisor import State, Supervisor, Timing
 from app.engine.values import (
     EngineInfo,
@@ -88,9 +88,18 @@ class EngineClient(Protocol):
         """Write a reply. `on_event` gets any Started, Progress and Delta, then exactly one Finished or Failed."""
 
     def measure(
-        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None
+        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None, sequence: str = ""
     ) -> Call[Measured]:
-        """Count the tokens of a prompt."""
+        """Count the tokens of a prompt, and how many of them are in memory for `sequence`."""
+
+    def keep(self, sequence: str) -> Call[Kept]:
+        """Write the snapshot of a conversation, if it changed since."""
+
+    def restore(self, sequence: str, snapshot: str, snapshot_limit: int = 0) -> Call[int]:
+        """Bring a conversation back into memory; how many tokens of it are there then."""
+
+    def forget(self, sequence: str) -> Call[None]:
+        """Drop a conversation from memory."""
 
     def describe(self) -> Call[EngineInfo]:
         """Versions, devices, the loaded model."""
@@ -191,6 +200,10 @@ class Engine:
                 stop=request.stop,
                 template_options=request.template_options,
                 continue_final=request.continue_final,
+                shift=request.shift,
+                snapshot=request.snapshot,
+                snapshot_limit=request.snapshot_limit,
+                guess=request.guess,
             ),
             Finished,
             lambda event: event.facts,
@@ -198,14 +211,33 @@ class Engine:
         )
 
     def measure(
-        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None
+        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None, sequence: str = ""
     ) -> Call[Measured]:
         return self._begin(
             lambda number: protocol.Measure(
-                id=number, messages=list(messages), template_options=template_options or {}
+                id=number, messages=list(messages), template_options=template_options or {}, sequence=sequence
             ),
             Measured,
             lambda event: event,
+        )
+
+    def keep(self, sequence: str) -> Call[Kept]:
+        return self._begin(
+            lambda number: protocol.Keep(id=number, sequence=sequence), protocol.Kept, lambda event: event
+        )
+
+    def restore(self, sequence: str, snapshot: str, snapshot_limit: int = 0) -> Call[int]:
+        return self._begin(
+            lambda number: protocol.Restore(
+                id=number, sequence=sequence, snapshot=snapshot, snapshot_limit=snapshot_limit
+            ),
+            protocol.Restored,
+            lambda event: event.tokens,
+        )
+
+    def forget(self, sequence: str) -> Call[None]:
+        return self._begin(
+            lambda number: protocol.Forget(id=number, sequence=sequence), protocol.Forgotten, lambda event: None
         )
 
     def describe(self) -> Call[EngineInfo]:

@@ -24,6 +24,7 @@ import msgspec
 
 from app.engine import protocol
 from app.engine.errors import EngineError
+from app.engine.fake_cache import Cache
 from app.engine.fake_script import Reply, Script, read_script
 from app.engine.fake_wire import Death, Wire
 from app.engine.fit import estimate
@@ -45,7 +46,7 @@ class _Model:
         self.wake = threading.Event()  # set by Cancel and Shutdown: cuts a pause short
         self.ending = False
         self._model: LoadedModel | None = None
-        self._cache: dict[str, list[str]] = {}
+        self._cache = Cache()
         self._turn = 0
 
     def live(self) -> None:
@@ -56,17 +57,28 @@ class _Model:
                 self._fail(job.id, error.code, error.detail, error.numbers)  # type: ignore[union-attr] # Ping and such are no jobs
             except Death:
                 return
+        self._cache.end()
 
     def _do(self, job: protocol.Command) -> None:
         if isinstance(job, protocol.Load):
             self._load(job)
         elif isinstance(job, protocol.Unload):
+            self._cache.end()
             self._model = None
             self._wire.send(protocol.Unloaded(id=job.id))
         elif isinstance(job, protocol.Generate):
             self._generate(job)
         elif isinstance(job, protocol.Measure):
             self._measure(job)
+        elif isinstance(job, protocol.Keep):
+            size = self._cache.keep(job.sequence)
+            self._wire.send(protocol.Kept(id=job.id, tokens=len(self._cache.held(job.sequence)), size_bytes=size))
+        elif isinstance(job, protocol.Restore):
+            held = self._cache.held(job.sequence, job.snapshot)
+            self._wire.send(protocol.Restored(id=job.id, tokens=len(held)))
+        elif isinstance(job, protocol.Forget):
+            self._cache.forget(job.sequence)
+            self._wire.send(protocol.Forgotten(id=job.id))
         elif isinstance(job, protocol.Plan):
             self._wire.send(protocol.Planned(id=job.id, plan=_plan(job)))
         elif isinstance(job, protocol.Describe):
@@ -118,7 +130,8 @@ class _Model:
             )
             self._wire.send(failed)
             return
-        self._cache.clear()
+        self._cache.end()
+        self._cache.begin(job.path)
         thinks = any(reply.thinking or reply.thinking_open for reply in self._script.replies)
         self._model = LoadedModel(
             path=job.path,
@@ -162,7 +175,7 @@ class _Model:
         if n >= model.n_ctx:
             self._fail(job.id, Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": model.n_ctx - 1})
             return
-        cached = min(_common(self._cache.get(job.sequence, []), prompt), len(prompt) - 1)
+        cached = min(_common(self._cache.held(job.sequence, job.snapshot), prompt), len(prompt) - 1)
         self._wire.send(
             protocol.Started(id=job.id, prompt_tokens=n, cached_tokens=cached, thinking_open=reply.thinking_open)
         )
@@ -183,7 +196,7 @@ class _Model:
         if finish == "":
             self._fail(job.id, reply.code, reply.detail, reply.numbers)
             return
-        self._cache[job.sequence] = prompt + sent
+        self._cache.hold(job.sequence, prompt + sent, job.snapshot)
         facts = GenerationFacts(
             prompt_tokens=n,
             cached_tokens=cached,

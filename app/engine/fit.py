@@ -44,7 +44,8 @@ def estimate(shape: ModelShape, options: LoadOptions, devices: Sequence[Device] 
     owners = _owners(total, on, devices)
     weights, kv = [0] * (len(devices) + 1), [0] * (len(devices) + 1)
     slots = max(options.n_seq_max, 1)
-    caches = shape.kv_layer_bytes(n_ctx, options)
+    held = max(options.n_cells, n_ctx)
+    caches = shape.kv_layer_bytes(held, options)
     for layer, owner in enumerate(owners[:-1]):
         weights[owner] += shape.layer_bytes[layer]
         kv[owner] += caches[layer] + 4 * shape.layers[layer].state * slots
@@ -52,7 +53,9 @@ def estimate(shape: ModelShape, options: LoadOptions, devices: Sequence[Device] 
     weights[owners[-1]] += shape.output_bytes
     if shape.tied and owners[-1]:
         weights[owners[-1]] += shape.embedding_bytes
-    work, logits = shape.compute_bytes(n_ctx, options), 4 * shape.n_vocab * slots
+    # Where all can be cut there is one sequence more, for copies on their way to a file.
+    rows = slots if any(layer.window or layer.state for layer in shape.layers) else slots + 1
+    work, logits = shape.compute_bytes(n_ctx, options), 4 * shape.n_vocab * rows
     here = work if 0 in owners[:-1] else shape.feed_bytes(n_ctx, options)
     shares = [_share(_CPU, "cpu", weights[0], kv[0], here + logits)]
     for index, device in enumerate(devices, 1):

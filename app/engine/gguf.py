@@ -143,6 +143,16 @@ def fingerprint(path: Path) -> str:
         return fingerprint_of(read_at, read_header(read_at, size))
 
 
+def fingerprint_of_model(path: Path) -> str:
+    """The fingerprint of a model by its first file, all parts of a split one together. Raises a ModelFileError."""
+    return fingerprint_of_parts([fingerprint(part) for part in parts_of(path)])
+
+
+def fingerprint_of_parts(digests: list[str]) -> str:
+    """The fingerprint of a model whose files have these, in order."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256(os.fsencode(" ".join(digests))).hexdigest()
+
+
 def fingerprint_of(read_at: ReadAt, header: Header) -> str:
     """The fingerprint of a file whose header was read already, from any source of bytes."""
     size = header.file_size_bytes

@@ -2,8 +2,8 @@
 
 A frame is a little-endian u32 length and a msgpack map (msgspec, tagged by `t`). Commands go down on the child's stdin,
 events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id
-and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described, Planned
-or Failed.
+and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described, Planned,
+Kept, Restored, Forgotten or Failed.
 Before it come any number of progress events. A command that the child does not know is answered by Failed with the code
 unknown_command.
 """
@@ -27,8 +27,11 @@ from app.engine.values import (
     TemplateOptions,
 )
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME_BYTES = 256 * 1024 * 1024
+
+NOTE = "note: "
+"""Begins a line on the child's stderr that is worth keeping in the log; what native code prints is not."""
 
 
 class Code:
@@ -79,7 +82,7 @@ class Unload(_Frame, frozen=True, tag="unload"):
 class Generate(_Frame, frozen=True, tag="generate"):
     """Write one reply. `sequence` names the conversation: the same name finds its KV cache again.
 
-    `continue_final` leaves the last (assistant) message open, so that its text is continued.
+    The fields are those of values.GenerateRequest.
     """
 
     id: int
@@ -89,20 +92,48 @@ class Generate(_Frame, frozen=True, tag="generate"):
     stop: list[str] = []
     template_options: TemplateOptions = {}
     continue_final: bool = False
+    shift: bool = False
+    snapshot: str = ""
+    snapshot_limit: int = 0
+    guess: bool = True
 
 
 class Measure(_Frame, frozen=True, tag="measure"):
-    """Count the tokens of a prompt without decoding anything."""
+    """Count the tokens of a prompt without decoding anything, and how many of them are cached for `sequence`."""
 
     id: int
     messages: list[PromptMessage]
     template_options: TemplateOptions = {}
+    sequence: str = ""
 
 
 class Describe(_Frame, frozen=True, tag="describe"):
     """Ask for an EngineInfo."""
 
     id: int
+
+
+class Keep(_Frame, frozen=True, tag="keep"):
+    """Write the snapshot of a conversation to the file its last Generate or Restore named, if it differs from that."""
+
+    id: int
+    sequence: str
+
+
+class Restore(_Frame, frozen=True, tag="restore"):
+    """Bring a conversation back into memory from the file `snapshot`, unless it is there already."""
+
+    id: int
+    sequence: str
+    snapshot: str
+    snapshot_limit: int = 0
+
+
+class Forget(_Frame, frozen=True, tag="forget"):
+    """A conversation is gone: drop it from memory, and write nothing of it any more."""
+
+    id: int
+    sequence: str
 
 
 class Plan(_Frame, frozen=True, tag="plan"):
@@ -132,7 +163,7 @@ class Shutdown(_Frame, frozen=True, tag="shutdown"):
     """Finish at once and exit with 0. End of input means the same."""
 
 
-Command = Load | Unload | Generate | Measure | Describe | Plan | Cancel | Ping | Shutdown
+Command = Load | Unload | Generate | Measure | Describe | Plan | Keep | Restore | Forget | Cancel | Ping | Shutdown
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -192,12 +223,16 @@ class Unloaded(_Frame, frozen=True, tag="unloaded"):
 
 
 class Measured(_Frame, frozen=True, tag="measured"):
-    """`total` tokens of the whole prompt, generation prompt included, and of `spans` those each message adds."""
+    """`total` tokens of the whole prompt, generation prompt included, and of `spans` those each message adds.
+
+    `cached`: how many tokens at the beginning are in the cache for the named sequence.
+    """
 
     id: int
     total: int
     spans: list[int]
     limit: int
+    cached: int = 0
 
 
 class Described(_Frame, frozen=True, tag="described"):
@@ -208,6 +243,26 @@ class Described(_Frame, frozen=True, tag="described"):
 class Planned(_Frame, frozen=True, tag="planned"):
     id: int
     plan: MemoryPlan
+
+
+class Kept(_Frame, frozen=True, tag="kept"):
+    """`tokens` of a conversation are in its file, of `size_bytes`. 0 bytes: nothing was written now, because nothing
+    had changed, or it could not be."""
+
+    id: int
+    tokens: int
+    size_bytes: int = 0
+
+
+class Restored(_Frame, frozen=True, tag="restored"):
+    """So many tokens of a conversation are in memory; 0 when there was nothing valid."""
+
+    id: int
+    tokens: int
+
+
+class Forgotten(_Frame, frozen=True, tag="forgotten"):
+    id: int
 
 
 class Failed(_Frame, frozen=True, tag="failed"):
@@ -227,9 +282,9 @@ class Pong(_Frame, frozen=True, tag="pong"):
     n: int
 
 
-Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Failed
+Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Kept | Restored | Forgotten | Failed
 Event = Hello | Progress | Started | Delta | Ended | Pong
-TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Failed)
+TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Kept, Restored, Forgotten, Failed)
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -144,4 +144,5 @@ class Run:
                 text = line.decode("utf-8", errors="replace").rstrip()
                 if text:
                     self._tail.append(text)
-                    _child_log.debug("engine: %s", text)
+                    level = logging.INFO if text.startswith(protocol.NOTE) else logging.DEBUG
+                    _child_log.log(level, "engine: %s", text.removeprefix(protocol.NOTE))

@@ -60,7 +60,11 @@ class PromptMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One reply to be written. `sequence` names the conversation: the same name finds its KV cache again.
 
-    `continue_final` leaves the last (assistant) message open, so that its text is continued.
+    `continue_final` leaves the last (assistant) message open, so that its text is continued. `shift`: what is missing
+    at the front of the prompt left by rolling, so that positions in the cache may be shifted instead of processing all
+    again. `snapshot` names the file where the state of this sequence goes when it leaves memory, and is looked for;
+    empty: never. `snapshot_limit`: a larger one, in bytes, is not written; 0 is no limit. `guess`: tokens may be
+    guessed ahead from what was said before, where that is faster; what is written stays the model's own.
     """
 
     sequence: str
@@ -69,10 +73,19 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop: list[str] = []
     template_options: TemplateOptions = {}
     continue_final: bool = False
+    shift: bool = False
+    snapshot: str = ""
+    snapshot_limit: int = 0
+    guess: bool = True
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a model is loaded. 0 for `n_ctx` means min(trained length, 8192); 0 for threads means the physical cores."""
+    """How a model is loaded. 0 for threads means the physical cores.
+
+    `n_ctx` is the window of one conversation, at most what the model was trained for; 0 means min(trained length,
+    8192). `n_cells` are the tokens that all conversations share in memory, 0 for as many as the window; `n_seq_max` is
+    how many conversations have a place there, and so how many replies are written at the same time.
+    """
 
     n_ctx: int = 0
     n_batch: int = 512
@@ -84,6 +97,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     use_mmap: bool = True
     use_mlock: bool = False
     n_seq_max: int = 1
+    n_cells: int = 0
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +111,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a model once it is loaded. `tokenizer` is a hash of the vocabulary, stable across processes."""
+    """What is known of a model once it is loaded. `tokenizer` is a hash of the vocabulary, stable across processes.
+
+    `n_ctx` is the window of a conversation; up to `n_seq_max` conversations share `n_cells` tokens. `can_shift`:
+    what follows a gap in a conversation can be moved up without processing it again.
+    """
 
     path: str
     name: str
@@ -115,6 +133,9 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     has_template: bool
     can_think: bool
     load_s: float
+    n_cells: int = 0
+    n_seq_max: int = 1
+    can_shift: bool = False
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,7 +265,9 @@ class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `prompt_tokens` counts the whole prompt, `cached_tokens` the part of it taken from the KV cache. `ttft_s` runs from
     the arrival of the command to the first sampled token. `finish_reason`: stop (end token or stop string), length
-    (max_tokens or the window is full), stopped (asked to).
+    (max_tokens or the window is full), stopped (asked to). `shifted_tokens`: of the cached ones, those that moved up
+    over a gap; `dropped_tokens` were in the cache for this conversation and could not be used. `drafted_tokens` were
+    guessed ahead of the model, and it agreed with `accepted_tokens` of them.
     """
 
     prompt_tokens: int
@@ -255,6 +278,10 @@ class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: float
     seed: int
     finish_reason: str
+    shifted_tokens: int = 0
+    dropped_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
     @property
     def tokens_per_s(self) -> float:

@@ -10,6 +10,9 @@ max_tokens. It is *stopped*: while writing, while reading a long prompt, or befo
 aborted or hung, while reading or while writing: what was written stays, the reply fails with how it died, the process
 comes back, and a model can be loaded and answers. The engine is *closed*: the reply fails, and the process is gone.
 
+A conversation is *kept* in a file and *comes back* from it, by itself or when it is asked to; a file that is no
+snapshot is as if it were not there. What is *forgotten* is in memory no more.
+
 Whatever happens, a call ends exactly once, and after Started and reading and text. A next turn reads only what is new.
 A frame that is no command is answered, and harms nothing. No process outlives its parent.
 """
@@ -26,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.engine.bare import write_bare
@@ -284,6 +288,34 @@ def test_the_next_turn_reads_only_what_is_new(engine: Engine, model: LoadedModel
     again = Reply(engine, GenerateRequest(sequence=sequence, messages=messages, sampling=request.sampling))
     # All of the turn before is there, but for the last token, which was sampled and never decoded.
     assert again.result().cached_tokens >= facts.prompt_tokens + facts.completion_tokens - 1
+
+
+# --- keeping ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_comes_back(engine: Engine, model: LoadedModel, sequence: str, tmp_path: Path) -> None:
+    file = tmp_path / "snapshots" / "one.kv"
+    request = msgspec.structs.replace(ask("Hello " * 20, sequence=sequence, max_tokens=4), snapshot=str(file))
+    assert engine.keep(sequence).result(WAIT_S).size_bytes == 0
+    assert engine.restore(sequence, str(file)).result(WAIT_S) == 0
+    Reply(engine, request).result()
+    kept = engine.keep(sequence).result(WAIT_S)
+    assert kept.size_bytes == file.stat().st_size > 0
+    assert engine.keep(sequence).result(WAIT_S).size_bytes == 0, "nothing has changed"
+    engine.forget(sequence).result(WAIT_S)
+    assert engine.restore(sequence, str(file)).result(WAIT_S) == kept.tokens > 20
+    engine.forget(sequence).result(WAIT_S)
+    again = Reply(engine, request).result()
+    assert again.cached_tokens == again.prompt_tokens - 1, "a reply brings it back by itself"
+    file.write_bytes(b"no snapshot")
+    engine.forget(sequence).result(WAIT_S)
+    assert engine.restore(sequence, str(file)).result(WAIT_S) == 0
+    Reply(engine, request).result()
+    engine.unload().result(WAIT_S)
+    assert file.stat().st_size > 1000 or b"no snapshot" not in file.read_bytes(), "kept before the model goes"
+    assert engine.restore(sequence, str(file)).result(WAIT_S) == 0
+    assert engine.keep(sequence).result(WAIT_S).tokens == 0
+    engine.forget(sequence).result(WAIT_S)
 
 
 def test_the_same_seed_writes_the_same(engine: Engine, model: LoadedModel) -> None:

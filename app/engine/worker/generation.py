@@ -10,6 +10,7 @@ from app.engine.values import GenerationFacts
 from app.engine.worker.prompts import Prompt
 from app.engine.worker.sampling import Sampler
 from app.engine.worker.sequences import Slot
+from app.engine.worker.speculation import Costs, Guesses
 from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary
 
@@ -19,7 +20,10 @@ STOP, LENGTH, STOPPED = "stop", "length", "stopped"
 
 
 class Generation:
-    """`slot.tokens` is the prompt and then the reply; the loop decodes what `slot.n_past` has not reached yet."""
+    """`slot.tokens` is the prompt and then the reply; steps.py decodes what `slot.n_past` has not reached yet.
+
+    `suspended`: its cells went to an older reply, and it waits until there is room to read all again.
+    """
 
     def __init__(
         self,
@@ -39,13 +43,19 @@ class Generation:
         self.sampler = sampler
         self._n_prompt = len(prompt.tokens)
         self._n_cached = slot.n_past
+        self._n_shifted = max(slot.n_past - slot.traces, 0) if slot.traces >= 0 else 0
+        self._n_dropped = slot.dropped
+        self._boundaries = boundaries(prompt)
+        self._guesses = Guesses() if command.guess else None
+        self._drafted = self._accepted = 0
+        self.suspended = False
         self._piece = vocabulary.piece
         self._text = TextStream((*command.stop, *stop))
         self._text.feed(prompt.pending)
         limit = n_ctx - self._n_prompt
         self._limit = min(command.sampling.max_tokens or limit, limit)
         self._emit = emit
-        self._arrived = arrived
+        self.arrived = arrived
         self._begun = time.perf_counter()
         self._first = self._last = self._sent = 0.0
         self._pending_text: list[str] = []
@@ -65,9 +75,40 @@ class Generation:
         """Whether the prompt is still being decoded."""
         return self._count == 0 and self.slot.n_past < self._n_prompt
 
+    @property
+    def pending(self) -> int:
+        """How many tokens are still to be decoded before the next one can be drawn."""
+        return len(self.slot.tokens) - self.slot.n_past
+
+    @property
+    def boundary(self) -> int:
+        """Where the slice should end that is read next, so that a later prompt can come back there."""
+        return next((at for at in self._boundaries if at > self.slot.n_past), len(self.slot.tokens))
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether a later prompt is likely to come back to what is decoded now."""
+        return self.slot.n_past in self._boundaries
+
     def read(self) -> None:
         """A slice of the prompt was decoded."""
+        if self._guesses:
+            self._guesses.follow(self.slot.tokens)
         self._emit(Progress(id=self.id, phase="prompt", done=self.slot.n_past, total=self._n_prompt))
+
+    def draft(self, costs: Costs, most: int) -> list[int]:
+        """Up to `most` tokens that may follow, if it is likely to be faster to decode them on trial."""
+        if not self._guesses:
+            return []
+        tokens = self.slot.tokens
+        self._guesses.follow(tokens)
+        draft = self._guesses.draft(tokens, costs, min(most, self._limit - self._count - 1))
+        return draft[: next((at for at, token in enumerate(draft) if self._piece(token) is None), len(draft))]
+
+    def guessed(self, drafted: int, accepted: int) -> None:
+        """So many tokens were decoded on trial, and so many of them are the model's own."""
+        self._drafted += drafted
+        self._accepted += accepted
 
     def take(self, token: int) -> str:
         """A token was sampled. Returns the finish reason if the reply ends with it, else an empty string."""
@@ -118,7 +159,18 @@ class Generation:
             completion_tokens=self._count,
             prompt_s=first - self._begun,
             decode_s=max(self._last - first, 0.0),
-            ttft_s=first - self._arrived,
+            ttft_s=first - self.arrived,
             seed=self.sampler.seed,
             finish_reason=reason,
+            shifted_tokens=self._n_shifted,
+            dropped_tokens=self._n_dropped,
+            drafted_tokens=self._drafted,
+            accepted_tokens=self._accepted,
         )
+
+
+def boundaries(prompt: Prompt) -> list[int]:
+    """Where prompts part: behind the instructions, where an edited message begins, where another reply begins."""
+    spans = prompt.spans
+    found = {spans[0], sum(spans[:-1]), sum(spans)} if spans else set()
+    return sorted(at for at in found if 0 < at < len(prompt.tokens))

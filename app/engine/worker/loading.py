@@ -50,6 +50,7 @@ class Loaded:
     def __init__(self, path: Path, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
         """`on_progress` gets 0..1 and returns False to stop. Raises LoadingError."""
         begun = time.perf_counter()
+        self.options = options
         try:
             self.model = Model(path, options, on_progress)
         except LoadError as error:
@@ -75,7 +76,12 @@ class Loaded:
         if not context.has_memory:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "embedding")
         self.sequences = Sequences(
-            context, context.n_seq_max, n_swa=self.model.n_swa, whole_only=self.model.is_recurrent
+            context,
+            context.n_slots,
+            n_swa=self.model.n_swa,
+            whole_only=self.model.is_recurrent,
+            can_shift=context.can_shift,
+            n_cells=context.n_cells,
         )
         self.template = ChatTemplate(
             self.model.chat_template,
@@ -117,6 +123,9 @@ class Loaded:
             has_template=bool(model.chat_template),
             can_think=self.template.can_think,
             load_s=load_s,
+            n_cells=context.n_cells,
+            n_seq_max=context.n_slots,
+            can_shift=self.sequences.can_shift,
         )
 
 

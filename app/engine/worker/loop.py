@@ -1,7 +1,7 @@
-"""The llama.cpp thread: it alone owns model and context. It serves commands, and steps through the replies.
+"""The llama.cpp thread: it alone owns model and context. It serves commands; steps.py carries the replies on.
 
-A step admits waiting replies, builds one batch of all sequences (a token for each that writes, the rest of the room for
-those still reading), decodes it, samples, and emits. One reply at a time unless the context was made for more.
+Between two steps commands are served: questions at once, replies as soon as a sequence is free, loads when no reply is
+under way.
 """
 
 from __future__ import annotations
@@ -24,27 +24,35 @@ from app.engine.protocol import (
     Event,
     Failed,
     Finished,
+    Forget,
     Generate,
+    Keep,
     Load,
     Measure,
     Measured,
+    Ping,
     Plan,
     Planned,
     Progress,
+    Restore,
     Unload,
     Unloaded,
 )
 from app.engine.protocol import Loaded as LoadedEvent
 from app.engine.values import EngineInfo, GenerationFacts
 from app.engine.worker import llama
-from app.engine.worker.context import ABORTED, ALLOCATION_FAILED, DECODED, Abort, Context
+from app.engine.worker.context import Abort
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded, LoadingError, check
 from app.engine.worker.planning import plan
 from app.engine.worker.sampling import Sampler
+from app.engine.worker.snapshots import Snapshots
+from app.engine.worker.steps import Steps
 from app.engine.worker.templates import PromptTemplateError
 
 PROGRESS_INTERVAL_S = 0.05
+KEEP_S = 1.8  # at the end, and before another model: what is not written by then is read anew some day
+_WAKE = (Ping(n=0), 0.0)  # no command: the thread shall look around
 
 
 class Loop:
@@ -56,10 +64,13 @@ class Loop:
         self._waiting: deque[tuple[Command, float]] = deque()
         self._abort = Abort()
         self._open: set[int] = set()  # accepted and not yet answered
-        self._running: set[int] = set()
+        self._lock = threading.Lock()  # over `_alone` together with the switch that aborts
+        self._alone = 0  # the request that the native call under way works for, if it is a single one
         self._cancelled: set[int] = set()
         self._stopping = False
-        self._active: list[Generation] = []
+        self._steps = Steps(self._close, self._finish, self._begin_decode)
+        self._snapshots = Snapshots(lambda: self._inbox.put(_WAKE), self._finish)
+        self._quiet = True  # nothing that waits can be served before something arrives
         self._loaded: Loaded | None = None
         self._thread = threading.Thread(target=self._run, name="llama.cpp", daemon=True)
 
@@ -78,8 +89,10 @@ class Loop:
         self._cancelled.add(target)
         if target not in self._open:  # looked at last: it may be answered at this very moment
             self._cancelled.discard(target)
-        elif target in self._running:
-            self._abort.set()
+            return
+        with self._lock:
+            if self._alone == target:
+                self._abort.set()
 
     def stop(self, timeout_s: float) -> bool:
         """End at once, whatever runs. Whether the thread ended in time."""
@@ -95,41 +108,79 @@ class Loop:
         llama.start_backends()
         while not self._stopping:
             self._receive()
+            self._guarded(self._snapshots.serve, None)
             self._serve()
-            if self._active and not self._stopping:
+            if self._steps.active and not self._stopping:
+                self._quiet = False
                 self._guarded(self._step, None)
+        self._guarded(partial(self._snapshots.detach, KEEP_S), None)
+        self._snapshots.end()
+
+    def _step(self) -> None:
+        self._set_alone(0)
+        if self._stopping:
+            return
+        if self._cancelled:
+            self._steps.stop(self._cancelled)
+        self._steps.step()
+
+    def _set_alone(self, request: int) -> None:
+        with self._lock:
+            self._alone = request
+            self._abort.clear()
+
+    def _begin_decode(self, alone: int) -> bool:
+        """A batch is ready, for the request `alone` or, with 0, for several. Whether it should still be decoded.
+
+        An abort drops the slice for all who are in it. So a stop cuts a slice short only for one that is alone there;
+        from here on it sets the switch, until here it is seen in the set.
+        """
+        with self._lock:
+            self._alone = alone
+        return not self._stopping and alone not in self._cancelled
 
     def _receive(self) -> None:
         """Take what has arrived; wait for something only when there is nothing to do."""
-        idle = not self._active and not self._waiting
+        idle = not self._steps.active and (self._quiet or not self._waiting)
         while idle or not self._inbox.empty():
             item = self._inbox.get()
             if item is None:
                 return
-            self._waiting.append(item)
+            if item is not _WAKE:
+                self._waiting.append(item)
             idle = False
 
     def _serve(self) -> None:
         """Serve what waits, in order: loads wait for replies to end, replies for a slot, and questions overtake."""
         kept: deque[tuple[Command, float]] = deque()
+        self._quiet = True
         while self._waiting and not self._stopping:
             command, arrived = self._waiting.popleft()
             barrier = any(isinstance(earlier, Load | Unload) for earlier, _ in kept)
             if isinstance(command, Load | Unload):
-                ready = not self._active and not kept
+                ready = not self._steps.active and not kept
             elif isinstance(command, Generate):
-                first = not any(isinstance(earlier, Generate) for earlier, _ in kept)
-                ready = (first and not barrier and self._has_room()) or command.id in self._cancelled
+                first = not any(
+                    isinstance(earlier, Generate) and not self._snapshots.is_restoring(earlier.sequence)
+                    for earlier, _ in kept
+                )
+                ready = command.id in self._cancelled or (
+                    first and not barrier and self._has_room() and not self._snapshots.waits(command)
+                )
             else:
                 ready = not barrier
             if ready:
+                self._quiet = False
                 self._guarded(partial(self._answer, command, arrived), command)
             else:
                 kept.append((command, arrived))
         self._waiting = kept
 
     def _has_room(self) -> bool:
-        return self._loaded is None or any(not slot.busy for slot in self._loaded.sequences.slots)
+        """Whether a reply could begin: a free slot, and nobody who waits for cells already."""
+        return self._loaded is None or (
+            not self._steps.is_crowded and any(not slot.busy for slot in self._loaded.sequences.slots)
+        )
 
     def _guarded(self, action: Callable[[], None], command: Command | None) -> None:
         """The thread's edge: a fault of ours ends the command or the replies under way, not the thread."""
@@ -138,9 +189,9 @@ class Loop:
         except Exception:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
             detail = traceback.format_exc(limit=-6)
             ids = [command.id] if command is not None and hasattr(command, "id") else []
-            for generation in list(self._active):
+            for generation in list(self._steps.active):
                 if command is None or generation.id in ids:
-                    self._retire(generation)
+                    self._steps.retire(generation)
                     ids += [generation.id] if generation.id not in ids else []
             for request in ids:
                 self._finish(Failed(id=request, code=Code.INTERNAL, detail=detail))
@@ -151,7 +202,6 @@ class Loop:
         self._emit(event)
 
     def _close(self, request: int) -> None:
-        self._running.discard(request)
         self._open.discard(request)
         self._cancelled.discard(request)
 
@@ -172,6 +222,12 @@ class Loop:
                 self._finish(Described(id=command.id, info=self._info()))
             case Plan():
                 self._plan(command)
+            case Keep():
+                self._snapshots.keep(command)
+            case Restore():
+                self._snapshots.restore(command)
+            case Forget():
+                self._snapshots.forget(command)
 
     def _load(self, command: Load) -> None:
         request, path = command.id, Path(command.path)
@@ -186,8 +242,7 @@ class Loop:
             )
             return
         self._unload()
-        self._abort.clear()
-        self._running.add(request)
+        self._set_alone(request)
         told = (-1.0, 0.0)
 
         def progress(fraction: float) -> bool:
@@ -203,10 +258,12 @@ class Loop:
         except LoadingError as fault:
             self._finish(Failed(id=request, code=fault.code, detail=fault.detail, numbers=fault.numbers))
             return
+        self._snapshots.attach(self._loaded)
         self._finish(LoadedEvent(id=request, model=self._loaded.info))
 
     def _unload(self) -> None:
         if self._loaded is not None:
+            self._snapshots.detach(KEEP_S)
             self._loaded.close()
             self._loaded = None
 
@@ -220,7 +277,8 @@ class Loop:
             self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail))
             return
         limit = self._loaded.info.n_ctx - 1
-        self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit))
+        cached = self._loaded.sequences.held(command.sequence, prompt.tokens)
+        self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit, cached=cached))
 
     def _plan(self, command: Plan) -> None:
         try:
@@ -264,86 +322,14 @@ class Loop:
             self._finish(Failed(id=command.id, code=Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": n_ctx - 1}))
             return
         sampler = Sampler(command.sampling, n_vocab=loaded.vocabulary.n_tokens, n_ctx=n_ctx, recent=prompt.tokens)
-        slot = loaded.sequences.acquire(command.sequence, prompt.tokens)
+        slot = loaded.sequences.acquire(command.sequence, prompt.tokens, shift=command.shift)
         assert slot is not None, "only called with room"
+        slot.dirty = slot.dirty or slot.snapshot != command.snapshot
+        slot.snapshot, slot.snapshot_limit = command.snapshot, command.snapshot_limit
         generation = Generation(
             command, arrived, prompt, slot, sampler, loaded.vocabulary, loaded.template.stop, n_ctx, self._emit
         )
-        self._active.append(generation)
-        self._running.add(command.id)
-
-    # --- the step loop ------------------------------------------------------------------------------------------------
-
-    def _step(self) -> None:
-        loaded = self._loaded
-        assert loaded is not None
-        assert loaded.context is not None
-        # In this order: an id that is cancelled later sets the switch again after it was cleared.
-        self._abort.clear()
-        if self._stopping:
-            return
-        if self._cancelled:
-            for generation in [g for g in self._active if g.id in self._cancelled]:
-                self._end(generation, STOPPED)
-        context, outputs = loaded.context, self._batch(loaded.context)
-        if not outputs:
-            return
-        status = context.decode()
-        if status == DECODED:
-            self._take(context, outputs)
-            return
-        for generation, _, _ in outputs:
-            loaded.sequences.resync(generation.slot)
-        if status == ABORTED:
-            return
-        code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else Code.DECODE_FAILED
-        detail = f"llama_decode gave {status}\n{llama.log.errors()}"
-        for generation, _, _ in outputs:
-            generation.flush()
-            self._retire(generation)
-            self._finish(Failed(id=generation.id, code=code, detail=detail))
-
-    def _batch(self, context: Context) -> list[tuple[Generation, int, int]]:
-        """Fill the batch. For each sequence in it: how many tokens, and the index of its logits or -1."""
-        context.clear_batch()
-        room = context.n_batch
-        outputs = []
-        active = self._active
-        if len(active) > 1:  # those that write go first: their next token waits for one of theirs only
-            active = sorted(active, key=lambda generation: generation.is_reading)
-        for generation in active:
-            slot = generation.slot
-            count = min(len(slot.tokens) - slot.n_past, room)
-            if count <= 0:
-                continue
-            end = slot.n_past + count
-            complete = end == len(slot.tokens)
-            index = context.add(slot.index, slot.tokens[slot.n_past : end], slot.n_past, output=complete)
-            outputs.append((generation, count, index if complete else -1))
-            room -= count
-        return outputs
-
-    def _take(self, context: Context, outputs: list[tuple[Generation, int, int]]) -> None:
-        for generation, count, index in outputs:
-            slot = generation.slot
-            reading = generation.is_reading
-            slot.n_past += count
-            if reading:
-                generation.read()
-            if index >= 0 and (reason := generation.take(context.sample(generation.sampler.handle, index))):
-                self._end(generation, reason)
-
-    def _end(self, generation: Generation, reason: str) -> None:
-        self._retire(generation)
-        self._close(generation.id)
-        generation.finish(reason)
-
-    def _retire(self, generation: Generation) -> None:
-        """Take a reply out of the loop and give back what it held."""
-        self._active.remove(generation)
-        generation.sampler.close()
-        if self._loaded is not None:
-            self._loaded.sequences.release(generation.slot)
+        self._steps.begin(generation, loaded)
 
 
 def _nothing() -> GenerationFacts:

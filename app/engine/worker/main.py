@@ -19,7 +19,7 @@ import msgspec
 from app.engine import protocol
 from app.engine.protocol import Cancel, Code, Event, Failed, FrameError, Hello, Ping, Pong, Shutdown
 
-EXIT_LIMIT_S = 1.0  # for the native call under way to end; then the process ends without it
+EXIT_LIMIT_S = 2.5  # for the native call under way to end, and for snapshots; then the process ends without them
 BAD_STREAM = 2
 
 _PR_SET_PDEATHSIG = 1

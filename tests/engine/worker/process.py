@@ -91,6 +91,15 @@ class Talk:
         self.send(command)
         return list(self.events_of(command.id))[-1][1]
 
+    def ask_all(self, requests: list[int]) -> list[Any]:
+        """The terminal events of several requests, in the order in which they come."""
+        ended: list[Any] = []
+        while len(ended) < len(requests):
+            event = self.next_event(GUARD_S)
+            if isinstance(event, TERMINAL) and event.id in requests:
+                ended.append(event)
+        return ended
+
     def load(self, path: Path, **options: Any) -> Any:
         """Load a model, on one thread unless said; the terminal event."""
         event = self.ask(Load(id=self.next_id(), path=str(path), options=LoadOptions(**{"n_threads": 1, **options})))
@@ -99,8 +108,12 @@ class Talk:
         return event
 
     def begin(self, messages: list[PromptMessage], *, sequence: str = "a", **more: Any) -> int:
-        """Send a generation; its id. Keywords that Generate does not know are the sampling's."""
-        fields = {key: more.pop(key) for key in ("stop", "template_options", "continue_final") if key in more}
+        """Send a generation; its id. Keywords that Generate does not know are the sampling's.
+
+        Nothing is guessed ahead unless asked for: tests that compare logits must know what was in each batch.
+        """
+        names = ("stop", "template_options", "continue_final", "shift", "snapshot", "guess")
+        fields = {"guess": False, **{key: more.pop(key) for key in names if key in more}}
         sampling = Sampling(**{"temperature": 0.0, "max_tokens": 24, **more})
         request = self.next_id()
         self.send(Generate(id=request, sequence=sequence, messages=messages, sampling=sampling, **fields))

@@ -1,0 +1,77 @@
+"""What the scripted worker (fake.py) remembers of conversations, and keeps in snapshot files, as the real one does.
+
+A file holds the model's path and the pieces of text as JSON. No frames here, and no pieces are made here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class _File(msgspec.Struct):
+    model: str
+    pieces: list[str]
+
+
+class Cache:
+    """The pieces that are held for each conversation, and the file of each."""
+
+    def __init__(self) -> None:
+        self._model = ""
+        self._held: dict[str, list[str]] = {}
+        self._files: dict[str, str] = {}
+        self._dirty: set[str] = set()
+
+    def begin(self, model: str) -> None:
+        """A model was loaded: nothing is held."""
+        self._model = model
+        self._held.clear()
+        self._files.clear()
+        self._dirty.clear()
+
+    def end(self) -> None:
+        """The model goes: what changed is kept."""
+        for sequence in [*self._dirty]:
+            self.keep(sequence)
+        self.begin("")
+
+    def hold(self, sequence: str, pieces: list[str], file: str) -> None:
+        """A reply ended."""
+        self._held[sequence], self._files[sequence] = pieces, file
+        self._dirty.add(sequence)
+
+    def held(self, sequence: str, file: str = "") -> list[str]:
+        """What is held for a conversation, brought back from its file if need be."""
+        if sequence not in self._held and file and self._model:
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                found = msgspec.json.decode(Path(file).read_bytes(), type=_File)
+                if found.model == self._model:
+                    self._held[sequence], self._files[sequence] = found.pieces, file
+        return self._held.get(sequence, [])
+
+    def keep(self, sequence: str) -> int:
+        """Writes the file of a conversation, if it changed since; the bytes written."""
+        file = self._files.get(sequence, "")
+        if not file or sequence not in self._dirty:
+            return 0
+        path = Path(file)
+        data = msgspec.json.encode(_File(self._model, self._held[sequence]))
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError:
+            return 0
+        self._dirty.discard(sequence)
+        return len(data)
+
+    def forget(self, sequence: str) -> None:
+        """A conversation is gone."""
+        self._held.pop(sequence, None)
+        self._files.pop(sequence, None)
+        self._dirty.discard(sequence)

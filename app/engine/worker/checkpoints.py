@@ -1,0 +1,106 @@
+"""States of sequences at turn boundaries, kept in memory for models that cannot take back a part of what they read.
+
+Recurrent memory holds one state that cannot go back, a sliding window has soon moved on: regenerating or editing would
+read all again. So what cannot be cut (the state, the window; not the attention that can) is copied now and then. No
+native call here: the memory does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+BUDGET_BYTES = 256 * 1024**2  # for all sequences; 33 MB is the state of a recurrent model of 7B
+MOST = 8  # for one sequence
+
+
+class States(Protocol):
+    """The part of context.Context that is needed here."""
+
+    def state(self, slot: int) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The state of a sequence after its first `count` tokens."""
+
+    count: int
+    data: Any
+    size_bytes: int
+
+
+class Checkpoints:
+    """The checkpoints of all slots of a context, each slot's in ascending order. Copied sequences share theirs."""
+
+    def __init__(self, states: States, n_slots: int, *, budget_bytes: int = BUDGET_BYTES, most: int = MOST) -> None:
+        self._states = states
+        self._budget_bytes = budget_bytes
+        self._most = most
+        self._held: list[list[Checkpoint]] = [[] for _ in range(n_slots)]
+        self._order: list[Checkpoint] = []  # oldest first
+
+    def take(self, slot: int, count: int) -> None:
+        """Copy the state of a slot that holds `count` tokens, unless there is a checkpoint of it already."""
+        held = self._held[slot]
+        if count <= 0 or (held and held[-1].count >= count):
+            return
+        data = self._states.state(slot)
+        if not len(data) or len(data) > self._budget_bytes:
+            return
+        made = Checkpoint(count, data, len(data))
+        held.append(made)
+        self._order.append(made)
+        if len(held) > self._most:
+            del held[_least_missed(held)]
+        self._tidy()
+
+    def put(self, slot: int, count: int, data: Any) -> None:
+        """A checkpoint that was kept elsewhere, of more tokens than those the slot has."""
+        made = Checkpoint(count, data, len(data))
+        self._held[slot].append(made)
+        self._order.append(made)
+        self._tidy()
+
+    def newest(self, slot: int, most: int) -> list[Checkpoint]:
+        """The last ones of a slot, in ascending order."""
+        return self._held[slot][-most:]
+
+    def before(self, slot: int, count: int) -> Checkpoint | None:
+        """The one of a slot that holds most tokens, `count` at most."""
+        return next((made for made in reversed(self._held[slot]) if made.count <= count), None)
+
+    def cut(self, slot: int, count: int) -> None:
+        """A slot went back to its first `count` tokens: what was taken later is of no use."""
+        held = self._held[slot]
+        while held and held[-1].count > count:
+            held.pop()
+        self._tidy()
+
+    def copy(self, source: int, target: int) -> None:
+        """A slot became a copy of another."""
+        self._held[target] = list(self._held[source])
+        self._tidy()
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of them take."""
+        return sum(made.size_bytes for made in self._order)
+
+    def counts(self, slot: int) -> list[int]:
+        """At how many tokens a slot has checkpoints."""
+        return [made.count for made in self._held[slot]]
+
+    def _tidy(self) -> None:
+        """Forget those that no slot has any more, and the oldest while all are too large together."""
+        wanted = {id(made) for held in self._held for made in held}
+        self._order = [made for made in self._order if id(made) in wanted]
+        while self.size_bytes > self._budget_bytes:
+            oldest = self._order.pop(0)
+            for held in self._held:
+                if oldest in held:
+                    held.remove(oldest)
+
+
+def _least_missed(held: list[Checkpoint]) -> int:
+    """The one between whose neighbours the least would have to be read again; never the first or the last two."""
+    return min(range(1, len(held) - 2), key=lambda at: held[at + 1].count - held[at - 1].count, default=0)
