@@ -1,15 +1,17 @@
-"""Which turns of a conversation the model sees when not all of them fit its window. A pure policy over token counts.
+"""Which messages of a conversation the model sees when not all of them fit its window. Pure rules over token counts.
 
-Whole turns (a question and what followed it) leave from the oldest on. The system prompt and the newest question never
-leave. Once something must go, more goes than is needed at that moment: a prompt whose beginning changes with every
-turn would be processed anew every time. What was left out is always told.
+Whole turns (a question and what followed it) leave from the oldest on. The system prompt and the newest message never
+leave, nor does what was pinned. Once something must go, more goes than is needed at that moment: a prompt whose
+beginning changes with every turn would be processed anew every time. What left is always told. Which messages are
+looked at in the first place is selecting.py.
 """
 
 # ruff: noqa: N818 - named after what happened, which reads better at `except` than another word Error
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -21,25 +23,33 @@ RESERVE = 512
 AFTER_CUT = 0.6
 """How much of the window a prompt may fill right after turns were left out."""
 
+AROUND = 64
+"""Tokens that a template may put around a question and behind the reply before it."""
+
 MOST_CHARACTERS = 16
 """Characters of a token, at most, on average over a long text. English has 4 to 5, indented code up to 10."""
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """Indices of the messages that stay, of those that were left out, and the tokens of the prompt that results."""
+    """Indices of the messages that stay, of those that were left out, and the tokens of the prompt that results.
+
+    `first` is where the first turn begins that was not cut; what stays before it was pinned.
+    """
 
     kept: list[int]
     left_out: list[int]
     total: int
+    first: int = 0
 
 
 class TooLarge(Exception):
-    """The newest question, with the system prompt, does not fit by itself: `tokens` are needed, `limit` there are."""
+    """What must stay does not fit by itself: `tokens` are needed, `limit` there are. `pinned` of them are pinned."""
 
-    def __init__(self, tokens: int, limit: int) -> None:
+    def __init__(self, tokens: int, limit: int, pinned: int = 0) -> None:
         super().__init__(f"{tokens} of {limit} tokens")
         self.tokens = tokens
         self.limit = limit
+        self.pinned = pinned
 
 
 def reserve_for(limit: int, max_tokens: int = 0) -> int:
@@ -49,32 +59,45 @@ def reserve_for(limit: int, max_tokens: int = 0) -> int:
     return min(reserve, max_tokens) if max_tokens > 0 else reserve
 
 
-def fit(roles: Sequence[str], spans: Sequence[int], total: int, limit: int, reserve: int) -> Fit:
+def fit(
+    roles: Sequence[str],
+    spans: Sequence[int],
+    total: int,
+    limit: int,
+    reserve: int,
+    pinned: Collection[int] = (),
+) -> Fit:
     """Leaves out the oldest turns until the prompt leaves `reserve` of `limit` tokens free.
 
     `roles` and `spans` (tokens) go message by message; `total` is larger than their sum by what the template adds
-    itself. `limit` is the most that a prompt may have. The newest turn may use the reserve too. Raises TooLarge.
+    itself. `limit` is the most that a prompt may have. The newest turn may use the reserve too. Of a turn that leaves,
+    the `pinned` messages stay. Raises TooLarge.
     """
     if total + reserve <= limit:
         return Fit(kept=list(range(len(roles))), left_out=[], total=total)
     turns = _turns(roles)
     target = min(limit - reserve, int(limit * AFTER_CUT))
     left_out: list[int] = []
-    for turn in turns[:-1]:
+    first = 0
+    for turn, following in pairwise(turns):
         if total <= target:
             break
-        left_out.extend(turn)
-        total -= sum(spans[index] for index in turn)
-    if total > limit:
-        raise TooLarge(total, limit)
+        leaving = [index for index in turn if index not in pinned]
+        left_out.extend(leaving)
+        total -= sum(spans[index] for index in leaving)
+        first = following[0]
     gone = set(left_out)
-    return Fit(kept=[index for index in range(len(roles)) if index not in gone], left_out=left_out, total=total)
+    kept = [index for index in range(len(roles)) if index not in gone]
+    if total > limit:
+        stays = turns[-1] if turns else []
+        raise TooLarge(total, limit, sum(spans[index] for index in kept if index in pinned and index not in stays))
+    return Fit(kept=kept, left_out=left_out, total=total, first=first)
 
 
 def may_overflow(tokens_before: int, characters_added: int, limit: int, reserve: int) -> bool:
     """Whether a prompt is worth measuring beforehand: `tokens_before` are known, the rest is guessed at 2 characters
-    a token."""
-    return tokens_before + characters_added // 2 + reserve > limit
+    a token, and what a template puts around a turn."""
+    return tokens_before + characters_added // 2 + AROUND + reserve > limit
 
 
 def out_of_reach(path: Sequence[Message], limit: int) -> set[str]:
@@ -103,17 +126,6 @@ def known_so_far(path: Sequence[Message], tokenizer: str) -> tuple[int, int]:
             return facts.generation.prompt_tokens + facts.generation.completion_tokens, characters
         characters += len(message.text)
     return 0, characters
-
-
-def still_left_out(path: Sequence[Message], model_id: str, n_ctx: int) -> set[str]:
-    """What the last reply left out stays out as long as the model and its window are the same: the prompt keeps its
-    beginning."""
-    for message in reversed(path):
-        facts = message.facts
-        if facts is not None and facts.generation is not None:
-            same = facts.model_id == model_id and facts.n_ctx == n_ctx
-            return set(facts.left_out) if same else set()
-    return set()
 
 
 def _turns(roles: Sequence[str]) -> list[list[int]]:

@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from app.chat.context_view import Policy
 from app.engine.values import GenerationFacts, Sampling
 
 
@@ -41,7 +42,11 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a reply came to be, kept with it for ever.
 
     `token_ids` are the sampled tokens of the whole reply, thinking included, valid for the vocabulary hash `tokenizer`.
-    `left_out` names the messages that did not fit the window. `error_*` are set when the state is failed or lost.
+    What the model saw of the path that leads to the reply: the messages from `first_kept` on but those in `left_out`,
+    those in `kept_before`, and `note` in place of the oldest turns. `trimmed` counts those before `first_kept` that it
+    did not see. Without a `first_kept` (replies of earlier versions) `left_out` names all that did not fit.
+    `reread_tokens` were processed again although nothing in them had been changed. `error_*` are set when the state is
+    failed or lost.
     """
 
     model_id: str = ""
@@ -54,9 +59,19 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     token_ids: list[int] = []
     thinking_s: float = 0.0
     left_out: list[str] = []
+    first_kept: str = ""
+    kept_before: list[str] = []
+    trimmed: int = 0
+    note: str = ""
+    reread_tokens: int = 0
     error_code: str = ""
     error_sentence: str = ""
     error_detail: str = ""
+
+    @property
+    def unseen(self) -> int:
+        """How many earlier messages did not fit the window; those left out by hand are not counted."""
+        return self.trimmed if self.first_kept else len(self.left_out)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +104,19 @@ class PathEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     siblings: int
 
 
+class PathStep(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One message of any path, without its text; `length` counts its characters."""
+
+    id: str
+    role: Role
+    length: int
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as it is listed. `leaf_id` is the last message of the visible path.
 
-    `sampling` None means the defaults of the settings; so does an empty `model_id` for the model.
+    `sampling` None means the defaults of the settings; so does an empty `model_id` for the model. `policy`: what goes
+    when it no longer fits the model's window.
     """
 
     id: str
@@ -104,6 +128,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     system_prompt: str = ""
     sampling: Sampling | None = None
     title_by_person: bool = False
+    policy: Policy = Policy.ROLLING
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):

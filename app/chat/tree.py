@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from app.chat.messages import Message, PathEntry
+from app.chat.messages import Message, PathEntry, Role
 
 
 class Tree:
@@ -38,6 +38,11 @@ class Tree:
     def siblings(self, message_id: str) -> list[str]:
         """All children of the message's parent, itself included, oldest first."""
         return list(self._children[self._messages[message_id].parent_id])
+
+    def reply_before(self, message_id: str) -> str | None:
+        """The newest reply older than this message, on whatever branch; ids ascend with age."""
+        older = (m.id for m in self._messages.values() if m.role is Role.ASSISTANT and m.id < message_id)
+        return max(older, default=None)
 
     def path_to(self, leaf_id: str | None) -> list[Message]:
         """From the root to `leaf_id`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,12 +12,13 @@ from msgspec import UNSET, UnsetType
 
 from app.base.clock import now_ms
 from app.base.paths import Places
+from app.chat.context_view import Policy
 from app.chat.messages import Conversation
 from app.engine.values import Sampling
 from app.store.errors import NotFound
 from app.store.migrate import remove_backups
 from app.store.reader import Query, Reader
-from app.store.tables import BodyRow, ConversationRow, DraftRow, FactsRow, GrowthRow, MessageRow
+from app.store.tables import BodyRow, ConversationRow, DraftRow, FactsRow, GrowthRow, MarkRow, MessageRow, NoteRow
 from app.store.text import storable
 from app.store.writer import Writer
 
@@ -27,7 +29,7 @@ NEW = "new"  # the place of the draft that belongs to no conversation yet
 _C = ConversationRow
 _COLUMNS = (
     _C.id, _C.title, _C.created_ms, _C.updated_ms, MessageRow.id, _C.model_id, _C.system_prompt, _C.sampling,
-    _C.title_by_person,
+    _C.title_by_person, _C.policy,
 )  # fmt: skip
 _SHOWN = (
     sa.select(*_COLUMNS)
@@ -39,6 +41,7 @@ _NEWEST_FIRST = _SHOWN.order_by(_C.updated_ms.desc(), _C.row.desc()).limit(sa.bi
 _LIST = Query(_NEWEST_FIRST)
 _ONE = Query(_SHOWN.where(_C.id == sa.bindparam("one", "")))
 _BETWEEN = Query(_SHOWN.where(_C.id >= sa.bindparam("low", ""), _C.id < sa.bindparam("high", "")).limit(2))
+_THERE = Query(sa.select(_C.id).where(_C.id == sa.bindparam("one", "")))
 _DRAFT = Query(sa.select(DraftRow.text).where(DraftRow.place == sa.bindparam("at", "")))
 
 
@@ -58,6 +61,10 @@ class Conversations:
         """The conversation with this id, unless it is deleted."""
         row = self._reader.row(_ONE, one=id)
         return None if row is None else _value(row)
+
+    def present(self, ids: Iterable[str]) -> set[str]:
+        """Those of these conversations that are there, the hidden ones too."""
+        return {one for one in ids if self._reader.row(_THERE, one=one) is not None}
 
     def find(self, what: str) -> Conversation | None:
         """By id, by an unambiguous beginning of an id, or 'last': the one updated last."""
@@ -107,6 +114,7 @@ class Conversations:
         model_id: str | UnsetType = UNSET,
         system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
+        policy: Policy | UnsetType = UNSET,
     ) -> Future[None]:
         """Changes what is given and leaves the rest. `sampling` None: the settings' defaults again."""
         changes: dict[str, Any] = {}
@@ -116,6 +124,8 @@ class Conversations:
             changes["system_prompt"] = storable(system_prompt)
         if sampling is not UNSET:
             changes["sampling"] = sampling_text(sampling)
+        if policy is not UNSET:
+            changes["policy"] = policy.value
         return self._writer.submit(lambda connection: _update(connection, id, **changes))
 
     def draft(self, place: str) -> str:
@@ -165,6 +175,7 @@ def insert(connection: sa.Connection, conversation: Conversation) -> int:
             model_id=conversation.model_id,
             system_prompt=storable(conversation.system_prompt),
             sampling=sampling_text(conversation.sampling),
+            policy=conversation.policy.value,
         )
     )
     key = result.inserted_primary_key
@@ -198,7 +209,8 @@ def _update(connection: sa.Connection, id: str, **changes: Any) -> None:
 
 def _remove(connection: sa.Connection, row: int, id: str) -> None:
     messages = sa.select(MessageRow.row).where(MessageRow.conversation_row == row)
-    for table in (BodyRow, GrowthRow, FactsRow):
+    connection.execute(sa.delete(NoteRow).where(NoteRow.conversation_row == row))
+    for table in (BodyRow, GrowthRow, FactsRow, MarkRow):
         connection.execute(sa.delete(table).where(table.message_row.in_(messages)))
     connection.execute(sa.delete(MessageRow).where(MessageRow.conversation_row == row))
     connection.execute(sa.delete(DraftRow).where(DraftRow.place == id))
@@ -206,7 +218,7 @@ def _remove(connection: sa.Connection, row: int, id: str) -> None:
 
 
 def _value(row: tuple[Any, ...]) -> Conversation:
-    conversation_id, title, created_ms, updated_ms, leaf_id, model_id, system_prompt, sampling, title_by_person = row
+    conversation_id, title, created_ms, updated_ms, leaf_id, model_id, system_prompt, sampling, by_person, policy = row
     return Conversation(
         id=conversation_id,
         title=title,
@@ -216,5 +228,6 @@ def _value(row: tuple[Any, ...]) -> Conversation:
         model_id=model_id,
         system_prompt=system_prompt,
         sampling=sampling_value(sampling),
-        title_by_person=bool(title_by_person),
+        title_by_person=bool(by_person),
+        policy=Policy(policy),
     )

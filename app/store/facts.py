@@ -16,11 +16,15 @@ from app.store.conversations import sampling_text, sampling_value
 from app.store.tables import FactsRow
 from app.store.text import storable
 
-_PLAIN = ("model_id", "model_name", "system_prompt", "n_ctx", "tokenizer", "thinking_s")
+_PLAIN = (
+    "model_id", "model_name", "system_prompt", "n_ctx", "tokenizer", "thinking_s", "first_kept", "trimmed", "note",
+    "reread_tokens",
+)  # fmt: skip
 _ERROR = ("error_code", "error_sentence", "error_detail")
 _GENERATION = GenerationFacts.__struct_fields__
+_LISTS = ("left_out", "kept_before")
 
-NAMES = (*_PLAIN, *_ERROR, *_GENERATION, "sampling", "token_ids", "left_out")
+NAMES = (*_PLAIN, *_ERROR, *_GENERATION, "sampling", "token_ids", *_LISTS)
 COLUMNS = tuple(getattr(FactsRow, name) for name in NAMES)
 
 
@@ -31,7 +35,7 @@ def write_facts(connection: sa.Connection, message_row: int, facts: ReplyFacts) 
     values |= {name: getattr(facts.generation, name, None) for name in _GENERATION}
     values["sampling"] = sampling_text(facts.sampling)
     values["token_ids"] = _packed(facts.token_ids)
-    values["left_out"] = msgspec.json.encode(facts.left_out).decode()
+    values |= {name: msgspec.json.encode(getattr(facts, name)).decode() for name in _LISTS}
     statement = insert(FactsRow).values(message_row=message_row, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=[FactsRow.message_row], set_=values))
 
@@ -44,9 +48,11 @@ def facts_value(row: tuple[Any, ...]) -> ReplyFacts | None:
     generation = {name: values.pop(name) for name in _GENERATION}
     values["sampling"] = sampling_value(values["sampling"])
     values["token_ids"] = _unpacked(values["token_ids"])
-    values["left_out"] = msgspec.json.decode(values["left_out"], type=list[str])
+    values |= {name: msgspec.json.decode(values[name], type=list[str]) for name in _LISTS}
     if generation["finish_reason"] is not None:
-        values["generation"] = GenerationFacts(**generation)
+        values["generation"] = GenerationFacts(
+            **{name: value for name, value in generation.items() if value is not None}
+        )
     return ReplyFacts(**values)
 
 

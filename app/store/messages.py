@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, ReplyState, Role
+from app.chat.messages import Conversation, Message, PathEntry, PathStep, ReplyFacts, ReplyState, Role
 from app.store import conversations, replies
 from app.store.errors import NotFound, StoreMisuse
 from app.store.facts import COLUMNS, facts_value, write_facts
@@ -74,8 +74,17 @@ _upwards = _upwards.union_all(
     .where(_upwards.c.depth < sa.bindparam("most", 0))
 )
 _TO_LEAF = Query(_FULL.where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))  # parents have the smaller row
-_IDS_TO_LEAF = Query(sa.select(_M.id).where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row))
+_STEPS_TO_LEAF = Query(
+    sa.select(_M.id, _M.role, _M.length).where(_M.row.in_(sa.select(_upwards.c.row))).order_by(_M.row)
+)
 _SELF = MessageRow.table.alias()
+_REPLY_BEFORE = Query(
+    sa.select(_M.id)
+    .join(_SELF, _SELF.c.conversation_row == _M.conversation_row)
+    .where(_SELF.c.id == sa.bindparam("message", ""), _M.role == Role.ASSISTANT.value, _M.row < _SELF.c.row)
+    .order_by(_M.row.desc())
+    .limit(1)
+)
 _SIBLINGS = Query(
     sa.select(_M.id)
     .join(
@@ -178,9 +187,15 @@ class Messages:
             raise NotFound(f"There is no message {leaf_id}.")
         return [self._message(row) for row in rows]
 
-    def ids_to(self, leaf_id: str) -> list[str]:
-        """The ids of the messages from the root to `leaf_id`, without touching any text."""
-        return [row[0] for row in self._reader.rows(_IDS_TO_LEAF, leaf=leaf_id, most=sys.maxsize)]
+    def steps_to(self, leaf_id: str) -> list[PathStep]:
+        """The messages from the root to `leaf_id`, without touching any text."""
+        rows = self._reader.rows(_STEPS_TO_LEAF, leaf=leaf_id, most=sys.maxsize)
+        return [PathStep(step, _ROLES[role], length) for step, role, length in rows]
+
+    def reply_before(self, reply_id: str) -> str | None:
+        """The reply that was asked for before this one in the same conversation, on whatever branch."""
+        row = self._reader.row(_REPLY_BEFORE, message=reply_id)
+        return None if row is None else str(row[0])
 
     def siblings(self, id: str) -> list[str]:
         """All children of the same parent, this one included, the oldest first. Raises NotFound."""

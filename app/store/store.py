@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app.base.paths import Places
 from app.store import errors, migrate
 from app.store.connect import BUSY_TIMEOUT_S, Database
+from app.store.contexts import Contexts
 from app.store.conversations import Conversations
 from app.store.downloads import Downloads
 from app.store.ledger import Ledger
@@ -36,6 +37,7 @@ class Store:
         self._writer = Writer(database)
         self.conversations = Conversations(self._reader, self._writer, places)
         self.messages = Messages(self._reader, self._writer, owner)
+        self.contexts = Contexts(self._reader, self._writer)
         self.search = Search(self._reader)
         self.models = Models(self._reader, self._writer, places)
         self.ledger = Ledger(self._reader, self._writer)

@@ -44,10 +44,11 @@ def _column(
     key: bool = False,
     unique: bool | None = None,
     optional: bool = False,
+    default: str | None = None,
 ) -> sa.ColumnClause[T]:
-    """A column; `refers_to`: 'table.column' of a foreign key."""
+    """A column; `refers_to`: 'table.column' of a foreign key; `default`: what rows of an earlier schema have."""
     foreign = [sa.ForeignKey(refers_to)] if refers_to else []
-    return sa.Column(kind(), *foreign, primary_key=key, unique=unique, nullable=optional)
+    return sa.Column(kind(), *foreign, primary_key=key, unique=unique, nullable=optional, server_default=default)
 
 
 class ConversationRow(
@@ -72,6 +73,7 @@ class ConversationRow(
     model_id = _column(sa.TEXT)
     system_prompt = _column(sa.TEXT)
     sampling = _column(sa.TEXT, optional=True)
+    policy = _column(sa.TEXT, default="rolling")
 
 
 class MessageRow(
@@ -121,7 +123,8 @@ class GrowthRow(Row, name="growth", sqlite_with_rowid=False):
 class FactsRow(Row, name="reply_facts"):
     """How a reply came to be. The generation's columns are NULL together, when nothing was generated.
 
-    `sampling` and `left_out` are JSON; `token_ids` are 32-bit little-endian integers.
+    `sampling`, `left_out` and `kept_before` are JSON; `token_ids` are 32-bit little-endian integers. In rows from
+    before schema 0005 `first_kept` is empty, and the generation's last four columns are NULL.
     """
 
     message_row = _column(sa.INTEGER, "messages.row", key=True)
@@ -145,6 +148,34 @@ class FactsRow(Row, name="reply_facts"):
     error_code = _column(sa.TEXT)
     error_sentence = _column(sa.TEXT)
     error_detail = _column(sa.TEXT)
+    shifted_tokens = _column(sa.INTEGER, optional=True)
+    dropped_tokens = _column(sa.INTEGER, optional=True)
+    drafted_tokens = _column(sa.INTEGER, optional=True)
+    accepted_tokens = _column(sa.INTEGER, optional=True)
+    first_kept = _column(sa.TEXT, default="")
+    kept_before = _column(sa.TEXT, default="[]")
+    trimmed = _column(sa.INTEGER, default="0")
+    note = _column(sa.TEXT, default="")
+    reread_tokens = _column(sa.INTEGER, default="0")
+
+
+class MarkRow(Row, name="marks"):
+    """A message that was pinned or left out by hand."""
+
+    message_row = _column(sa.INTEGER, "messages.row", key=True)
+    mark = _column(sa.TEXT)
+
+
+class NoteRow(Row, name="notes", more=(sa.Index("notes_of", "conversation_row"),)):
+    """A summary of the messages after `after_row` (NULL: from the first on) up to `upto_row`."""
+
+    id = _column(sa.TEXT, key=True)
+    conversation_row = _column(sa.INTEGER, "conversations.row")
+    after_row = _column(sa.INTEGER, "messages.row", optional=True)
+    upto_row = _column(sa.INTEGER, "messages.row")
+    text = _column(sa.TEXT)
+    by_person = _column(sa.INTEGER)
+    created_ms = _column(sa.INTEGER)
 
 
 class DraftRow(Row, name="drafts"):

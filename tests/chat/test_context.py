@@ -63,35 +63,62 @@ def test_never_cuts_what_must_stay(spans: list[int], limit: int) -> None:
     assert all(roles[index] != "assistant" or index - 1 in fit.kept for index in fit.kept)
 
 
+def test_pinned_messages_stay_of_turns_that_leave() -> None:
+    fit = context.fit(ROLES[1:], [20, 20, 10, 10, 10], 75, 80, 20, pinned={1})
+    assert (fit.kept, fit.left_out, fit.first) == ([1, 4], [0, 2, 3], 4)
+
+
+def test_too_much_is_pinned() -> None:
+    with pytest.raises(context.TooLarge) as raised:
+        context.fit(ROLES[1:], [60, 20, 10, 10, 30], 135, 80, 20, pinned={0})
+    assert (raised.value.tokens, raised.value.limit, raised.value.pinned) == (95, 80, 60)
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=30), st.integers(64, 1000), st.sets(st.integers(0, 29)))
+def test_what_stays_before_the_first_uncut_turn_is_pinned(spans: list[int], limit: int, pinned: set[int]) -> None:
+    roles = [("user", "assistant")[index % 2] for index in range(len(spans))]
+    total, reserve = sum(spans) + 5, context.reserve_for(limit)
+    newest = max(index for index, role in enumerate(roles) if role == "user")
+    must = sum(span for index, span in enumerate(spans) if index in pinned or index >= newest)
+    if must + 5 > limit:
+        with pytest.raises(context.TooLarge) as raised:
+            context.fit(roles, spans, total, limit, reserve, pinned)
+        assert raised.value.tokens == must + 5
+        assert raised.value.pinned == sum(spans[index] for index in pinned if index < newest)
+        return
+    fit = context.fit(roles, spans, total, limit, reserve, pinned)
+    assert fit.total <= limit
+    assert sorted(fit.kept + fit.left_out) == list(range(len(roles)))
+    assert all(index in pinned for index in fit.kept if index < fit.first)
+    assert all(index < fit.first for index in fit.left_out)
+    assert not pinned & {*fit.left_out}
+    assert roles[fit.first] == "user" or not fit.left_out
+
+
 def test_reserve() -> None:
     assert context.reserve_for(8192) == context.RESERVE
     assert context.reserve_for(1000) == 250
     assert context.reserve_for(8192, max_tokens=20) == 20
 
 
-def reply(tokens: int, left_out: list[str], model_id: str = "m", n_ctx: int = 100) -> Message:
+def reply(tokens: int) -> Message:
     made = GenerationFacts(
         prompt_tokens=tokens, cached_tokens=0, completion_tokens=5, prompt_s=0, decode_s=0, ttft_s=0, seed=0,
         finish_reason="stop",
     )  # fmt: skip
-    facts = ReplyFacts(model_id=model_id, n_ctx=n_ctx, tokenizer="v", generation=made, left_out=left_out)
+    facts = ReplyFacts(model_id="m", n_ctx=100, tokenizer="v", generation=made)
     return Message(id="r", conversation_id="c", parent_id="u", role=Role.ASSISTANT, text="text", facts=facts)
 
 
 USER = Message(id="u2", conversation_id="c", parent_id="r", role=Role.USER, text="x" * 30)
 
 
-def test_what_was_left_out_stays_out_for_the_same_window() -> None:
-    assert context.still_left_out([reply(50, ["a", "b"]), USER], "m", 100) == {"a", "b"}
-    assert context.still_left_out([reply(50, ["a"]), USER], "m", 200) == set()
-    assert context.still_left_out([reply(50, ["a"]), USER], "other", 100) == set()
-
-
 def test_what_is_known_of_the_length() -> None:
-    assert context.known_so_far([reply(50, []), USER], "v") == (55, 30)
-    assert context.known_so_far([reply(50, []), USER], "other vocabulary") == (0, 34)
+    assert context.known_so_far([reply(50), USER], "v") == (55, 30)
+    assert context.known_so_far([reply(50), USER], "other vocabulary") == (0, 34)
     assert context.may_overflow(55, 30, 80, 20)
-    assert not context.may_overflow(55, 30, 100, 20)
+    assert not context.may_overflow(55, 30, 100 + context.AROUND, 20)
+    assert context.may_overflow(55, 30, 89 + context.AROUND, 20)
 
 
 def spoken(role: Role, text: str, number: int) -> Message:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from app.base.paths import Places
+from app.chat.context_view import Mark, Note, Policy
 from app.chat.messages import Conversation, Message, ReplyState, Role
 from app.engine.values import ModelFile, Origin, Sampling
 from app.privacy.ledger import LedgerEntry, Outcome
@@ -73,6 +74,17 @@ DOWNLOAD = QueuedDownload(
 )
 
 
+NOTE = Note(
+    id=made_id(8),
+    conversation_id=made_id(1),
+    after_id=made_id(16),
+    upto_id=made_id(18),
+    text="The sky was asked about.",
+    by_person=True,
+    created_ms=EPOCH_MS,
+)
+
+
 def model(places: Places) -> ModelFile:
     return ModelFile(
         id=made_id(4),
@@ -97,7 +109,8 @@ def model(places: Places) -> ModelFile:
 
 def main() -> None:
     """A branching conversation, one that was deleted, one whose reply was being written when its process died; since
-    0002 an entry of the ledger, since 0003 a download; since 0004 more is known of a model."""
+    0002 an entry of the ledger, since 0003 a download; since 0004 more is known of a model; since 0005 a policy, a mark
+    and a note."""
     with tempfile.TemporaryDirectory() as name:
         places = Places(Path(name), Path(name) / "logs")
         store = open_store(places)
@@ -113,6 +126,7 @@ def main() -> None:
                 system_prompt="Be brief.",
                 sampling=Sampling(seed=1),
                 title_by_person=chat == 1,
+                policy=Policy.ASK if chat == 1 else Policy.ROLLING,
             )
             store.messages.add_turn(conversation, question, reply).result()
             store.messages.append(reply.id, 0, "Half an ans", thinking=False).result()
@@ -124,6 +138,8 @@ def main() -> None:
         store.models.upsert(model(places)).result()
         store.ledger.record([LEDGER]).result()
         store.downloads.add(DOWNLOAD).result()
+        store.contexts.set_marks([made_id(16)], Mark.PINNED).result()
+        store.contexts.set_note(NOTE).result()
         store.close()
         FIXTURES.mkdir(parents=True, exist_ok=True)
         target = FIXTURES / f"{store.schema}.db.gz"

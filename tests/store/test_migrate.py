@@ -18,13 +18,14 @@ from sqlcipher3 import dbapi2
 
 from app.base.doors import door
 from app.base.paths import Places
+from app.chat.context_view import Mark, Policy
 from app.chat.messages import ReplyState
 from app.store import errors, migrate
 from app.store.connect import Database
 from app.store.ownership import Owner
 from app.store.store import Store, open_store
 from app.store.tables import METADATA
-from tests.store.make_fixture import DOWNLOAD, FIXTURES, LEDGER, made_id, model
+from tests.store.make_fixture import DOWNLOAD, FIXTURES, LEDGER, NOTE, made_id, model
 from tests.store.making import exchange
 from tests.store.test_messages import FACTS
 from tests.store.test_processes import ROOT
@@ -160,6 +161,10 @@ def test_every_old_database_opens_with_everything_in_it(places: Places, schema: 
     assert found == model(places) if schema >= "0004" else found.path == str(places.models / "a.gguf")
     assert store.ledger.list() == ([LEDGER] if schema >= "0002" else [])
     assert store.downloads.list() == ([DOWNLOAD] if schema >= "0003" else [])
+    newer = schema >= "0005"
+    assert chat.policy is (Policy.ASK if newer else Policy.ROLLING)
+    assert store.contexts.marks(chat.id) == ({made_id(16): Mark.PINNED} if newer else {})
+    assert store.contexts.notes(chat.id) == ([NOTE] if newer else [])
     assert store.check() == []
     assert store.conversations.purge(2**62).result() == [made_id(2)]
     store.close()
