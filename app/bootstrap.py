@@ -24,19 +24,30 @@ from app.base.paths import Places, resources
 from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.outcome import Outcome
+from app.engine.snapshots import SnapshotFolder
 from app.engine.supervisor import State
+from app.services.cells import Cells
 from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
+from app.services.contexts import Contexts
 from app.services.conversations import Conversations
 from app.services.errors import NotOpen
 from app.services.ground import Ground
+from app.services.growing import LongerWindows
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
 from app.services.library import Library
 from app.services.live import LiveReplies
 from app.services.loading import Loading
+from app.services.lookup import Lookup
+from app.services.marking import Marking
 from app.services.memory import Memory
 from app.services.network import Network
+from app.services.prompts import Prompts
+from app.services.refusals import Refusals
 from app.services.sending import Sending
+from app.services.snapshots import Snapshots
+from app.services.summarising import Summarising
+from app.services.views import Views
 from app.services.wakefulness import Wakefulness
 from app.services.watch import Watch
 from app.services.writing import Writing
@@ -104,14 +115,32 @@ class Application:
         self.engine = Engine(engine_command, on_state=self._engine_changed)
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
-        self.loading = Loading(self.engine, self.library, self.settings, self.publisher, self.jobs)
+        cells = Cells(lambda: self.fitting.machine())
+        self.loading = Loading(self.engine, self.library, self.settings, cells, self.publisher, self.jobs)
         memory, self._live = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, self._live)
-        writing = Writing(self.engine, self.loading, self._keeping, self.wakefulness, self.publisher)
-        self.conversations = Conversations(self.ground, memory, self._live, self.publisher)
+        lookup, marking = Lookup(self.ground, memory), Marking(self.ground, memory, self.publisher)
+        self.snapshots = Snapshots(
+            self.engine, SnapshotFolder(places.snapshots), self.loading, lookup, memory, self.ground, self.settings,
+            self.publisher, self.jobs,
+        )  # fmt: skip
+        growing = LongerWindows(lambda: self.fitting.machine(), cells.chosen)
+        prompts = Prompts(self.engine, lookup, marking)
+        summarising = Summarising(self.engine, prompts, self.publisher)
+        writing = Writing(
+            self.engine, self.loading, prompts, summarising, marking, Refusals(growing, self.settings), self.snapshots,
+            self._keeping, self.wakefulness, self.publisher,
+        )  # fmt: skip
+        self.conversations = Conversations(self.ground, memory, self._live, self.snapshots, self.publisher)
+        self.contexts = Contexts(
+            self.ground, lookup, self.conversations, self._live, self.loading, prompts, summarising, marking,
+            Views(lookup, self._live, self.loading, prompts, summarising, growing, self.settings), self.settings,
+            self.publisher, self.jobs,
+        )  # fmt: skip
         self.sending = Sending(
-            self.ground, memory, self._live, self._keeping, writing, self.settings, self.publisher, self.jobs
-        )
+            self.ground, memory, self._live, self._keeping, writing, marking, self.settings, self.loading,
+            self.publisher, self.jobs,
+        )  # fmt: skip
         self._watch = Watch(self.ground, self._keeping, self.publisher, self.jobs, others_wrote=self._others_wrote)
         self._closed = False
 
@@ -211,7 +240,7 @@ class Application:
             store = open_store(self.places, migrate_command=self._migrate_command)
             self.ground.opened(store)
             self._watch.start()
-            store.conversations.purge(now_ms() - UNDO_DELETE_MS).add_done_callback(_purged)
+            store.conversations.purge(now_ms() - UNDO_DELETE_MS).add_done_callback(self._purged)
         except StoreError as error:
             log.error("the conversations cannot be opened: %s %s", error.code, error.detail)
             self.ground.refused(error)
@@ -233,14 +262,17 @@ class Application:
         if not self.sending.stop_all(STOP_REPLIES_S):
             log.info("a reply did not stop in time; the engine is ended under it")
         self.sending.close()
+        self.contexts.close()
         self.loading.close()
         with self.building:
             endings = [*reversed(self._at_end)]
         for end in endings:
             end()
         self.network.stop()
+        self.snapshots.stop()
         self.engine.close()
         self.jobs.close(JOIN_S)
+        self.snapshots.end()
         self.wakefulness.close()
         store = self.ground.open_store
         if store is not None:
@@ -263,8 +295,14 @@ class Application:
     def _settings_changed(self, names: tuple[str, ...]) -> None:
         self.publisher.publish(SettingsChanged(names=names))
         self.network.settings_changed(names)
+        self.snapshots.settings_changed(names)
         if "general.models_dir" in names or any(name.startswith("models.") for name in names):
             self.jobs.submit(self.library.refresh)
+
+    def _purged(self, done: Future[list[str]]) -> None:
+        if (error := done.exception()) is not None:  # the next start tries again
+            log.info("deleted conversations could not be removed for good: %s", type(error).__name__)
+        self.snapshots.start()  # what is gone for good leaves nothing there either
 
     def _engine_changed(self, state: State, outcome: Outcome | None) -> None:
         self.loading.engine_changed(state, outcome)
@@ -272,11 +310,6 @@ class Application:
 
 def _starter() -> Path | None:
     return next(iter(sorted((resources() / "models").glob("*.gguf"))), None)
-
-
-def _purged(done: Future[list[str]]) -> None:
-    if (error := done.exception()) is not None:  # the next start tries again
-        log.info("deleted conversations could not be removed for good: %s", type(error).__name__)
 
 
 def build(

@@ -48,6 +48,11 @@ class Places:
         return self.data / "models"
 
     @property
+    def snapshots(self) -> Path:
+        """What the engine remembers of conversations, so that it need not read them again. Can be thrown away."""
+        return self.data / "snapshots"
+
+    @property
     def owners(self) -> Path:
         """One locked file per running process that writes replies."""
         return self.data / "owners"

@@ -54,6 +54,7 @@ def ask(
         for name, value in (("engine.n_ctx", ctx), ("engine.n_threads", threads)):
             if value is not None:
                 application.settings.override(name, value)
+        application.settings.override("cache.parallel", 1)  # one question: no room for others is needed
         asking = _Asking(application, as_json)
         choices = Choices(system_prompt=system, model_id=application.library.find(model).id if model else "")
         conversation_id: str | None = None
@@ -196,6 +197,8 @@ class _Asking:
             "cached_tokens": made.cached_tokens,
             "completion_tokens": made.completion_tokens,
             "ttft_s": round(made.ttft_s, 4),
+            "drafted_tokens": made.drafted_tokens,
+            "accepted_tokens": made.accepted_tokens,
             "tokens_per_s": round(made.tokens_per_s, 2),
             "load_s": round(ready.model.load_s, 4) if ready is not None else 0.0,
             "finish_reason": made.finish_reason,

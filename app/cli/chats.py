@@ -1,4 +1,4 @@
-"""`inglenook chats`: the conversations, as a list or one of them whole."""
+"""`inglenook chats`: the conversations, as a list, one of them whole, or what the model would see of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from app.chat.messages import Conversation, Message, ReplyState, Role
+from app.cli.chat_context import context, leave_out, pin, unmark
 from app.cli.front import Front, write_json, write_text
 
 
@@ -56,6 +57,10 @@ def show(front: Front, conversation: str, as_json: bool) -> int:
             sentence = facts.error_sentence if facts is not None else ""
             write_text(f"[{message.state.value}{': ' + sentence if sentence else ''}]")
     return 0
+
+
+for _verb in (context, pin, leave_out, unmark):
+    chats.add_command(_verb)
 
 
 def _listed(conversation: Conversation) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.base.log import start_log
 from app.base.paths import Places
 from app.services.browsing import Browsing
 from app.services.changes import Publisher
+from app.services.contexts import Contexts
 from app.services.conversations import Conversations
 from app.services.diagnostics import Diagnostics
 from app.services.downloading import Downloading
@@ -48,6 +49,8 @@ class Application(Protocol):
     def loading(self) -> Loading: ...
     @property
     def conversations(self) -> Conversations: ...
+    @property
+    def contexts(self) -> Contexts: ...
     @property
     def sending(self) -> Sending: ...
     @property

@@ -66,6 +66,21 @@ class ReplyChanged(_Change, frozen=True, kw_only=True):
     facts: ReplyFacts | None = None
 
 
+class ContextChanged(_Change, frozen=True, kw_only=True):
+    """What the model would see of this conversation is something else now: marks, the note, the policy, the window."""
+
+    conversation_id: str
+
+
+class NoteGrew(_Change, frozen=True, kw_only=True):
+    """The model writes a note of old turns: `text` is all of it so far; before, `done` of `total` tokens are read."""
+
+    conversation_id: str
+    text: str
+    done: int = 0
+    total: int = 0
+
+
 class EngineState(enum.StrEnum):
     """What the engine is doing, as far as a person cares."""
 
@@ -231,6 +246,8 @@ Change = (
     | ReplyGrew
     | ReplyProgressed
     | ReplyChanged
+    | ContextChanged
+    | NoteGrew
     | EngineChanged
     | LibraryChanged
     | NetworkChanged

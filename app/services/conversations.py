@@ -11,14 +11,16 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.base.errors import InglenookError
+from app.chat.context_view import Policy
 from app.chat.messages import Conversation, Message, PathEntry, SearchHit
 from app.engine.values import Sampling
-from app.services.changes import ConversationsChanged, PathChanged, Publisher
+from app.services.changes import ContextChanged, ConversationsChanged, PathChanged, Publisher
 from app.services.errors import NoSuchThing
 from app.services.ground import Ground
 from app.services.keeping import TROUBLE
 from app.services.live import LiveReplies
 from app.services.memory import Memory, Write
+from app.services.snapshots import Snapshots
 
 NEW = "new"
 
@@ -27,10 +29,13 @@ class Conversations:
     """Reads return at once; writes are followed by a change. Before the store is open there are none, which is no
     error."""
 
-    def __init__(self, ground: Ground, memory: Memory, live_replies: LiveReplies, publisher: Publisher) -> None:
+    def __init__(
+        self, ground: Ground, memory: Memory, live_replies: LiveReplies, snapshots: Snapshots, publisher: Publisher
+    ) -> None:
         self._ground = ground
         self._memory = memory
         self._live = live_replies
+        self._snapshots = snapshots
         self._publisher = publisher
 
     def list(self) -> list[Conversation]:
@@ -110,11 +115,16 @@ class Conversations:
             self._memory.change(msgspec.structs.replace(held, title=title, title_by_person=True))
         self._write(conversation_id, lambda store: store.conversations.rename(conversation_id, title, by_person=True))
 
+    def opened(self, conversation_id: str) -> None:
+        """A person looks at this conversation now ('' for a new one): the engine gets ready to go on with it."""
+        self._snapshots.opened(conversation_id)
+
     def delete(self, conversation_id: str) -> None:
         """Takes the conversation off the list; `undo_delete` brings it back. A reply being written there is stopped."""
         for live in self._live.all():
             if live.conversation_id == conversation_id:
                 live.ask_to_stop()
+        self._snapshots.deleted(conversation_id)
         if self._memory.is_temporary(conversation_id):
             self._memory.forget(conversation_id)
             return
@@ -142,20 +152,22 @@ class Conversations:
         model_id: str | UnsetType = UNSET,
         system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
+        policy: Policy | UnsetType = UNSET,
     ) -> None:
         """Changes what is given. For `sampling` None means the defaults of the settings again; so does '' for the
         others."""
         held = self._memory.conversation(conversation_id)
         if held is not None:
-            given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling}
+            given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling, "policy": policy}
             self._memory.change(
                 msgspec.structs.replace(held, **{name: value for name, value in given.items() if value is not UNSET})
             )
         self._write(
             conversation_id,
             lambda store: store.conversations.configure(
-                conversation_id, model_id=model_id, system_prompt=system_prompt, sampling=sampling
+                conversation_id, model_id=model_id, system_prompt=system_prompt, sampling=sampling, policy=policy
             ),
+            lambda: self._publisher.publish(ContextChanged(conversation_id=conversation_id)),
         )
 
     def draft(self, conversation_id: str = NEW) -> str:

@@ -37,6 +37,18 @@ class MessageTooLarge(ServiceError):
     code = "message_too_large"
 
 
+class ContextFull(ServiceError):
+    """The conversation no longer fits the model's window, and the person wants to be asked what goes."""
+
+    code = "context_full"
+
+
+class NoteFailed(ServiceError):
+    """The oldest turns could not be summarised."""
+
+    code = "note_failed"
+
+
 class NotYetSaved(ServiceError):
     """The disk has not answered for a long time; what waits for it is kept in memory."""
 

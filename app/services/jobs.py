@@ -19,7 +19,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 REPLIES = "inglenook-replies"
+REPLY = "inglenook-reply"
 LOADING = "inglenook-loading"
+CONTEXTS = "inglenook-contexts"
+NOTES = "inglenook-notes"
+SNAPSHOTS = "inglenook-snapshots"
 WATCH = "inglenook-watch"
 LEDGER = "inglenook-ledger"
 BROWSING = "inglenook-browsing"

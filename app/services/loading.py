@@ -21,10 +21,12 @@ from app.engine.outcome import Outcome
 from app.engine.protocol import Code
 from app.engine.supervisor import State
 from app.engine.values import LoadedModel, LoadOptions, ModelFile
+from app.services.cells import CacheCosts, Cells
 from app.services.changes import EngineChanged, EngineState, Publisher
 from app.services.errors import NoSuchThing, ServiceError
 from app.services.jobs import LOADING, Jobs
 from app.services.library import Library
+from app.services.sharing import Shared
 from app.settings.errors import NotSaved
 from app.settings.file import SettingsFile
 
@@ -56,9 +58,11 @@ class Loading:
     """`state` is the last EngineChanged. Public methods return at once, except `ensure`."""
 
     def __init__(
-        self, engine: EngineClient, library: Library, settings: SettingsFile, publisher: Publisher, jobs: Jobs
-    ) -> None:
+        self, engine: EngineClient, library: Library, settings: SettingsFile,
+        cells: Cells, publisher: Publisher, jobs: Jobs,
+    ) -> None:  # fmt: skip
         self._engine = engine
+        self._cells = cells
         self._library = library
         self._settings = settings
         self._publisher = publisher
@@ -71,8 +75,9 @@ class Loading:
         self._running = False
         self._waiting = 0  # wishes that the thread has not taken up yet
         self._warming = False
-        self._options_used = LoadOptions()
-        self.engine_in_use = threading.Lock()
+        self._wanted = LoadOptions()  # what the loaded model was loaded with, before its cells were chosen
+        self.engine_in_use = Shared()
+        """Held together by those who generate or measure, so that the model stays; a load holds it alone."""
         self.state = EngineChanged(state=EngineState.OFF)
 
     @property
@@ -119,6 +124,22 @@ class Loading:
     def unload(self) -> None:
         """Frees the model's memory."""
         self._put(_Wish(None))
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the loaded model was loaded with other settings than those of this moment."""
+        ready = self._ready
+        return ready is not None and not self._as_wanted(ready)
+
+    def cache_costs(self) -> tuple[str, CacheCosts] | None:
+        """The model of the next reply by name, and what its cache takes with the settings of this moment; None if that
+        cannot be told. May read the head of a file."""
+        try:
+            file = self.choice()
+        except InglenookError:
+            return None
+        costs = self._cells.costs(file, self._settings.current.load_options())
+        return (file.name, costs) if costs is not None else None
 
     def context_limit(self) -> int:
         """Tokens that the loaded model can see; 0 while none is loaded."""
@@ -225,10 +246,9 @@ class Loading:
     def _fulfil(self, wish: _Wish) -> Ready | None:
         if self._jobs.ending.is_set():
             raise Cancelled()
-        while not self.engine_in_use.acquire(timeout=POLL_S):  # a reply is being written: it ends first
-            if wish.cancelled.is_set() or self._jobs.ending.is_set():
+        with self.engine_in_use.alone(wish.cancelled, self._jobs.ending) as held:  # replies under way end first
+            if not held:
                 raise Cancelled()
-        try:
             if wish.file is None:
                 self._unload()
                 return None
@@ -239,8 +259,6 @@ class Loading:
                 self._remember(wish)
                 return before
             return self._load(wish, wish.file, before)
-        finally:
-            self.engine_in_use.release()
 
     def _told(self, ready: Ready) -> bool:
         """Whether this was the last thing told, without a word about a refusal; a second wish then says nothing new."""
@@ -249,11 +267,12 @@ class Loading:
 
     def _as_wanted(self, ready: Ready) -> bool:
         """Whether this model is still in the engine, loaded with the options of this moment."""
-        return ready.model == self._engine.model and self._options_used == self._settings.current.engine.load_options()
+        return ready.model == self._engine.model and self._wanted == self._settings.current.load_options()
 
     def _load(self, wish: _Wish, file: ModelFile, before: Ready | None) -> Ready:
         self._tell(EngineState.LOADING, file, restarted=wish.restarted)
-        options = self._settings.current.engine.load_options()
+        wanted = self._settings.current.load_options()
+        options = self._cells.chosen(file, wanted)
         call = self._engine.load(
             Path(file.path), options, lambda fraction: self._tell(EngineState.LOADING, file, fraction=fraction)
         )
@@ -266,12 +285,12 @@ class Loading:
         except EngineError as error:
             self._refused(wish, file, before, error)
             raise
-        self._options_used = options
+        self._wanted = wanted
         ready = Ready(file=file, model=model)
         with self._lock:
             self._ready = ready
-        self._tell(EngineState.READY, file, model=model, restarted=wish.restarted)
         self._remember(wish)
+        self._tell(EngineState.READY, file, model=model, restarted=wish.restarted)
         return ready
 
     def _refused(self, wish: _Wish, file: ModelFile, before: Ready | None, error: EngineError) -> None:

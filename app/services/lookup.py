@@ -8,7 +8,7 @@ import msgspec
 
 from app.base.clock import now_ms
 from app.base.ids import new_id
-from app.chat.messages import Conversation, Message, ReplyState, Role
+from app.chat.messages import Conversation, Message, PathStep, ReplyState, Role
 from app.services.errors import NoSuchThing
 from app.services.ground import Ground
 from app.services.memory import Memory
@@ -42,9 +42,9 @@ class Lookup:
         tree = self._memory.tree(conversation_id)
         return tree.path_to(leaf_id) if tree is not None else self._ground.store.messages.prompt_path(leaf_id)
 
-    def recent(self, conversation_id: str, leaf_id: str, characters: int) -> tuple[list[str], list[Message]]:
+    def recent(self, conversation_id: str, leaf_id: str, characters: int) -> tuple[list[PathStep], list[Message]]:
         """The end of the path to `leaf_id`, from a question on and with at least so many characters if the path has
-        them; and the ids of the messages before it. What lies before costs next to nothing, however much it is."""
+        them; and what lies before it, without text. That costs next to nothing, however much it is."""
         tree = self._memory.tree(conversation_id)
         if tree is not None:
             return [], tree.path_to(leaf_id)
@@ -53,10 +53,24 @@ class Lookup:
         while len(path := messages.prompt_path(leaf_id, last=last)) == last:
             if sum(len(message.text) for message in path) >= characters:
                 first = next((place for place, message in enumerate(path) if message.role is Role.USER), 0)
-                ids = messages.ids_to(leaf_id)
-                return ids[: len(ids) - len(path) + first], path[first:]
+                steps = messages.steps_to(leaf_id)
+                return steps[: len(steps) - len(path) + first], path[first:]
             last *= 4
         return [], path
+
+    def many(self, conversation_id: str, message_ids: Sequence[str]) -> list[Message]:
+        """Messages of one conversation by their ids."""
+        if not message_ids:
+            return []
+        tree = self._memory.tree(conversation_id)
+        if tree is None:
+            return self._ground.store.messages.get_many(list(message_ids))
+        return [message for one in message_ids if (message := tree.get(one)) is not None]
+
+    def reply_before(self, conversation_id: str, reply_id: str) -> str | None:
+        """The reply asked for before this one, on whatever branch: what the engine wrote last for the conversation."""
+        tree = self._memory.tree(conversation_id)
+        return tree.reply_before(reply_id) if tree is not None else self._ground.store.messages.reply_before(reply_id)
 
 
 def new_message(conversation_id: str, parent_id: str | None, role: Role, text: str = "") -> Message:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.base.errors import InglenookError
+from app.chat.context_view import Mark, Note
 from app.chat.messages import Conversation, Message
 from app.chat.tree import Tree
 from app.services.errors import NotYetSaved
@@ -31,13 +32,16 @@ RETRY_TIMEOUT_S = 10.0
 
 
 class Held(msgspec.Struct):
-    """A conversation in memory. `pending` are the refused writes; a temporary one never has any. `hidden`: deleted."""
+    """A conversation in memory. `pending` are the refused writes; a temporary one never has any. `hidden`: deleted.
+    `marks` and `notes` are those of a temporary one; others' are in the store."""
 
     conversation: Conversation
     tree: Tree
     temporary: bool
     pending: list[Write] = []
     hidden: bool = False
+    marks: dict[str, Mark] = {}
+    notes: list[Note] = []
 
 
 class Memory:
@@ -85,6 +89,11 @@ class Memory:
         with self._lock:
             if (held := self._held.get(conversation.id)) is not None:
                 held.conversation = conversation
+
+    def held(self, conversation_id: str) -> Held | None:
+        """All that is held of a temporary conversation."""
+        held = self._held.get(conversation_id)
+        return held if held is not None and held.temporary else None
 
     def hide(self, conversation_id: str, hidden: bool) -> None:
         """A deleted conversation is not listed, until that is undone."""

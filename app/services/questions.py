@@ -169,7 +169,8 @@ class Questions:
         try:
             done = task(self._started(), lambda: self.over or self._busy() or not self._waiting.empty())
         except Exception:  # the edge of this thread
-            log.exception("nothing came of a quiet moment")
+            if not self.over:  # else it was closed under it
+                log.exception("nothing came of a quiet moment")
             done = True
         with self._lock:
             self._quiet_s = 0.0

@@ -5,14 +5,12 @@ Reads headers and a megabyte of each file, never more. Nothing is kept here.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 import msgspec
 
 from app.engine.errors import EngineError, printable
-from app.engine.gguf import check_loadable, file_type, fingerprint_of, open_model
+from app.engine.gguf import check_loadable, file_type, fingerprint_of, fingerprint_of_parts, open_model
 from app.engine.gguf_header import Header, read_header
 from app.engine.gguf_types import TENSOR_TYPES
 from app.engine.values import ModelFile, Origin
@@ -94,7 +92,7 @@ def read_model(spot: Spot, stamp: Stamp) -> ModelFile:
                 quantization=file_type(header),
                 n_params=sum(tensor.elements for one in headers for tensor in one.tensors),
                 n_ctx_train=header.number("{arch}.context_length"),
-                fingerprint=digests[0] if len(digests) == 1 else _together(digests),
+                fingerprint=fingerprint_of_parts(digests),
                 license=header.text("general.license") or model.license,
                 problem=found.problem,
             ),
@@ -168,10 +166,6 @@ def _most(header: Header, key: str) -> int:
     if isinstance(value, tuple):
         return max((one for one in value if isinstance(one, int)), default=0)
     return header.number(f"{{arch}}.{key}")
-
-
-def _together(digests: list[str]) -> str:
-    return hashlib.sha256(os.fsencode(" ".join(digests))).hexdigest()
 
 
 def _said(header: Header, key: str) -> str:

@@ -1,7 +1,7 @@
 """The verbs around a reply: send, stop, regenerate, edit. Each returns at once; what comes of it arrives as changes.
 
-One thread writes the replies one after the other; further ones wait in the state `queued`. A temporary conversation
-never reaches the store.
+Replies of several conversations are written at the same time, those of one conversation one after the other; what has
+to wait is in the state `queued`. A temporary conversation never reaches the store.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from app.engine.values import Sampling, TemplateOptions
 from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
 from app.services.errors import NoSuchThing, NothingToSend, ServiceError
 from app.services.ground import Ground
-from app.services.jobs import REPLIES, Jobs
+from app.services.jobs import REPLIES, REPLY, Jobs
 from app.services.keeping import Keeping
 from app.services.live import Live, LiveReplies, LiveReply
+from app.services.loading import Loading
 from app.services.lookup import Lookup, copied, new_message
+from app.services.marking import Marking
 from app.services.memory import Memory, Write
 from app.services.writing import Turn, Writing
 from app.settings.file import SettingsFile
@@ -65,7 +67,7 @@ class Sending:
 
     def __init__(
         self, ground: Ground, memory: Memory, live_replies: LiveReplies, keeping: Keeping, writing: Writing,
-        settings: SettingsFile, publisher: Publisher, jobs: Jobs,
+        marking: Marking, settings: SettingsFile, loading: Loading, publisher: Publisher, jobs: Jobs,
     ) -> None:  # fmt: skip
         self._ground = ground
         self._memory = memory
@@ -73,11 +75,14 @@ class Sending:
         self._live = live_replies
         self._keeping = keeping
         self._writing = writing
+        self._marking = marking
         self._settings = settings
+        self._loading = loading
         self._publisher = publisher
         self._jobs = jobs
-        self._turns: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
-        self._waiting: dict[str, Turn] = {}
+        self._signal: queue.SimpleQueue[bool] = queue.SimpleQueue()  # something changed; False: end
+        self._waiting: dict[str, Turn] = {}  # in the order in which they were asked for
+        self._under_way: dict[str, str] = {}  # conversation: model
         self._lock = threading.Lock()
         self._running = False
         self._closed = False
@@ -150,9 +155,9 @@ class Sending:
         return all(live.ended.wait(max(0.0, deadline - time.monotonic())) for live in self._live.all())
 
     def close(self) -> None:
-        """Ends the thread for replies once the queue is empty."""
+        """Ends the thread that begins replies."""
         self._closed = True
-        self._turns.put(None)
+        self._signal.put(False)
 
     # --- making a turn ----------------------------------------------------------------------------------------------
 
@@ -183,8 +188,13 @@ class Sending:
                 model_id=choices.model_id or source.model_id,
                 system_prompt=source.system_prompt if choices.system_prompt is None else choices.system_prompt,
                 sampling=choices.sampling or source.sampling,
+                policy=source.policy,
             )
-        self._memory.hold(conversation, copied(path, conversation.id), temporary=True)
+        copies = copied(path, conversation.id)
+        self._memory.hold(conversation, copies, temporary=True)
+        if conversation_id is not None:
+            taken = {message.id: copy.id for message, copy in zip(path, copies, strict=True)}
+            self._marking.copy(conversation_id, conversation.id, taken)
         held = self._memory.conversation(conversation.id)
         assert held is not None
         return held, False
@@ -214,12 +224,12 @@ class Sending:
             conversation=conversation,
             parent_id=reply.parent_id or "",
             created_ms=reply.created_ms,
-            path=lambda characters: self._lookup.recent(conversation.id, reply.parent_id or "", characters),
             stored=stored,
             sampling=choices.sampling or conversation.sampling or generation.sampling(),
             system_prompt=storable(prompt or generation.system_prompt),
             model_id=choices.model_id or conversation.model_id,
             template_options=choices.template_options,
+            guess=self._settings.current.engine.guess_ahead,
         )
         added = [reply] if user is None else [user, reply]
 
@@ -238,7 +248,7 @@ class Sending:
         with self._lock:
             self._waiting[reply.id] = turn
             start, self._running = not self._running, True
-        self._turns.put(turn)
+        self._signal.put(True)
         if start:
             self._jobs.start(REPLIES, self._work)
 
@@ -270,14 +280,48 @@ class Sending:
         self._publisher.publish(PathChanged(conversation_id=conversation_id))
         stored.set_result(None)
 
-    # --- the thread for replies -------------------------------------------------------------------------------------
+    # --- the threads for replies -------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (turn := self._turns.get()) is not None:
+        while self._signal.get():
+            for turn in self._take():
+                self._jobs.start(REPLY, lambda turn=turn: self._reply(turn))  # type: ignore[misc] # bound at once
+
+    def _take(self) -> list[Turn]:
+        """Takes what can begin now: one a conversation, and only what the model of those under way is asked for.
+
+        Nothing overtakes a turn that waits for another model, so that each gets its own.
+        """
+        taken: list[Turn] = []
+        parallel = self._settings.current.cache.parallel
+        with self._lock:
+            for reply_id, turn in list(self._waiting.items()):
+                if len(self._under_way) >= parallel:
+                    break
+                if turn.conversation.id in self._under_way:
+                    continue
+                model = self._model_of(turn)
+                if any(other != model for other in self._under_way.values()):
+                    break
+                del self._waiting[reply_id]
+                self._under_way[turn.conversation.id] = model
+                taken.append(turn)
+        return taken
+
+    def _model_of(self, turn: Turn) -> str:
+        """The id of the model it will be written with; '' where there is none, which its reply then says."""
+        try:
+            return self._loading.choice(turn.model_id).id
+        except InglenookError:
+            return ""
+
+    def _reply(self, turn: Turn) -> None:
+        try:
+            self._write(turn)
+        finally:
             with self._lock:
-                mine = self._waiting.pop(turn.live.message_id, None) is not None
-            if mine:
-                self._write(turn)
+                self._under_way.pop(turn.conversation.id, None)
+            self._signal.put(True)
 
     def _write(self, turn: Turn) -> None:
         live = turn.live
@@ -291,7 +335,7 @@ class Sending:
         except InglenookError as error:  # the turn itself was refused: there is nothing to write to
             log.error("a turn was refused: %s", error.code)
             self._ground.trouble(error)
-        except Exception as error:  # the edge of the thread for replies, which must not end with one of them
+        except Exception as error:  # the edge of this thread: the turn must end
             log.exception("a turn failed")
             detail = type(error).__name__
             self._ground.trouble(ServiceError("The reply failed because of a fault in Inglenook.", detail=detail))

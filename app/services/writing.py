@@ -1,6 +1,6 @@
 """Writes one reply: waits for the model, asks the engine, folds its events, keeps the text, says how it ended.
 
-Runs on the one thread for replies. The engine's events only pass a queue on the way here, so the engine's reader
+Runs on the reply's own thread. The engine's events only pass a queue on the way here, so the engine's reader
 never waits.
 """
 
@@ -9,47 +9,48 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import msgspec
 
 from app.base.errors import InglenookError
-from app.chat import context
+from app.chat import context, selecting
+from app.chat.context_view import Policy
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
-from app.chat.prompt import Prompt, build_prompt
 from app.engine.client import Call, EngineClient, GenerationEvent
-from app.engine.errors import ENGINE_DIED, Busy, Cancelled, EngineError, error_from
+from app.engine.errors import ENGINE_DIED, Cancelled, EngineDied, EngineError, error_from
 from app.engine.protocol import Code, Delta, Failed, Finished, Progress, Started
 from app.engine.values import GenerateRequest, GenerationFacts, Sampling, TemplateOptions
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
-from app.services.errors import MessageTooLarge
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
 from app.services.loading import Loading, Ready
+from app.services.marking import Marking
+from app.services.prompts import Chosen, Prompts, Wanted
+from app.services.refusals import Refusals
+from app.services.snapshots import Snapshots
+from app.services.summarising import Summarising
 from app.services.wakefulness import Wakefulness
 
 log = logging.getLogger(__name__)
-
-MEASURE_TIMEOUT_S = 60.0
 
 
 class Turn(msgspec.Struct):
     """One reply that was asked for. `stored` ends when its turn is in the store or was refused.
 
-    `path(characters)` gives what it answers: the ids of what lies too far back, and messages of that length at least.
+    `parent_id` is the message it answers.
     """
 
     live: Live
     conversation: Conversation
     parent_id: str
     created_ms: int
-    path: Callable[[int], tuple[list[str], list[Message]]]
     stored: Future[None]
     sampling: Sampling
     system_prompt: str
     model_id: str = ""
     template_options: TemplateOptions = {}
+    guess: bool = True
 
 
 class _Attempt:
@@ -58,22 +59,26 @@ class _Attempt:
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
         self.ready: Ready | None = None
-        self.leave_out: set[str] = set()
+        self.wanted: Wanted | None = None
+        self.chosen: Chosen | None = None
+        self.sequel = selecting.Sequel()
         self.began = False
         self.facts: GenerationFacts | None = None
         self.error: InglenookError | None = None
 
-    def reply_facts(self, error: InglenookError | None) -> ReplyFacts:
-        """Everything that is kept with the reply."""
-        ready = self.ready
-        return ReplyFacts(
+    def reply_facts(self, error: InglenookError | None, saw: ReplyFacts) -> ReplyFacts:
+        """Everything that is kept with the reply; `saw` tells what the model saw."""
+        ready, chosen, made = self.ready, self.chosen, self.facts
+        last = selecting.last_reply(chosen.gathered.path) if chosen is not None else None
+        return msgspec.structs.replace(
+            saw,
             model_id=ready.file.id if ready is not None else "",
             model_name=ready.file.name if ready is not None else "",
             sampling=self.turn.sampling,
             system_prompt=self.turn.system_prompt,
             n_ctx=ready.model.n_ctx if ready is not None else 0,
             tokenizer=ready.model.tokenizer if ready is not None else "",
-            left_out=sorted(self.leave_out),
+            reread_tokens=selecting.reread(self.sequel, last, made.dropped_tokens) if made is not None else 0,
             error_code=error.code if error is not None else "",
             error_sentence=error.sentence if error is not None else "",
             error_detail=error.detail if error is not None else "",
@@ -85,10 +90,16 @@ class Writing:
     """`write` returns when the reply has ended and is kept."""
 
     def __init__(
-        self, engine: EngineClient, loading: Loading, keeping: Keeping, wakefulness: Wakefulness, publisher: Publisher
-    ) -> None:
+        self, engine: EngineClient, loading: Loading, prompts: Prompts, summarising: Summarising, marking: Marking,
+        refusals: Refusals, snapshots: Snapshots, keeping: Keeping, wakefulness: Wakefulness, publisher: Publisher,
+    ) -> None:  # fmt: skip
         self._engine = engine
         self._loading = loading
+        self._prompts = prompts
+        self._summarising = summarising
+        self._marking = marking
+        self._refusals = refusals
+        self._snapshots = snapshots
         self._keeping = keeping
         self._wakefulness = wakefulness
         self._publisher = publisher
@@ -120,24 +131,19 @@ class Writing:
         file = self._loading.choice(turn.model_id)
         while True:
             attempt.ready = ready = self._loading.ensure(file, turn.live.stop)
-            with self._loading.engine_in_use:
+            with self._loading.engine_in_use.use():
                 if self._loading.ready is not ready:  # it was replaced or died between the two
                     continue
                 self._change(turn, ReplyState.READING)
                 turn.live.reading()
-                limit = ready.model.n_ctx
-                too_far_back, path = turn.path(limit * context.MOST_CHARACTERS)
-                attempt.leave_out = context.still_left_out(path, ready.file.id, limit)
-                attempt.leave_out |= {*too_far_back, *context.out_of_reach(path, limit)}
-                prompt = build_prompt(path, turn.system_prompt, leave_out=attempt.leave_out)
-                reserve = context.reserve_for(limit, turn.sampling.max_tokens)
-                known, characters = context.known_so_far(path, ready.model.tokenizer)
-                if context.may_overflow(known, characters + len(turn.system_prompt), limit, reserve):
-                    prompt = self._fitted(attempt, prompt, reserve)
-                ended = self._ask(attempt, prompt)
+                attempt.wanted = wanted = self._wanted(turn, ready)
+                chosen = self._prompts.choose(wanted)
+                if self._prompts.may_overflow(wanted, chosen):
+                    chosen = self._fitted(attempt, wanted, chosen)
+                ended = self._ask(attempt, wanted, chosen)
                 if isinstance(ended, Failed) and ended.code == Code.PROMPT_TOO_LONG and not attempt.began:
                     log.info("the prompt is too long: %s", ended.numbers)
-                    ended = self._ask(attempt, self._fitted(attempt, prompt, reserve))
+                    ended = self._ask(attempt, wanted, self._fitted(attempt, wanted, chosen))
             if isinstance(ended, Finished):
                 attempt.facts = ended.facts
                 stopped = ended.facts.finish_reason == "stopped"
@@ -147,36 +153,69 @@ class Writing:
             error = attempt.error or error_from(ended.code, ended.detail, ended.numbers)
             return (ReplyState.LOST if ended.code == ENGINE_DIED else ReplyState.FAILED), error
 
-    def _fitted(self, attempt: _Attempt, prompt: Prompt, reserve: int) -> Prompt:
-        """The prompt with its oldest turns left out as needed. Raises MessageTooLarge, and what measuring raises."""
-        try:
-            measured = self._engine.measure(prompt.messages, attempt.turn.template_options).result(MEASURE_TIMEOUT_S)
-        except TimeoutError as error:
-            raise Busy("measuring took too long") from error
-        roles = [message.role for message in prompt.messages]
-        try:
-            fit = context.fit(roles, measured.spans, measured.total, measured.limit, reserve)
-        except context.TooLarge as error:
-            raise MessageTooLarge(
-                f"This message needs {error.tokens:,} tokens and the model sees {error.limit:,}. "
-                "Send it in parts, or load the model with a longer context.",
-            ) from error
-        if not fit.left_out:
-            return prompt
-        attempt.leave_out = {*attempt.leave_out, *(prompt.ids[index] for index in fit.left_out)}
-        return Prompt(
-            messages=[prompt.messages[index] for index in fit.kept], ids=[prompt.ids[index] for index in fit.kept]
+    def _wanted(self, turn: Turn, ready: Ready) -> Wanted:
+        return Wanted(
+            conversation_id=turn.conversation.id,
+            leaf_id=turn.parent_id,
+            model_id=ready.file.id,
+            n_ctx=ready.model.n_ctx,
+            tokenizer=ready.model.tokenizer,
+            system_prompt=turn.system_prompt,
+            policy=turn.conversation.policy,
+            template_options=turn.template_options,
+            max_tokens=turn.sampling.max_tokens,
+            reply_id=turn.live.message_id,
         )
 
-    def _ask(self, attempt: _Attempt, prompt: Prompt) -> Finished | Failed:
+    def _fitted(self, attempt: _Attempt, wanted: Wanted, chosen: Chosen) -> Chosen:
+        """The prompt without its oldest turns, as far as needed and as the conversation's policy has it. Raises
+        MessageTooLarge, ContextFull, and what counting and summarising raise."""
+
+        def full(fuller: Chosen, less: selecting.Selection) -> selecting.Selection:
+            if wanted.policy is Policy.ASK:
+                raise self._refusals.full(fuller)
+            if wanted.policy is Policy.SUMMARISE:
+                try:
+                    return self._summarised(attempt.turn.live, wanted, fuller, less)
+                except (Cancelled, EngineDied):
+                    raise
+                except InglenookError as error:
+                    log.info("the oldest turns leave without a summary: %s", error.code)
+            return less
+
+        try:
+            return self._prompts.fitted(wanted, chosen, self._prompts.count(wanted), full)
+        except context.TooLarge as error:
+            raise self._refusals.too_large(error, attempt.ready) from error
+
+    def _summarised(self, live: Live, wanted: Wanted, fuller: Chosen, less: selecting.Selection) -> selecting.Selection:
+        """The model writes a note of what would leave, before it is asked."""
+        self._summarising.begin(wanted.conversation_id)
+        try:
+            note = self._summarising.write(wanted, fuller, less.first, live.stop, live.cancel_with)
+            self._marking.set_note(note)
+        finally:
+            self._summarising.end(wanted.conversation_id)
+        gathered = msgspec.structs.replace(fuller.gathered, notes=[*fuller.gathered.notes, note])
+        return self._prompts.choose(wanted, gathered).selection
+
+    def _ask(self, attempt: _Attempt, wanted: Wanted, chosen: Chosen) -> Finished | Failed:
         """One generation, from the frame to its terminal event."""
         turn, live = attempt.turn, attempt.turn.live
+        attempt.chosen = chosen
+        attempt.sequel = self._prompts.sequel(wanted, chosen)
         events: queue.SimpleQueue[GenerationEvent] = queue.SimpleQueue()
+        assert attempt.ready is not None
+        snapshot, limit_bytes = self._snapshots.place(turn.conversation.id, attempt.ready.file)
         request = GenerateRequest(
             sequence=turn.conversation.id,
-            messages=prompt.messages,
+            messages=chosen.prompt.messages,
             sampling=turn.sampling,
             template_options=turn.template_options,
+            shift=attempt.sequel.may_shift,
+            snapshot=snapshot,
+            snapshot_limit=limit_bytes,
+            guess=turn.guess,
         )
         call = self._engine.generate(request, events.put)
         live.cancel_with(call.cancel)
@@ -229,7 +268,9 @@ class Writing:
         turn, live = attempt.turn, attempt.turn.live
         for offset, text, thinking in live.finish(state, attempt.facts, time.monotonic()):
             self._grew(live, offset, text, thinking)
-        facts = attempt.reply_facts(error)
+        wanted, chosen = attempt.wanted, attempt.chosen
+        saw = self._prompts.facts(wanted, chosen) if wanted is not None and chosen is not None else ReplyFacts()
+        facts = attempt.reply_facts(error, saw)
         now = live.snapshot()
         message = Message(
             id=live.message_id,

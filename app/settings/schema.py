@@ -113,10 +113,54 @@ class Engine(_Group, frozen=True, kw_only=True):
         bool,
         _said("Load the last model at start", "The first answer comes sooner; otherwise the first message loads it."),
     ] = False
+    guess_ahead: Annotated[
+        bool,
+        _said(
+            "Guess ahead",
+            "Text that repeats what was said before is written faster; the words stay the model's own.",
+        ),
+    ] = True
 
-    def load_options(self) -> LoadOptions:
-        """These options as the engine takes them."""
-        return LoadOptions(n_ctx=self.n_ctx, n_threads=self.n_threads, n_gpu_layers=self.n_gpu_layers)
+
+class Cache(_Group, frozen=True, kw_only=True):
+    """What the engine remembers of conversations, in memory and on disk, so that nothing is read twice."""
+
+    cells: Annotated[
+        int,
+        _said(
+            "Shared cells",
+            "Tokens of all conversations together that stay in memory; 0 chooses by the model and the memory.",
+            ge=0,
+            le=100_000_000,
+        ),
+    ] = 0
+    parallel: Annotated[
+        int, _said("Replies at the same time", "Of different conversations; others wait.", ge=1, le=16)
+    ] = 4
+    type_k: Annotated[
+        Literal["f16", "q8_0", "q4_0"],
+        _said("Keys", "f16 is exact; q8_0 takes half the memory, q4_0 a quarter, and answers change a little."),
+    ] = "f16"
+    type_v: Annotated[
+        Literal["f16", "q8_0", "q4_0"],
+        _said("Values", "As for the keys; other types than f16 need flash attention, which is used by itself."),
+    ] = "f16"
+    snapshots: Annotated[
+        bool,
+        _said(
+            "Keep conversations ready on the disk",
+            "A long one then goes on at once after a restart, instead of being read again.",
+        ),
+    ] = True
+    snapshots_bytes: Annotated[
+        int,
+        _said(
+            "Room for that on the disk",
+            "In bytes; those unused for longest go first. 0 takes a tenth of what is free, 16 GB at most.",
+            ge=0,
+            le=10**15,
+        ),
+    ] = 0
 
 
 class General(_Group, frozen=True, kw_only=True):
@@ -193,6 +237,20 @@ class Settings(_Group, frozen=True, kw_only=True):
     models: Models = Models()
     network: Network = Network()
     downloads: Downloads = Downloads()
+    cache: Cache = Cache()
+
+    def load_options(self) -> LoadOptions:
+        """How models are loaded, as the engine takes it. 0 cells: still to be chosen."""
+        engine, cache = self.engine, self.cache
+        return LoadOptions(
+            n_ctx=engine.n_ctx,
+            n_cells=cache.cells,
+            n_seq_max=cache.parallel,
+            n_threads=engine.n_threads,
+            n_gpu_layers=engine.n_gpu_layers,
+            type_k=cache.type_k,
+            type_v=cache.type_v,
+        )
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):

@@ -329,7 +329,7 @@ def test_a_bar_keeps_to_one_line(home: Path, hub: Hub, starter_model: Path, colu
     """A line that wraps would leave its rest behind at every step."""
     name = "acme/A-Model-With-A-Rather-Long-Name-Instruct-GGUF"
     hub.add(Repository(name, {"starter-Q4_1.gguf": starter_model}))
-    hub.cdn.rate = 32 * MIB
+    hub.cdn.rate = 16 * MIB
     code, words = on_a_terminal(home, hub, "models", "pull", f"{name}:Q4_1", columns=columns)
     assert code == 0
     steps = [re.sub(r"\x1b\[[?0-9]*[a-zA-Z]", "", step) for step in re.split(r"[\r\n]+", words) if "[#" in step]

@@ -39,10 +39,10 @@ def test_the_end_of_a_long_path_leaves_out_what_the_whole_path_would(characters:
         leaf_id = ids[-2]  # the last question
         lookup = Lookup(app.ground, Memory())
         whole = lookup.path("", leaf_id)
-        assert store.messages.ids_to(leaf_id) == [message.id for message in whole] == ids[:-1]
+        assert [step.id for step in store.messages.steps_to(leaf_id)] == [message.id for message in whole] == ids[:-1]
         before, end = lookup.recent("", leaf_id, characters)
-        assert [*before, *(message.id for message in end)] == ids[:-1]
+        assert [*(step.id for step in before), *(message.id for message in end)] == ids[:-1]
         assert end[0].role is Role.USER
         assert len(end) <= max(FIRST_READ, 4 * characters // len(WORDS) + 1)
         limit = characters // 16
-        assert {*before, *out_of_reach(end, limit)} == out_of_reach(whole, limit)
+        assert {*(step.id for step in before), *out_of_reach(end, limit)} == out_of_reach(whole, limit)

@@ -52,6 +52,25 @@ def test_the_next_turn_reads_only_what_is_new(running_app: tuple[Application, Re
     assert second.n_ctx == 2048
 
 
+def test_two_conversations_are_written_at_the_same_time(running_app: tuple[Application, Recorder]) -> None:
+    app, seen = running_app
+    long = Choices(sampling=Sampling(seed=1, max_tokens=400))
+    first = app.sending.send(None, "Tell a long story about a lighthouse.", choices=long)
+    seen.writing(first.reply_id)
+    second = app.sending.send(None, "Tell a long story about a heron.", choices=long)
+    seen.writing(second.reply_id)
+    live = app.sending.live_reply(first.conversation_id)
+    assert live is not None, "the first is still being written"
+    assert live.state is ReplyState.WRITING
+    grown = len(live.text)
+    seen.writing(first.reply_id, grown + 20)
+    app.sending.stop(first.reply_id)
+    app.sending.stop(second.reply_id)
+    for sent in (first, second):
+        assert seen.end_of(sent.reply_id).state in (ReplyState.STOPPED, ReplyState.DONE)
+        assert app.conversations.body(sent.reply_id)[0]
+
+
 def test_a_conversation_longer_than_the_window_goes_on(running_app: tuple[Application, Recorder]) -> None:
     app, seen = running_app
     app.settings.override("engine.n_ctx", 512)
@@ -63,7 +82,7 @@ def test_a_conversation_longer_than_the_window_goes_on(running_app: tuple[Applic
     ended = seen.end_of(sent.reply_id)
     assert ended.state is ReplyState.DONE, ended.facts
     assert ended.facts is not None
-    assert ended.facts.left_out
+    assert ended.facts.unseen
 
 
 def test_killed_while_reading_a_long_prompt(running_app: tuple[Application, Recorder]) -> None:

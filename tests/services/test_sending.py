@@ -6,7 +6,7 @@ import pytest
 
 from app.chat.messages import ReplyState, Role
 from app.engine.values import Sampling
-from app.services.changes import ConversationsChanged, EngineChanged, EngineState, PathChanged, ReplyGrew
+from app.services.changes import ConversationsChanged, EngineChanged, EngineState, PathChanged, ReplyChanged, ReplyGrew
 from app.services.errors import NoSuchThing, NothingToSend, ServiceError
 from app.services.sending import Choices
 from tests.support.application import reply, running, slow_reply
@@ -76,8 +76,9 @@ def test_a_live_reply_can_be_read_in_the_middle() -> None:
         assert entry.length >= 30
 
 
-def test_one_reply_at_a_time_the_others_wait() -> None:
+def test_as_many_replies_at_a_time_as_is_wished_for_the_others_wait() -> None:
     with running({"replies": [slow_reply(), reply("Second.")]}) as (app, seen):
+        app.settings.override("cache.parallel", 1)
         first = app.sending.send(None, "One")
         seen.writing(first.reply_id)
         second = app.sending.send(None, "Two")
@@ -91,6 +92,19 @@ def test_one_reply_at_a_time_the_others_wait() -> None:
         app.sending.stop(first.reply_id)
         assert seen.end_of(second.reply_id).state is ReplyState.DONE
         assert app.conversations.body(second.reply_id)[0] == "Second."
+
+
+def test_replies_of_one_conversation_come_one_after_the_other() -> None:
+    with running({"replies": [slow_reply(), reply("Second.")]}) as (app, seen):
+        first = app.sending.send(None, "One")
+        seen.writing(first.reply_id)
+        second = app.sending.send(first.conversation_id, "Two")
+        other = app.sending.send(None, "Three")
+        seen.wait_for(ReplyChanged, lambda c: c.message_id == other.reply_id and c.state is ReplyState.READING)
+        assert not any(c.message_id == second.reply_id for c in seen.of(ReplyChanged))
+        app.sending.stop(first.reply_id)
+        assert seen.end_of(second.reply_id).state is ReplyState.DONE
+        assert seen.end_of(other.reply_id).state is ReplyState.DONE
 
 
 def test_regenerate_adds_a_sibling() -> None:
@@ -209,8 +223,8 @@ def test_unknown_conversations_are_refused() -> None:
 def test_closing_while_a_reply_is_written_loses_nothing() -> None:
     with running({"replies": [slow_reply(), slow_reply()]}) as (app, seen):
         sent = app.sending.send(None, "Go on")
-        waiting = app.sending.send(None, "Wait")
         seen.writing(sent.reply_id, 40)
+        waiting = app.sending.send(None, "Wait")
     assert seen.end_of(sent.reply_id).state is ReplyState.STOPPED
     told = "".join(c.text for c in seen.of(ReplyGrew) if c.message_id == sent.reply_id)
     with running() as (app, _):

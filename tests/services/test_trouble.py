@@ -89,10 +89,11 @@ def test_turns_that_do_not_fit_are_left_out_and_told() -> None:
             ended = seen.end_of(sent.reply_id)
             assert ended.state is ReplyState.DONE, ended.facts
             assert ended.facts is not None
-            left_out.append(ended.facts.left_out)
+            assert ended.facts.left_out == ended.facts.kept_before == []
+            left_out.append(ids[: ids.index(ended.facts.first_kept)])
+            assert ended.facts.unseen == len(left_out[-1])
         assert left_out[-1]
         assert ids[-2] not in left_out[-1]
-        assert left_out[-1] == ids[: len(left_out[-1])]
         assert len(left_out[-1]) % 2 == 0
         assert len(app.conversations.path(sent.conversation_id)) == 10  # the screen still has all of it
 

@@ -35,5 +35,5 @@ def test_the_theme_is_a_choice_and_the_seed_may_be_empty() -> None:
 
 def test_the_defaults_are_those_of_the_engine() -> None:
     assert Generation().sampling() == Sampling()
-    assert Settings().engine.load_options() == LoadOptions()
+    assert Settings().load_options() == LoadOptions(n_seq_max=4)
     assert {f.name for f in msgspec.structs.fields(Sampling)} < {f.name for f in msgspec.structs.fields(Generation)}

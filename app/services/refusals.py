@@ -1,0 +1,49 @@
+"""Says in words and numbers why a conversation cannot be sent as it is, and what would help."""
+
+from __future__ import annotations
+
+from app.base.sizes import size_words
+from app.chat import context
+from app.services.errors import ContextFull, MessageTooLarge
+from app.services.growing import LongerWindows
+from app.services.loading import Ready
+from app.services.prompts import Chosen
+from app.settings.file import SettingsFile
+
+
+class Refusals:
+    """Makes errors; raises none."""
+
+    def __init__(self, growing: LongerWindows, settings: SettingsFile) -> None:
+        self._growing = growing
+        self._settings = settings
+
+    def too_large(self, error: context.TooLarge, ready: Ready | None) -> MessageTooLarge:
+        """What must stay does not fit: the newest message alone, or together with what is pinned."""
+        numbers = f"{error.tokens:,} tokens and the model sees {error.limit:,}."
+        if error.pinned and error.tokens - error.pinned <= error.limit:
+            return MessageTooLarge(
+                f"This message and what is pinned need {numbers} {error.pinned:,} of them are pinned: unpin some of it."
+            )
+        options = self._settings.current.load_options()
+        growth = None
+        if ready is not None:
+            model = ready.model
+            growth = self._growing.growth(ready.file, options, model.n_ctx, model.n_cells, error.tokens)
+        if growth is not None and growth.n_ctx:
+            offer = (
+                f"A context of {growth.n_ctx:,} tokens would hold it and takes {size_words(growth.size_bytes)} more "
+                "memory; or send it in parts."
+            )
+        else:
+            offer = "Send it in parts, or choose a model with a longer context."
+        return MessageTooLarge(f"This message needs {numbers} {offer}")
+
+    def full(self, chosen: Chosen) -> ContextFull:
+        """The person is to choose what goes."""
+        count = chosen.count
+        total, limit = (count.total, count.limit) if count is not None else (0, 0)
+        return ContextFull(
+            f"The conversation needs {total:,} tokens and the model sees {limit:,}. Nothing was sent: choose what is "
+            "left out, summarise the older turns, or let the oldest leave by themselves."
+        )
