@@ -25,6 +25,7 @@ from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, Searc
 from app.hub.variants import pick
 from app.privacy.ledger import LedgerEntry, Outcome
 from app.services.account import WORDS
+from app.services.cells import CacheCosts
 from app.services.changes import (
     AccountChanged,
     CardAnswered,
@@ -52,6 +53,7 @@ from app.services.shelves import Place
 from app.services.verifying import Finding, Verdict
 from app.settings.file import SettingsFile
 from app.settings.schema import Models
+from tests.support.fake_contexts import FakeContexts
 
 NOW_MS = 1_790_000_000_000
 
@@ -110,6 +112,7 @@ class FakeConversations:
         self.configured: list[tuple[str, dict[str, Any]]] = []
         self.refuse: InglenookError | None = None
         self.other_wordings: dict[str, list[str]] = {}
+        self.looked_at: list[str] = []
 
     def add(self, title: str, messages: list[Message] | None = None, *, id: str = "", age_ms: int = 0) -> str:
         """Adds a conversation and its messages; returns its id."""
@@ -166,6 +169,9 @@ class FakeConversations:
     def rename(self, conversation_id: str, title: str) -> None:
         self.rows[conversation_id] = msgspec.structs.replace(self.rows[conversation_id], title=title)
         self._tell(conversation_id)
+
+    def opened(self, conversation_id: str) -> None:
+        self.looked_at.append(conversation_id)
 
     def delete(self, conversation_id: str) -> None:
         self.deleted[conversation_id] = self.rows.pop(conversation_id)
@@ -273,6 +279,7 @@ class FakeLoading:
     cancelled: int = 0
     unloaded: int = 0
     warmed: int = 0
+    outdated: bool = False
 
     def become(self, state: EngineState, model: ModelFile | None = None, **more: Any) -> None:
         """Publishes that the engine is in this state."""
@@ -299,6 +306,24 @@ class FakeLoading:
 
     def context_limit(self) -> int:
         return self.state.model.n_ctx if self.state.model else 0
+
+    def cache_costs(self) -> tuple[str, CacheCosts] | None:
+        costs = CacheCosts(n_ctx=8_192, window_bytes=188_743_680, n_cells=16_384, size_bytes=377_487_360)
+        return "SmolLM2-135M-Instruct", costs
+
+
+class FakeSnapshots:
+    """Some bytes on a disk that is none."""
+
+    def __init__(self) -> None:
+        self.taken = 1_240_000_000
+        self.budget_bytes = 16_000_000_000
+
+    def size_bytes(self) -> int:
+        return self.taken
+
+    def remove_all(self) -> None:
+        self.taken = 0
 
 
 class FakeLibrary:
@@ -732,6 +757,8 @@ class FakeApplication:
         self.conversations = FakeConversations(self.publisher)
         self.sending = FakeSending(self.conversations, self.publisher)
         self.loading = FakeLoading(self.publisher)
+        self.snapshots = FakeSnapshots()
+        self.contexts = FakeContexts(self.conversations, self.publisher, lambda: self.loading.context_limit())
         self.library = FakeLibrary([starter()] if models is None else models)
         self.library.settings = self.settings
         self.network = FakeNetwork(self.publisher)

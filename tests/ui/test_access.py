@@ -15,7 +15,7 @@ from app.ui.deeds import delete
 from app.ui.theme import tokens
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.window import Window
-from tests.screenshots import content
+from tests.screenshots import content, contexts
 from tests.support.fake_application import FakeApplication, starter
 
 NOW_MS = 1_790_000_000_000
@@ -28,6 +28,37 @@ def _conversation(window: Window, application: FakeApplication) -> None:
 def _panel(window: Window, application: FakeApplication) -> None:
     window.open("c1")
     window.conversation.show_panel(True)
+    window.conversation.panel.show_tab("model")
+
+
+def _context(window: Window, application: FakeApplication) -> None:
+    application.loading.become(EngineState.READY, content.qwen())
+    application.conversations.messages["c1"] = contexts.turns()
+    application.contexts.views["c1"] = contexts.nearly_full()
+    window.open("c1")
+    window.conversation.seeing.open_panel()
+    window.conversation.seeing._ask()
+    window.conversation.panel.context.show_all(True)
+
+
+def _note(window: Window, application: FakeApplication) -> None:
+    _context(window, application)
+    window.conversation.panel.context.show_note()
+
+
+def _choice(window: Window, application: FakeApplication) -> None:
+    application.loading.become(EngineState.READY, content.qwen())
+    application.contexts.views["c1"] = contexts.overflowing()
+    application.conversations.messages["c1"] = contexts.refused("context_full", "It no longer fits.")
+    window.open("c1")
+    window.conversation.seeing.open_panel()
+    window.conversation.seeing._ask()
+
+
+def _seen(window: Window, application: FakeApplication) -> None:
+    _context(window, application)
+    application.contexts.seen["m2"] = contexts.seen()
+    window.conversation.verbs.wish("seen", "m2")
 
 
 def _picker(window: Window, application: FakeApplication) -> None:
@@ -95,6 +126,10 @@ STATES: dict[str, Callable[[Window, FakeApplication], None]] = {
     "new": lambda window, application: None,
     "conversation": _conversation,
     "panel": _panel,
+    "panel, context": _context,
+    "panel, note": _note,
+    "panel, choice": _choice,
+    "panel, seen": _seen,
     "picker": _picker,
     "refused": _refused,
     "find": _find,

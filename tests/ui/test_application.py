@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.base.paths import find_places
 from app.bootstrap import build
+from app.chat.context_view import Policy, Standing
 from app.chat.messages import ReplyState
 from app.ui.application import make_window
 from app.ui.bridge import Bridge
@@ -176,6 +179,41 @@ def test_a_message_is_answered_and_everything_is_there_again(
     assert again.window.conversation.composer.text() == "half a thought"
     assert again.application.conversations.path(conversation_id)[1].length == answer
     again.close()
+
+
+def test_what_the_model_sees_is_shown_and_chosen(real: Real, qtbot: QtBot, starter_model: Path) -> None:
+    real.application.settings.change("engine.n_ctx", 1024)
+    real.application.settings.change("generation.max_tokens", 8)
+    real.open()
+    page = real.window.conversation
+    page.composer.put("Name the largest lighthouse, please.")
+    page.composer.send.click()
+
+    def counted() -> bool:
+        view = page.seeing.view
+        return page.seeing.settled and view is not None and len(view.entries) == 2 and view.exact
+
+    qtbot.waitUntil(counted, timeout=120_000)
+    view = page.seeing.view
+    assert view is not None
+    assert page.composer.gauge.accessibleName().startswith(f"{view.used} of 1,024 tokens")
+    page.composer.gauge.click()
+    tab = page.panel.context
+    assert tab.figure.text() == str(view.used)
+    tab.list.setFocus()
+    QTest.keyClick(tab.list, Qt.Key.Key_Right)
+    QTest.keyClick(tab.list, Qt.Key.Key_Down)
+    question = real.application.conversations.path(page.conversation_id)[0].id
+    QTest.keyClick(tab.list, Qt.Key.Key_P)
+    qtbot.waitUntil(lambda: page.transcript.column.standings.marks == {question: Standing.PINNED})
+    tab.policy.segments._buttons["ask"].click()
+    qtbot.waitUntil(lambda: page.seeing.view is not None and page.seeing.view.policy is Policy.ASK)
+    reply = real.application.conversations.message(real.application.conversations.path(page.conversation_id)[1].id)
+    assert reply.facts is not None
+    assert reply.facts.generation is not None
+    page.transcript.wished.emit("seen", reply.id)
+    assert tab.figure.text() == str(reply.facts.generation.prompt_tokens)
+    assert [entry.message_id for entry in real.application.contexts.seen_by(reply.id).entries] == [question]
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import InglenookError
 from app.chat.messages import Message, ReplyState, Role
-from app.engine.values import GenerationFacts
-from app.services.changes import EngineState, ReplyChanged, ReplyProgressed
+from app.services.changes import EngineState, ReplyChanged
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication, facts, no_model, starter
 
@@ -87,26 +86,15 @@ def test_a_finished_reply_gives_the_button_back(window: Window, application: Fak
     press(window, Qt.Key.Key_Return)
     page = window.conversation
     application.sending.live.clear()
-    generation = GenerationFacts(
-        prompt_tokens=2048,
-        cached_tokens=0,
-        completion_tokens=1126,
-        prompt_s=0,
-        decode_s=1,
-        ttft_s=0,
-        seed=1,
-        finish_reason="stop",
-    )
     application.publisher.publish(
         ReplyChanged(
             conversation_id=page.conversation_id,
             message_id=page.live_id,
             state=ReplyState.DONE,
-            facts=facts(starter(), generation=generation),
+            facts=facts(starter()),
         )
     )
     assert not page.composer.send.streaming
-    assert page.composer.gauge.text() == "3.1k of 8k"
 
 
 def test_a_second_message_waits_for_the_first(window: Window, application: FakeApplication) -> None:
@@ -232,52 +220,6 @@ def test_the_transcripts_wishes_are_handed_down(window: Window, application: Fak
     assert application.conversations.chosen == [(conversation_id, "r")]
     page.transcript.link_activated.emit("file:///etc/passwd")
     assert "not opened" in page.toast.text
-
-
-def _reading(application: FakeApplication, window: Window, total: int) -> None:
-    page = window.conversation
-    application.publisher.publish(
-        ReplyProgressed(conversation_id=page.conversation_id, message_id=page.live_id, done=1, total=total)
-    )
-
-
-def test_the_gauge_knows_the_prompt_of_the_first_reply(window: Window, application: FakeApplication) -> None:
-    application.loading.become(EngineState.READY, starter())
-    type_text(window, "Hello")
-    press(window, Qt.Key.Key_Return)
-    _reading(application, window, 640)
-    assert window.conversation.composer.gauge.text() == "640 of 8k"
-    application.loading.become(EngineState.READY, starter())
-    assert window.conversation.composer.gauge.text() == "640 of 8k"
-
-
-def test_a_failed_reply_leaves_the_gauge_at_the_one_before(window: Window, application: FakeApplication) -> None:
-    generation = GenerationFacts(
-        prompt_tokens=500,
-        cached_tokens=0,
-        completion_tokens=140,
-        prompt_s=0,
-        decode_s=1,
-        ttft_s=0,
-        seed=1,
-        finish_reason="stop",
-    )
-    turns = [
-        Message(id="u1", conversation_id="", parent_id=None, role=Role.USER, text="One"),
-        Message(
-            id="r1",
-            conversation_id="",
-            parent_id="u1",
-            role=Role.ASSISTANT,
-            text="First",
-            facts=facts(starter(), generation=generation),
-        ),
-        Message(id="u2", conversation_id="", parent_id="r1", role=Role.USER, text="Two"),
-        Message(id="r2", conversation_id="", parent_id="u2", role=Role.ASSISTANT, text="", state=ReplyState.FAILED),
-    ]
-    application.loading.become(EngineState.READY, starter())
-    window.open(application.conversations.add("One", turns))
-    assert window.conversation.composer.gauge.text() == "640 of 8k"
 
 
 def test_the_field_writes_in_the_size_of_the_conversation(window: Window, application: FakeApplication) -> None:

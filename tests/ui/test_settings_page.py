@@ -13,12 +13,13 @@ from pytestqt.qtbot import QtBot
 from app.engine.errors import NotGguf
 from app.engine.values import Origin
 from app.hub.errors import BadToken
+from app.services.changes import EngineState
 from app.services.network import ConnectionReport
 from app.ui.pages.settings.models import AWAY, LEFT_OUT, NONE_FOUND, ModelsSection
 from app.ui.pages.settings.page import SECTIONS
 from app.ui.window import Window
 from tests.screenshots import content
-from tests.support.fake_application import FakeApplication
+from tests.support.fake_application import FakeApplication, starter
 
 
 def test_appearance(window: Window, application: FakeApplication) -> None:
@@ -172,6 +173,52 @@ def test_the_own_folder_is_chosen_and_looked_through(
     places.choose.click()
     assert application.settings.current.general.models_dir == str(tmp_path)
     assert application.library.refreshed.is_set()
+
+
+def test_what_is_kept_of_conversations(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    window.show_settings("conversations")
+    section = window.settings.conversations
+    qtbot.waitUntil(lambda: "377 MB are reserved for 16,384 tokens" in section.costs.text())
+    assert section.length.choice() == "0"
+    section.length.chosen.emit("16384")
+    section.cells.chosen.emit("32768")
+    section.types.chosen.emit("q8_0")
+    section.at_once.chosen.emit("2")
+    section.room.chosen.emit("2000000000")
+    settings = application.settings.current
+    assert settings.engine.n_ctx == 16_384
+    assert (settings.cache.cells, settings.cache.parallel, settings.cache.snapshots_bytes) == (32_768, 2, 2_000_000_000)
+    assert (settings.cache.type_k, settings.cache.type_v) == ("q8_0", "q8_0")
+    assert (section.length.choice(), section.types.choice()) == ("16384", "q8_0")
+    application.settings.change("cache.type_v", "f16")
+    assert section.types.choice() == "", "keys and values differ"
+    section.kept.click()
+    assert not application.settings.current.cache.snapshots
+    assert section.ahead.isChecked()
+    section.ahead.click()
+    assert not application.settings.current.engine.guess_ahead
+
+
+def test_what_is_kept_ready_is_removed(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    window.show_settings("conversations")
+    section = window.settings.conversations
+    qtbot.waitUntil(lambda: section.taken.text() == "1.2 GB are taken now, 16 GB at most.")
+    section.remove.click()
+    qtbot.waitUntil(lambda: section.taken.text() == "Nothing is taken now, 16 GB at most.")
+    assert not section.remove.isEnabled()
+
+
+def test_settings_that_are_not_in_use_yet(window: Window, application: FakeApplication) -> None:
+    window.show_settings("conversations")
+    section = window.settings.conversations
+    assert not section.again.isVisible()
+    application.loading.become(EngineState.READY, starter())
+    application.loading.outdated = True
+    application.settings.change("cache.parallel", 8)
+    assert section.again.isVisible()
+    section.again.click()
+    assert application.loading.loads == [starter().id]
+    assert not section.again.isVisible()
 
 
 def test_logging_in(window: Window, application: FakeApplication) -> None:

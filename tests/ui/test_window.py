@@ -269,4 +269,4 @@ def test_the_focus_ring_goes_along_from_choice_to_choice(window: Window) -> None
     window.focusNextPrevChild(False)
     assert ring.target is rows["appearance"]
     QTest.keyClick(rows["appearance"], Qt.Key.Key_Down)
-    assert ring.target is rows["models"]
+    assert ring.target is rows["conversations"]

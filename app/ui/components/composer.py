@@ -6,12 +6,11 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.ui import words
+from app.ui.components.context.gauge import Gauge
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import HoverButton, IconButton, mix
 from app.ui.widgets.growing_text import GrowingText
-from app.ui.widgets.indicators import Ring
 from app.ui.widgets.labels import Label
 from app.ui.widgets.surfaces import Surface
 
@@ -64,6 +63,7 @@ class Composer(Surface):
     draft_changed = Signal(str)
     typing_started = Signal()
     edit_ended = Signal()
+    gauge_pressed = Signal()
     resized = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -74,8 +74,8 @@ class Composer(Surface):
         self.field.escaped.connect(self._escape)
         self.field.textChanged.connect(self._typed)
         self.field.focus_changed.connect(lambda on: self.set_outline("edge" if on else "line2"))
-        self.ring = Ring(theme)
-        self.gauge = Label("", theme, "caption", "ink2")
+        self.gauge = Gauge(theme)
+        self.gauge.clicked.connect(self.gauge_pressed)
         self.send = SendButton(theme)
         self.send.clicked.connect(self._pressed)
         self._streaming = False
@@ -111,9 +111,8 @@ class Composer(Surface):
         row.setContentsMargins(tokens.OVERHANG, 0, 9, 9)
         row.setSpacing(7)
         row.addStretch()
-        row.addWidget(self.ring)
         row.addWidget(self.gauge)
-        row.addSpacing(8)
+        row.addSpacing(2)
         row.addWidget(self.send)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -121,7 +120,6 @@ class Composer(Surface):
         column.addWidget(self._editing)
         column.addLayout(text)
         column.addLayout(row)
-        self.show_gauge(0, 0)
 
     def set_hint(self, hint: str) -> None:
         """The words in the empty field."""
@@ -154,18 +152,6 @@ class Composer(Surface):
         """Says that the field holds an earlier message."""
         self._editing.setVisible(editing)
         self._text.setContentsMargins(tokens.OVERHANG, 2 if editing else 14, tokens.OVERHANG - 4, 0)
-
-    def show_gauge(self, used: int, limit: int) -> None:
-        """How many tokens of the model's window the conversation takes; no gauge without a limit."""
-        shown = limit > 0
-        self.ring.setVisible(shown)
-        self.gauge.setVisible(shown)
-        if shown:
-            self.ring.set_share(used / limit)
-            self.gauge.setText(f"{words.tokens_short(used)} of {words.context_short(limit)}")
-            full = f"{used:,} of {limit:,} tokens of the model's window are used"
-            self.gauge.setToolTip(full)
-            self.gauge.setAccessibleName(full)
 
     def flush_draft(self) -> None:
         """Tells the draft now if it changed since it was told."""

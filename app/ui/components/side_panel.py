@@ -1,30 +1,39 @@
-"""The right side: what this one conversation tells the model, and how its replies are drawn."""
+"""The right side, in two tabs: what the model sees of this conversation, and what it is told and how it draws."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.engine.values import Sampling
+from app.ui.components.context.tab import ContextTab
 from app.ui.components.sampling import SamplingControls
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import QUIET, Button, IconButton
+from app.ui.widgets.controls import Segmented
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.widgets.surfaces import Hairline, Surface
 
 TELL_AFTER_MS = 500
+CONTEXT, MODEL = "context", "model"
 
 
 class SidePanel(Surface):
-    """352 px. Tells what was changed for a conversation; a new one keeps it until its first message is sent."""
+    """352 px. Tells what was changed for a conversation; a new one keeps it until its first message is sent.
+
+    `excerpt_of` gives the first words of a message.
+    """
 
     sampling_changed = Signal(object)
     system_prompt_changed = Signal(str)
     reset_requested = Signal()
     closed = Signal()
+    tab_shown = Signal(str)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, excerpt_of: Callable[[str], str], parent: QWidget | None = None) -> None:
         super().__init__(theme, "page", parent=parent)
         self.setFixedWidth(tokens.PANEL)
         self._quiet = False
@@ -34,6 +43,10 @@ class SidePanel(Surface):
         self._wait.timeout.connect(self._tell_prompt)
         self.close_button = IconButton("x", "Close the panel", theme)
         self.close_button.clicked.connect(self.closed)
+        self.tabs = Segmented("Panel", {CONTEXT: "Context", MODEL: "Model"}, theme)
+        self.tabs.chosen.connect(self.show_tab)
+        self.context = ContextTab(excerpt_of, theme)
+        self.context.instructions_wished.connect(self.edit_instructions)
         self.sampling = SamplingControls(theme)
         self.sampling.sampling_changed.connect(self.sampling_changed)
         self.reset = Button("Reset", theme, QUIET)
@@ -52,7 +65,7 @@ class SidePanel(Surface):
     def _lay_out(self, theme: Theme) -> None:
         head = QHBoxLayout()
         head.setContentsMargins(20, 0, 12, 0)
-        head.addWidget(Label("This conversation", theme, "row_strong", "ink"))
+        head.addWidget(self.tabs)
         head.addStretch()
         head.addWidget(self.close_button)
         top = QWidget()
@@ -92,12 +105,33 @@ class SidePanel(Surface):
         inner.setSpacing(0)
         inner.addWidget(top)
         inner.addWidget(Hairline(theme))
-        inner.addWidget(scroll, 1)
+        self._model = scroll
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.context)
+        self._pages.addWidget(scroll)
+        inner.addWidget(self._pages, 1)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(Hairline(theme, vertical=True))
         row.addLayout(inner, 1)
+        self.show_tab(CONTEXT)
+
+    @property
+    def tab(self) -> str:
+        """The tab that is shown."""
+        return CONTEXT if self._pages.currentWidget() is self.context else MODEL
+
+    def show_tab(self, key: str) -> None:
+        """Shows a tab: context or model."""
+        self.tabs.choose(key)
+        self._pages.setCurrentWidget(self.context if key == CONTEXT else self._model)
+        self.tab_shown.emit(key)
+
+    def edit_instructions(self) -> None:
+        """The cursor stands in the system prompt."""
+        self.show_tab(MODEL)
+        self.prompt.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_values(self, sampling: Sampling, suggested: Sampling, prompt: str, default_prompt: str) -> None:
         """Shows a conversation's values; nothing is told. A field that is being written in keeps its words."""
@@ -115,6 +149,7 @@ class SidePanel(Surface):
             self._tell_prompt()
         if self.sampling.waiting:
             self.sampling.flush()
+        self.context.flush()
 
     @property
     def waiting(self) -> bool:

@@ -120,6 +120,7 @@ TYPE: dict[str, Type] = {
     "page_title": Type(SERIF, 26, 34),
     "wordmark": Type(SERIF, 17, 24, 600),
     "model_title": Type(SANS, 24, 32, 600),
+    "figure": Type(SANS, 24, 32, 500),
     "section": Type(SANS, 17, 28, 600),
     "body": Type(SANS, 15, 24),
     "body_strong": Type(SANS, 15, 24, 600),

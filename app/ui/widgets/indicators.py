@@ -9,33 +9,20 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
 
+NEARLY_FULL = 0.8
 
-class Ring(QWidget):
-    """A ring of 16 px that fills clockwise; from 80 % on it is ochre."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._share = 0.0
-        self.setFixedSize(16, 16)
-        theme.changed.connect(self.update)
-
-    def set_share(self, share: float) -> None:
-        """Fills the ring to `share` (0..1)."""
-        self._share = min(1.0, max(0.0, share))
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(2, 2, 12, 12)
-        painter.setPen(QPen(self._theme.colour("line2"), 2))
-        painter.drawEllipse(box)
-        if self._share > 0:
-            pen = QPen(self._theme.colour("ochre" if self._share >= 0.8 else "ink2"), 2)
-            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            painter.setPen(pen)
-            painter.drawArc(box, 90 * 16, -round(360 * 16 * self._share))
+def paint_ring(painter: QPainter, box: QRectF, share: float, theme: Theme) -> None:
+    """A ring inside `box` that is filled clockwise to `share` (0..1); from 80 % on it is ochre."""
+    inside = box.adjusted(2, 2, -2, -2)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(theme.colour("line2"), 2))
+    painter.drawEllipse(inside)
+    if share > 0:
+        pen = QPen(theme.colour("ochre" if share >= NEARLY_FULL else "ink2"), 2)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        painter.setPen(pen)
+        painter.drawArc(inside, 90 * 16, -round(360 * 16 * min(1.0, share)))
 
 
 class Bar(QWidget):

@@ -25,6 +25,8 @@ from app.ui.components.transcript.transcript import Transcript
 from tests.support.transcripts import FACTS, Conversations
 from tests.ui.transcript.conftest import Show
 
+MARKING = ["Pin: the model always sees it", "Leave out of what the model sees"]
+
 
 def spot_of(transcript: Transcript, number: int, kind: str) -> Spot:
     transcript.settle()
@@ -188,10 +190,11 @@ def test_the_menu_fits_the_place(show: Show, pair: tuple[str, str]) -> None:
     transcript = show()
     transcript.settle()
     on_question = [a.text() for a in transcript.deeds.menu(QPoint(transcript.left + 5, 35)).actions() if a.text()]
-    assert on_question == ["Copy", "Copy message", "Edit and send again", "Select all"]
+    assert on_question == ["Copy", "Copy message", "Edit and send again", *MARKING, "Select all"]
     code = centre(transcript, 1, COPY_CODE) + QPoint(-200, 30)
     on_code = [a.text() for a in transcript.deeds.menu(code).actions() if a.text()]
-    assert on_code == ["Copy", "Copy code", "Copy message", "Write the reply again", "Select all"]
+    again = ["Write the reply again", *MARKING, "What the model saw"]
+    assert on_code == ["Copy", "Copy code", "Copy message", *again, "Select all"]
 
 
 def test_icons_show_under_the_mouse_and_nothing_moves(show: Show, qtbot: QtBot, pair: tuple[str, str]) -> None:

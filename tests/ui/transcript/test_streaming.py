@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import ReplyState
@@ -209,6 +210,9 @@ def test_states_have_words(show: Show, conversations: Conversations, live: str) 
     transcript.apply(ended(live, ReplyState.STOPPED))
     assert not row.state.live
     assert facts_line(row.state, row.facts) == "Stopped · 38.2 tokens/s · first token 0.4 s · 412 tokens"
+    assert FACTS.generation is not None
+    ahead = replace(FACTS, generation=replace(FACTS.generation, drafted_tokens=1400, accepted_tokens=1250))
+    assert facts_line(ReplyState.DONE, ahead).endswith("412 tokens · 1,250 guessed ahead")
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,10 @@ class MessageItem(QAccessibleInterface):
             return f"{who}: {said}" if said else who
         if kind == QAccessible.Text.Value:
             return words
-        if kind == QAccessible.Text.Description and row.entry.siblings > 1:
-            return f"Version {row.entry.sibling + 1} of {row.entry.siblings}"
+        if kind == QAccessible.Text.Description:
+            standing = self._transcript.column.standings.spoken(row.id)
+            version = f"Version {row.entry.sibling + 1} of {row.entry.siblings}" if row.entry.siblings > 1 else ""
+            return ". ".join(part for part in (standing, version) if part)
         return ""
 
     def setText(self, kind: QAccessible.Text, text: str) -> None:

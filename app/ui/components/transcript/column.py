@@ -17,6 +17,7 @@ from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.pieces import KEPT_PIECES, Pieces
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, Row, guess_heights
+from app.ui.components.transcript.standing import Standings
 
 KEPT_ROWS = 240
 NEAR_ROWS = 60
@@ -34,6 +35,7 @@ class Column:
         self.rows: dict[int, Row] = {}
         self.numbers: dict[str, int] = {}
         self.end_gap = END_GAP
+        self.standings = Standings()
         self.complete = True  # whether the last settling laid out everything on the screen
         self._begun_at = 0  # how many documents there were before this settling
         self._seen = 0  # the first row on the screen when it was last settled
@@ -62,6 +64,7 @@ class Column:
     def clear(self) -> None:
         """Nothing is shown any more."""
         self.entries, self.rows, self.numbers, self.heights = [], {}, {}, Heights()
+        self.standings = Standings()
         self.pieces.clear()
         self._shifts.clear()
 

@@ -21,6 +21,7 @@ from app.ui.components.transcript.spots import (
     Spot,
     code_of_spot,
 )
+from app.ui.components.transcript.standing import OFFERS, add_verbs
 
 if TYPE_CHECKING:
     from app.ui.components.transcript.transcript import Transcript
@@ -60,6 +61,8 @@ class Deeds(QObject):
             self._check(row.id, spot)
         elif spot.kind == EDIT:
             transcript.edit_requested.emit(row.id)
+        elif spot.kind in OFFERS and spot.kind != AGAIN:
+            transcript.wished.emit(spot.kind, row.id)
         elif spot.kind in (REGENERATE, AGAIN):
             transcript.regenerate_requested.emit(row.id)
         elif spot.kind in (EARLIER, LATER):
@@ -113,6 +116,8 @@ class Deeds(QObject):
                 menu.addAction("Stop", lambda: transcript.stop_requested.emit(row.id))
             else:
                 menu.addAction("Write the reply again", lambda: transcript.regenerate_requested.emit(row.id))
+            if not row.state.live:
+                add_verbs(menu, transcript, row.id, question=row.question)
         menu.addSeparator()
         everything = menu.addAction("Select all", transcript.select_all)
         everything.setShortcut(QKeySequence(QKeySequence.StandardKey.SelectAll))

@@ -11,6 +11,7 @@ from app.ui.components.transcript.looks import ACTIONS, CODE_HEAD, FIRST_GAP, OV
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import THINKING, Row
 from app.ui.components.transcript.spots import COPY_CODE, Spot
+from app.ui.components.transcript.standing import paint_line
 from app.ui.components.transcript.surroundings import Surroundings
 from app.ui.theme import icons
 
@@ -22,6 +23,8 @@ class RowPainter(Surroundings):
         """Paints a row whose top is at `y` of the view."""
         looks, width = self.looks, self.column.width
         actions = row.actions_top(looks)
+        if row.id == self.column.standings.first_seen and not row.first:
+            paint_line(self.p, looks, self.column.standings.line, self.left, y, width)
         if row.question:
             top = y + (FIRST_GAP if row.first else QUESTION_GAP)
             self._block(QRectF(self.left - OVERHANG, top, width + 2 * OVERHANG, y + actions - top), "fill")

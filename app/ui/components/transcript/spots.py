@@ -11,7 +11,8 @@ from app.ui.components.transcript.chunks import Kind
 from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.looks import ACTIONS, CODE_HEAD, FOLD, NOTE_GAP
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
-from app.ui.components.transcript.words import NOTE_BUTTON
+from app.ui.components.transcript.standing import GROW, OFFERS, flowed
+from app.ui.components.transcript.words import NOTE_BUTTON, NOTE_PAD
 
 EARLIER, LATER, COPY, EDIT, REGENERATE = "earlier", "later", "copy", "edit", "regenerate"
 FOLDING, COPY_CODE, AGAIN = "fold", "copy_code", "again"
@@ -31,7 +32,7 @@ NAMES = {
     REGENERATE: "Write the reply again",
     FOLDING: "Show or hide the thinking",
     COPY_CODE: "Copy code",
-    AGAIN: "Try again",
+    **OFFERS,
 }
 
 
@@ -94,7 +95,11 @@ def spots(row: Row, column: Column) -> list[Spot]:
     y = row.notes_top(column.looks)
     for note in row.notes:
         y += NOTE_GAP
-        if note.trouble:
+        if note.ways_on:
+            top = y + note.height - NOTE_PAD - flowed(note.ways_on, column.looks, column.width)[-1][1].bottom() - 1
+            ways_on = [way for way in note.ways_on if way != GROW or column.standings.can_grow]
+            made += [Spot(way, rect.translated(0, top)) for way, rect in flowed(ways_on, column.looks, column.width)]
+        elif note.trouble:
             made.append(Spot(AGAIN, QRect(column.width - NOTE_BUTTON, y + (note.height - 32) // 2, NOTE_BUTTON, 32)))
         y += note.height
     return [*made, *action_spots(row, column)]

@@ -16,7 +16,8 @@ from app.ui.components.transcript.looks import ACTIONS, FOLD, NOTE_GAP, OVERHANG
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 from app.ui.components.transcript.selection import Selection
-from app.ui.components.transcript.spots import AGAIN, EARLIER, ICONS, LATER, Spot, sibling_label, spots
+from app.ui.components.transcript.spots import EARLIER, ICONS, LATER, Spot, sibling_label, spots
+from app.ui.components.transcript.standing import OFFERS, paint_mark
 from app.ui.theme import icons
 
 Ranges = Callable[[int, int, int, Piece], list[tuple[int, int, str]]]
@@ -128,12 +129,12 @@ class Surroundings:
         middle = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         for note in row.notes:
             top += NOTE_GAP
-            x = self.left
+            x, role = self.left, "ochre" if note.kind == "choice" else "rose"
             if note.trouble:
-                self._block(QRectF(x - OVERHANG, top, self.column.width + 2 * OVERHANG, note.height), "rose_tint")
-            icon = "warning-circle" if note.trouble else "info"
+                self._block(QRectF(x - OVERHANG, top, self.column.width + 2 * OVERHANG, note.height), f"{role}_tint")
+            icon = "info" if not note.trouble else "warning" if role == "ochre" else "warning-circle"
             box = QRectF(x, top + (words.NOTE_PAD if note.trouble else 0) + 2, 16, 16)
-            icons.paint(self.p, icon, box, self.looks.colour("rose" if note.trouble else "ink3"))
+            icons.paint(self.p, icon, box, self.looks.colour(role if note.trouble else "ink3"))
             rect = QRectF(x + 24, top + (words.NOTE_PAD if note.trouble else 0), self.column.width, words.NOTE_LINE)
             for line in note.lines:
                 self._text(rect, middle, line, "secondary", "ink" if note.trouble else "ink3")
@@ -144,12 +145,12 @@ class Surroundings:
 
     def _again(self, number: int, row: Row, y: int) -> None:
         for spot in spots(row, self.column):
-            if spot.kind == AGAIN:
+            if spot.kind in OFFERS:
                 rect = QRectF(spot.rect.translated(self.left, y)).adjusted(0.5, 0.5, -0.5, -0.5)
                 self.p.setPen(self.looks.pen("line2"))
                 self.p.setBrush(self.looks.colour("hover" if self._is(number, spot, "hover") else "raised"))
                 self.p.drawRoundedRect(rect, 8, 8)
-                self._text(rect, Qt.AlignmentFlag.AlignCenter, "Try again", "button", "ink")
+                self._text(rect, Qt.AlignmentFlag.AlignCenter, spot.name, "button", "ink")
                 if self._is(number, spot, "focus"):
                     self._ring(rect.adjusted(-1, -1, 1, 1), 8)
 
@@ -183,6 +184,10 @@ class Surroundings:
             line = QRectF(self.left, y + top, self.column.width, ACTIONS)
             facts = words.facts_line(row.state, row.facts)
             self._text(line, middle | Qt.AlignmentFlag.AlignRight, facts, "caption_plain", "ink3")
+        standing = self.column.standings.marks.get(row.id)
+        if standing is not None:
+            taken = 56 if row.question else self.p.fontMetrics().horizontalAdvance(facts) + (14 if facts else 0)
+            paint_mark(self.p, looks, standing, self.left + self.column.width - taken, y + top)
 
     def _siblings(self, row: Row, label: str, top: int) -> None:
         """`2/3`, and an arrow without effect in `line2` where there is no further version."""

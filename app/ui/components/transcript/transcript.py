@@ -46,6 +46,7 @@ class Transcript(View):
     sibling_requested = Signal(str)
     link_activated = Signal(str)
     stop_requested = Signal(str)
+    wished = Signal(str, str)  # pin, leave_out, unmark, seen, or one of standing.OFFERS; message id
     hits_changed = Signal(int, int)
     announced = Signal(str)
 

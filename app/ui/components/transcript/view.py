@@ -20,6 +20,7 @@ from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.places import Anchor, ConversationsLike, Place
 from app.ui.components.transcript.rows import ANSWER, text_width
 from app.ui.components.transcript.selection import Selection
+from app.ui.components.transcript.standing import Standings
 from app.ui.components.transcript.surroundings import State
 
 
@@ -80,6 +81,12 @@ class View(QAbstractScrollArea):
         self.hold()
         self.column.end_gap = END_GAP + extra
         self.changed()
+
+    def show_standings(self, standings: Standings) -> None:
+        """Marks how the messages stand with the model's window."""
+        if standings != self.column.standings:
+            self.column.standings = standings
+            self.viewport().update()
 
     def _restyle(self) -> None:
         self.hold()

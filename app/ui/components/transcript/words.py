@@ -9,6 +9,7 @@ from PySide6.QtGui import QTextLayout
 
 from app.chat.messages import ReplyFacts, ReplyState
 from app.ui.components.transcript.looks import Looks
+from app.ui.components.transcript.standing import WAYS_ON, flowed
 
 NOTE_PAD = 12
 NOTE_LINE = 20
@@ -17,19 +18,23 @@ NOTE_BUTTON = 92
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A sentence under the reply. `trouble` stands on rose with an action, the others are quiet. Height in pixels."""
+    """A sentence under the reply. `trouble` stands on rose (a choice on ochre) with actions, the others are quiet.
+
+    Height in pixels; `ways_on` are the actions of a refusal, else there is Try again.
+    """
 
     kind: str
     text: str
     trouble: bool
     height: int
     lines: tuple[str, ...]
+    ways_on: tuple[str, ...] = ()
 
 
 def notes_of(state: ReplyState, facts: ReplyFacts | None, looks: Looks, width: int) -> list[Note]:
     """What has to be said under a reply in this state."""
     notes: list[Note] = []
-    left_out = len(facts.left_out) if facts else 0
+    left_out = facts.unseen if facts else 0
     if left_out == 1:
         notes.append(
             _note("left_out", "1 earlier message did not fit and was left out of what the model read.", looks, width)
@@ -39,7 +44,9 @@ def notes_of(state: ReplyState, facts: ReplyFacts | None, looks: Looks, width: i
         notes.append(_note("left_out", text, looks, width))
     if state is ReplyState.FAILED:
         said = facts.error_sentence if facts else ""
-        notes.append(_note("failed", said or "The reply failed.", looks, width))
+        ways_on = WAYS_ON.get(facts.error_code, ()) if facts else ()
+        kind = "choice" if facts and facts.error_code == "context_full" else "failed"
+        notes.append(_note(kind, said or "The reply failed.", looks, width, ways_on))
     elif state is ReplyState.LOST:
         said = facts.error_sentence if facts else ""
         notes.append(_note("lost", said or "The reply was interrupted. What was written so far is kept.", looks, width))
@@ -48,11 +55,14 @@ def notes_of(state: ReplyState, facts: ReplyFacts | None, looks: Looks, width: i
     return notes
 
 
-def _note(kind: str, text: str, looks: Looks, width: int) -> Note:
-    trouble = kind in ("failed", "lost")
-    room = width - 24 - (NOTE_BUTTON + 12 if trouble else 0)
+def _note(kind: str, text: str, looks: Looks, width: int, ways_on: tuple[str, ...] = ()) -> Note:
+    trouble = kind in ("failed", "lost", "choice")
+    room = width - 24 - (NOTE_BUTTON + 12 if trouble and not ways_on else 0)
     lines = tuple(_wrapped(text, looks, room))
-    return Note(kind, text, trouble, len(lines) * NOTE_LINE + (2 * NOTE_PAD if trouble else 0), lines)
+    height = len(lines) * NOTE_LINE + (2 * NOTE_PAD if trouble else 0)
+    if ways_on:
+        height += NOTE_PAD + flowed(ways_on, looks, width)[-1][1].bottom() + 1
+    return Note(kind, text, trouble, height, lines, ways_on)
 
 
 def _wrapped(text: str, looks: Looks, room: int) -> Iterator[str]:
@@ -105,6 +115,8 @@ def facts_line(state: ReplyState, facts: ReplyFacts | None) -> str:
             words.append(f"first token {made.ttft_s:.1f} s" if made.ttft_s >= 0.1 else "first token 0.1 s")
         if made.completion_tokens:
             words.append(f"{made.completion_tokens:,} token{'' if made.completion_tokens == 1 else 's'}")
+        if made.accepted_tokens:
+            words.append(f"{made.accepted_tokens:,} guessed ahead")
     return " · ".join(words)
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import InglenookError
-from app.chat.messages import Conversation, ReplyFacts
+from app.chat.messages import Conversation
 from app.services.changes import (
     Change,
     ConversationsChanged,
@@ -23,9 +23,10 @@ from app.services.changes import (
 )
 from app.ui import words
 from app.ui.components.model_choice import model_in_use
-from app.ui.pages.conversation import fullness
+from app.ui.pages.conversation.choosing import Choosing
 from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.parts import Parts
+from app.ui.pages.conversation.seeing import Seeing
 from app.ui.pages.conversation.verbs import Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
@@ -44,9 +45,10 @@ class ConversationPage(Parts):
         super().__init__(application, theme, parent)
         self._opened = False
         self._known = False
-        self._used_tokens = 0
         self.conversation_id = ""
         self.live_id = ""
+        self.seeing = Seeing(application, self, self)
+        self.choosing = Choosing(application, self, self.seeing)
         self.verbs = Verbs(application, self)
         self.header.model_requested.connect(self.toggle_picker)
         self.greeting.model_requested.connect(self.toggle_picker)
@@ -55,6 +57,7 @@ class ConversationPage(Parts):
         self.composer.draft_changed.connect(self._keep_draft)
         self.composer.typing_started.connect(self.verbs.warm)
         self.composer.edit_ended.connect(self.verbs.end_edit)
+        self.composer.gauge_pressed.connect(self.toggle_context)
         self.composer.send_requested.connect(self.verbs.send)
         self.composer.stop_requested.connect(self.verbs.stop)
         self.composer.resized.connect(self._refit)
@@ -72,7 +75,6 @@ class ConversationPage(Parts):
         self._opened = True
         self.verbs.end_edit()
         self.conversation_id = conversation_id or ""
-        self._used_tokens = 0
         if self.has("find_bar"):
             self.find_bar.leave()
         if conversation_id or self.has("transcript"):
@@ -82,9 +84,10 @@ class ConversationPage(Parts):
         self._show_live(live.message_id if live is not None else "")
         self._show_kind()
         self.reload()
-        self._show_gauge()
+        self.seeing.open()
         if message_id:
             self.transcript.scroll_to(message_id)
+        self._application.conversations.opened(self.conversation_id)
         self.conversation_shown.emit(self.conversation_id)
 
     def conversation(self) -> Conversation | None:
@@ -95,6 +98,7 @@ class ConversationPage(Parts):
         """The conversations can be read now: what was empty for want of them is filled."""
         self.composer.set_text(self.composer.text() or self._application.conversations.draft(NEW))
         self._known = True
+        self.seeing.begin()
         self._arrangement.hold("transcript", False)
         self._show_kind()
         self.reload()
@@ -113,19 +117,15 @@ class ConversationPage(Parts):
         if self.has("own"):
             self.own.show(conversation)
         self._show_model()
+        self.seeing.soon()
 
     def apply(self, change: Change) -> None:
         """Follows what happened."""
         if isinstance(change, PathChanged | ReplyGrew | ReplyProgressed | ReplyChanged):
             if change.conversation_id == self.conversation_id:
                 self.transcript.apply(change)
-                if isinstance(change, ReplyProgressed) and change.message_id == self.live_id:
-                    self._used_tokens = change.total
-                    self._show_gauge()
-                elif isinstance(change, ReplyChanged):
+                if isinstance(change, ReplyChanged):
                     self._reply_changed(change)
-                elif isinstance(change, PathChanged):
-                    self._show_gauge()
         elif isinstance(change, ConversationsChanged):
             if self.conversation_id and (not change.ids or self.conversation_id in change.ids):
                 self.reload()
@@ -135,6 +135,7 @@ class ConversationPage(Parts):
             self._show_model()
             if isinstance(change, EngineChanged):
                 self.verbs.engine_changed(change)
+        self.seeing.apply(change)
 
     def apply_appearance(self) -> None:
         """Takes column width and text size from the settings."""
@@ -161,8 +162,25 @@ class ConversationPage(Parts):
         if self.has("panel"):
             self.panel.setVisible(shown)
         self.header.panel.setChecked(shown)
+        self.seeing.show_in_panel()
         if before is not shown:
             self.panel_toggled.emit(shown)
+
+    def toggle_context(self) -> None:
+        """Opens the panel at what fills the model's window, or closes it there."""
+        if self.panel_shown and self.panel.tab == "context":
+            self.show_panel(False)
+        else:
+            self.seeing.open_panel()
+
+    @property
+    def editing(self) -> bool:
+        """Whether the composer holds an earlier message."""
+        return bool(self.verbs.editing)
+
+    def regenerate(self, reply_id: str) -> None:
+        """Asks for a reply again."""
+        self.verbs.regenerate(reply_id)
 
     def toggle_picker(self) -> None:
         """Opens or closes the list of models."""
@@ -218,7 +236,6 @@ class ConversationPage(Parts):
         self.header.pill.show_state(state, name, words.model_version(model) if model is not None else "")
         self.greeting.show_model(state, model, known=self._application.library.refreshed.is_set())
         self.composer.set_hint("Ask anything" if not self.conversation_id else f"Reply to {name}" if name else "Reply")
-        self._show_gauge()
 
     def _show_live(self, message_id: str) -> None:
         self.live_id = message_id
@@ -230,19 +247,9 @@ class ConversationPage(Parts):
         elif change.message_id == self.live_id:
             live = self._application.sending.live_reply(self.conversation_id)
             self._show_live(live.message_id if live is not None else "")
-        if not change.state.live:
-            self._show_gauge(change.facts)
-
-    def _show_gauge(self, facts: ReplyFacts | None = None) -> None:
-        """How full the model's window was after the last reply that was measured."""
-        limit = self._application.loading.context_limit()
-        if limit and not (self.live_id and self._used_tokens):  # while a reply is written, its prompt is what is known
-            self._used_tokens = fullness.of_facts(facts) or fullness.of_last_reply(
-                self._application, self.conversation_id
-            )
-        self.composer.show_gauge(self._used_tokens, limit)
 
     def _keep_draft(self, text: str) -> None:
+        self.seeing.soon()
         if not self.verbs.editing:
             try:
                 self._application.conversations.set_draft(self.conversation_id or NEW, text)

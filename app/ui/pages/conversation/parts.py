@@ -13,6 +13,8 @@ from app.ui.components.composer import Composer
 from app.ui.components.header import Header
 from app.ui.components.welcome import Greeting, Suggestions
 from app.ui.pages.conversation.arrangement import Arrangement
+from app.ui.pages.conversation.choosing import Choosing, connect_context
+from app.ui.pages.conversation.seeing import Seeing
 from app.ui.pages.conversation.verbs import Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
@@ -31,7 +33,10 @@ class Parts(QWidget):
     """Built at once: header, banner, greeting, composer, suggestions. Built later: the cached properties."""
 
     models_requested = Signal()
+    conversation_id = ""
     verbs: Verbs
+    seeing: Seeing
+    choosing: Choosing
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,6 +78,7 @@ class Parts(QWidget):
         made.sibling_requested.connect(self.verbs.choose)
         made.link_activated.connect(self.verbs.open_link)
         made.stop_requested.connect(self.verbs.stop)
+        made.wished.connect(self.verbs.wish)
         appearance = self._application.settings.current.appearance
         made.set_column(tokens.COLUMNS[appearance.column])
         made.set_text_size(appearance.text_size)
@@ -97,10 +103,12 @@ class Parts(QWidget):
     @cached_property
     def panel(self) -> SidePanel:
         """The values of the conversation."""
-        from app.ui.components.side_panel import SidePanel
+        from app.ui.components.side_panel import CONTEXT, MODEL, SidePanel
 
-        made = SidePanel(self._theme)
+        made = SidePanel(self._theme, self.verbs.excerpt)
         made.hide()
+        made.show_tab(CONTEXT if self.conversation_id else MODEL)
+        connect_context(made, self.seeing, self.choosing)
         self._arrangement.add_panel(made)
         return made
 

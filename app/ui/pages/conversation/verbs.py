@@ -21,10 +21,13 @@ from app.ui.ports import ApplicationPort
 
 if TYPE_CHECKING:
     from app.ui.components.model_picker import ModelPicker
+    from app.ui.pages.conversation.choosing import Choosing
     from app.ui.pages.conversation.own_values import OwnValues
+    from app.ui.pages.conversation.seeing import Seeing
 
 ENGINE = "engine"
 SEND = "send"
+EXCERPT = 80
 
 
 class Page(Protocol):
@@ -35,6 +38,10 @@ class Page(Protocol):
     banner: Banner
     composer: Composer
 
+    @property
+    def seeing(self) -> Seeing: ...
+    @property
+    def choosing(self) -> Choosing: ...
     @property
     def picker(self) -> ModelPicker: ...
     @property
@@ -101,6 +108,25 @@ class Verbs:
         """Shows the path through a sibling."""
         conversation_id = self._page.conversation_id
         self._try(lambda: self._application.conversations.choose(conversation_id, message_id))
+
+    def wish(self, what: str, message_id: str) -> None:
+        """A wish about a message and the model's window, from its menu or from a reply that was refused."""
+        if what == "seen":
+            self._page.seeing.show_seen(message_id, self.excerpt(message_id))
+        elif what in ("pin", "leave_out", "unmark"):
+            self._page.choosing.mark(what, [message_id])
+        else:
+            self._page.choosing.take_for(what, message_id)
+
+    def excerpt(self, message_id: str) -> str:
+        """The first words of a message, in one line."""
+        try:
+            text, _ = self._application.conversations.body(message_id)
+        except InglenookError:
+            return ""
+        from app.ui.components.transcript.speaking import spoken
+
+        return " ".join(spoken(text[: 5 * EXCERPT]).split())[:EXCERPT]
 
     def copy(self, message_id: str) -> None:
         """Puts the text of a message on the clipboard."""

@@ -21,6 +21,7 @@ from app.base.errors import InglenookError
 from app.services.changes import AccountChanged, Change, LibraryChanged, SettingsChanged
 from app.ui.pages.settings.about import AboutSection
 from app.ui.pages.settings.appearance import AppearanceSection
+from app.ui.pages.settings.conversations import ConversationsSection
 from app.ui.pages.settings.general import GeneralSection
 from app.ui.pages.settings.models import ModelsSection
 from app.ui.pages.settings.network import NetworkSection
@@ -34,6 +35,7 @@ from app.ui.widgets.toast import SayingPage
 SECTIONS = {
     "general": "General",
     "appearance": "Appearance",
+    "conversations": "Conversations",
     "models": "Models",
     "network": "Network",
     "about": "About",
@@ -80,6 +82,7 @@ class SettingsPage(SayingPage):
         self._scrolls: dict[str, QScrollArea] = {}
         self.general = GeneralSection(theme, self._change)
         self.appearance = AppearanceSection(theme, self._change)
+        self.conversations = ConversationsSection(theme, self._change, application)
         self.models = ModelsSection(theme, application.settings, self._change, application.library, application.jobs)
         self.models.said.connect(lambda words, undo: self.say(words, undo=undo))
         self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
@@ -88,6 +91,7 @@ class SettingsPage(SayingPage):
         sections = {
             "general": self.general,
             "appearance": self.appearance,
+            "conversations": self.conversations,
             "models": self.models,
             "network": self.network,
             "about": self.about,
@@ -152,7 +156,7 @@ class SettingsPage(SayingPage):
         self.reload()
 
     def show_section(self, key: str) -> None:
-        """Goes to a section: general, appearance, models, network or about."""
+        """Goes to a section: one of SECTIONS."""
         self.rows[key].setChecked(True)
         self._show(key)
 
@@ -170,6 +174,7 @@ class SettingsPage(SayingPage):
         settings = self._application.settings.current
         self.general.show_values(settings)
         self.appearance.show_values(settings.appearance)
+        self.conversations.show_values(settings)
         self.models.reload()
         self.network.show_values(settings.network)
 
@@ -183,6 +188,8 @@ class SettingsPage(SayingPage):
             scroll.setVisible(name == key)
         if key == "network":
             self.network.account.reload()
+        elif key == "conversations":
+            self.conversations.ask()
 
     def _change(self, name: str, value: object) -> None:
         try:

@@ -26,7 +26,7 @@ class Section(QWidget):
         self.column.addWidget(Label(title, theme, "section", "ink"))
         self.column.addSpacing(10)
 
-    def add_row(self, title: str, help: str, *controls: QWidget, line: bool = True) -> None:
+    def add_row(self, title: str, help: str, *controls: QWidget, line: bool = True) -> QWidget:
         """A row: what it is, what it means, and its controls at the right."""
         holder = QWidget()
         row = QHBoxLayout(holder)
@@ -47,6 +47,7 @@ class Section(QWidget):
         self.column.addWidget(holder)
         if line:
             self.column.addWidget(Hairline(self._theme))
+        return holder
 
     def explain(self, title: str, help: str) -> None:
         """Other words for what a row means."""

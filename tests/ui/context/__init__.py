@@ -1,0 +1,1 @@
+"""The context window, visible: gauge, list, panel, note, offers."""
