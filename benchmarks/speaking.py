@@ -75,6 +75,13 @@ class Speaker:
         watch: Callable[[Event, Heard], None] | None = None,
     ) -> tuple[Call[GenerationFacts], Heard]:
         """Sends the prompt; returns the call and what will be heard of it. `watch` runs on the reader's thread."""
+        request = GenerateRequest(sequence=sequence, messages=messages, sampling=sampling)
+        return self.ask(request, watch)
+
+    def ask(
+        self, request: GenerateRequest, watch: Callable[[Event, Heard], None] | None = None
+    ) -> tuple[Call[GenerationFacts], Heard]:
+        """Sends a request, as `start`."""
         heard = Heard()
 
         def hear(event: Event) -> None:
@@ -96,7 +103,6 @@ class Speaker:
             if watch is not None:
                 watch(event, heard)
 
-        request = GenerateRequest(sequence=sequence, messages=messages, sampling=sampling)
         heard.asked = time.perf_counter()
         return self.client.generate(request, hear), heard
 

@@ -2,7 +2,8 @@
 
 A question {prompt, tokens, seed, sampling} clears the cache, processes the prompt in slices of n_batch, samples that
 many tokens without looking at them, and answers {prompt_tokens, prompt_s, decode_s}: `prompt_s` runs to the first
-sampled token, `decode_s` from there to the last one.
+sampled token, `decode_s` from there to the last one. With `keep`, a prompt that was read for the question before stays
+in the cache but for its last token.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Bare:
         self.context = llama_cpp.llama_init_from_model(self.model, context_params)
         self.vocabulary = llama_cpp.llama_model_get_vocab(self.model)
         self.memory = llama_cpp.llama_get_memory(self.context)
+        self.read: list[int] = []
 
     def tokens(self, text: str) -> Any:
         """The text as an array of token ids, special tokens parsed, none added."""
@@ -64,9 +66,14 @@ class Bare:
         api, context = self.api, self.context
         prompt = self.tokens(question["prompt"])
         chain = self.chain(question["sampling"], question["seed"])
-        api.llama_memory_clear(self.memory, True)
+        known = len(prompt) - 1 if question.get("keep") and self.read == list(prompt) else 0
+        if not known:
+            api.llama_memory_clear(self.memory, True)
+        elif not api.llama_memory_seq_rm(self.memory, 0, known, -1):
+            raise SystemExit("the cache could not be cut")
+        self.read = list(prompt)
         begun = time.perf_counter()
-        for start in range(0, len(prompt), self.n_batch):
+        for start in range(known, len(prompt), self.n_batch):
             part = (api.llama_token * min(self.n_batch, len(prompt) - start)).from_buffer(
                 prompt, start * ctypes.sizeof(api.llama_token)
             )

@@ -22,7 +22,7 @@ def main() -> None:
     params.n_gpu_layers = options["n_gpu_layers"]
     params.cpuparams.n_threads = options["n_threads"]
     params.cpuparams_batch.n_threads = options["n_threads"]
-    params.n_parallel = 1
+    params.n_parallel = options.get("n_parallel", 1)
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     server = xllamacpp.Server(params)
