@@ -18,6 +18,7 @@ from tests.support.application import reply, running, slow_reply, until
 
 def test_arranging_conversations() -> None:
     with running({"replies": [reply("The answer mentions heliotropes.")]}) as (app, seen):
+        app.settings.override("cache.parallel", 1)  # the second one ends last
         first = app.sending.send(None, "First question")
         second = app.sending.send(None, "Second question")
         seen.end_of(second.reply_id)
