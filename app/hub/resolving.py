@@ -69,7 +69,7 @@ def resolve(gate: Gate, promise: Promise, token: str) -> Source:
 
 def headers(url: str, promise: Promise, token: str) -> dict[str, str]:
     """What is sent with a request for this file."""
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # lazily exported there
 
     allowed = token if token and origin(url) == origin(promise.endpoint) else False
     sent: dict[str, str] = build_hf_headers(token=allowed)

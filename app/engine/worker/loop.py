@@ -204,6 +204,7 @@ class Loop:
     def _close(self, request: int) -> None:
         self._open.discard(request)
         self._cancelled.discard(request)
+        self._snapshots.answered(request)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

@@ -135,11 +135,12 @@ class Snapshots:
             return True
         if command.id not in self._making_room:
             self._making_room[command.id] = self._make_room(command.sequence)
-        if not all(saving.ended.is_set() for saving in self._making_room[command.id]):
-            return True
-        self._tried.discard(command.id)
-        self._making_room.pop(command.id, None)
-        return False
+        return not all(saving.ended.is_set() for saving in self._making_room[command.id])
+
+    def answered(self, request: int) -> None:
+        """A request has ended, or begins no more: nothing of it is remembered."""
+        self._tried.discard(request)
+        self._making_room.pop(request, None)
 
     def is_restoring(self, name: str) -> bool:
         """Whether this conversation is on its way into memory; the llama.cpp thread is woken when it is there."""

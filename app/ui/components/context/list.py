@@ -7,7 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QCursor, QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QMenu, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolTip, QWidget
 
 from app.chat.context_view import Standing
 from app.ui.components.context.rows import LEFT, ROW, ContextRows, Index
@@ -24,11 +24,12 @@ from app.ui.components.context.verbs import (
 from app.ui.models.context import ContextModel
 from app.ui.models.context_lines import Line
 from app.ui.theme.theme import Theme
+from app.ui.widgets.row_list import RowList
 
 MOST_PX = 16_000_000
 
 
-class ContextList(QListView):
+class ContextList(RowList):
     """`wished` carries a verb (pin, leave_out, unmark) and message ids. Never changes anything by itself."""
 
     wished = Signal(str, object)
@@ -39,8 +40,7 @@ class ContextList(QListView):
     refitted = Signal()
 
     def __init__(self, model: ContextModel, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.by_keyboard = False
+        super().__init__("What the model sees", theme, parent)
         self.read_only = False
         self._lines = model
         self._pressed: tuple[str, str] | None = None
@@ -48,23 +48,12 @@ class ContextList(QListView):
         self._rows = ContextRows(model, self, theme, self)
         self.setModel(model)
         self.setItemDelegate(self._rows)
-        self.setAccessibleName("What the model sees")
         self.setAccessibleDescription("P pins a message, Delete leaves it out, Right and Left unfold and fold turns")
-        self.setObjectName("bare")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.viewport().setAutoFillBackground(False)
-        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setMouseTracking(True)
         self.setUniformItemSizes(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         model.modelAboutToBeReset.connect(self._remember)
         model.modelReset.connect(self._restore)
-        theme.changed.connect(self.viewport().update)
         self._fit()
 
     def set_read_only(self, read_only: bool) -> None:
@@ -159,8 +148,7 @@ class ContextList(QListView):
 
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        self.by_keyboard = True
+    def key_pressed(self, event: QKeyEvent) -> None:
         line, row, key = self._current(), self.currentIndex().row(), event.key()
         if line is not None and key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
             if key == Qt.Key.Key_Left and not line.open:
@@ -175,8 +163,7 @@ class ContextList(QListView):
         elif key == Qt.Key.Key_Escape or event.text().strip():
             event.ignore()  # letters are no search here: it would read every row
         else:
-            super().keyPressEvent(event)
-        self.viewport().update()
+            super().key_pressed(event)
 
     def _open(self, line: Line, row: int) -> None:
         verbs = verbs_of(line, read_only=self.read_only)
@@ -195,7 +182,6 @@ class ContextList(QListView):
             self.do(PUT_BACK, line)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.by_keyboard = False
         where = event.position().toPoint()
         found = self._verb_at(where) if event.button() == Qt.MouseButton.LeftButton else None
         self._pressed = (found[0], found[1].key) if found is not None else None
@@ -253,11 +239,9 @@ class ContextList(QListView):
         return bool(super().viewportEvent(event))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self.by_keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         super().focusInEvent(event)
         if not self.currentIndex().isValid() and self._lines.rowCount():
             self.setCurrentIndex(self._lines.index(0))
-        self.viewport().update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.base.errors import InglenookError
@@ -178,15 +179,15 @@ class LibraryDetail(QScrollArea):
         if self._model is not None and callable(deed):
             deed(self._model)
 
-    def _work(self, run: object, answer: object, model_id: str) -> None:
+    def _work(self, run: Callable[[], object], answer: SignalInstance, model_id: str) -> None:
         """Runs something on a thread; its result or its error comes back as the signal `answer`."""
 
         def work() -> None:
             try:
-                found = run()  # type: ignore[operator]
+                found = run()
             except InglenookError as error:
                 found = error
-            answer.emit(model_id, found)  # type: ignore[attr-defined]
+            answer.emit(model_id, found)
 
         self._application.jobs.start(TASK, work)
 

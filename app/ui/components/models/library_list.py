@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QPainter
 from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QFrame,
-    QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -19,6 +16,7 @@ from app.ui.components.models.rows import paint_ground, paint_line
 from app.ui.models.library import MODEL_ROLE, LibraryModel, facts_of
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
+from app.ui.widgets.row_list import RowList
 from app.ui.widgets.surfaces import reserve_bar
 
 ROW = 68
@@ -69,7 +67,7 @@ class _Rows(QStyledItemDelegate):
         painter.restore()
 
 
-class LibraryList(QListView):
+class LibraryList(RowList):
     """`row_chosen` carries the id of the current model; `taken`: Return was pressed on it; Delete is a wish too."""
 
     row_chosen = Signal(str)
@@ -77,24 +75,11 @@ class LibraryList(QListView):
     delete_wanted = Signal(str)
 
     def __init__(self, model: LibraryModel, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self.by_keyboard = False
+        super().__init__("Models on this computer", theme)
         self.setModel(model)
         self.setItemDelegate(_Rows(theme, self))
-        self.setAccessibleName("Models on this computer")
-        self.setObjectName("bare")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.viewport().setAutoFillBackground(False)
-        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setMouseTracking(True)
         self.setUniformItemSizes(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         reserve_bar(self)
-        theme.changed.connect(self.viewport().update)
 
     def _id(self) -> str:
         index = self.currentIndex()
@@ -107,8 +92,7 @@ class LibraryList(QListView):
             self.scrollTo(current)
         self.row_chosen.emit(self._id())
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        self.by_keyboard = True
+    def key_pressed(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._id():
             self.taken.emit(self._id())
         elif event.key() == Qt.Key.Key_Delete and self._id():
@@ -116,14 +100,4 @@ class LibraryList(QListView):
         elif event.key() == Qt.Key.Key_Escape:
             event.ignore()
         else:
-            super().keyPressEvent(event)
-        self.viewport().update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.by_keyboard = False
-        super().mousePressEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self.by_keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
-        super().focusInEvent(event)
-        self.viewport().update()
+            super().key_pressed(event)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtGui import QFocusEvent, QFontMetrics, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QFrame,
-    QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -18,6 +15,7 @@ from app.ui.components.models.rows import paint_ground, paint_line
 from app.ui.models.results import BADGE_ROLE, ROW_ROLE, SPEED_ROLE, Badge, ResultsModel, Row
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
+from app.ui.widgets.row_list import RowList
 from app.ui.widgets.surfaces import reserve_bar
 
 ROW = 94
@@ -94,7 +92,7 @@ class _Rows(QStyledItemDelegate):
         return left + wide
 
 
-class ResultsView(QListView):
+class ResultsView(RowList):
     """The current row is the one that is shown. `more_wanted`: the end is near."""
 
     row_chosen = Signal(object)
@@ -102,28 +100,14 @@ class ResultsView(QListView):
     more_wanted = Signal()
 
     def __init__(self, model: ResultsModel, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self.by_keyboard = False
+        super().__init__("Models found", theme, parent)
         self.setModel(model)
         self.setItemDelegate(_Rows(theme, self))
-        self.setAccessibleName("Models found")
-        self.setObjectName("bare")
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.viewport().setAutoFillBackground(False)
-        self.viewport().setAttribute(Qt.WidgetAttribute.WA_Hover)
-        self.setMouseTracking(True)
         self.setUniformItemSizes(True)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalScrollBar().setSingleStep(ROW // 2)
         self.verticalScrollBar().valueChanged.connect(lambda _value: self.look_ahead())
         self.verticalScrollBar().rangeChanged.connect(lambda _least, _most: self.look_ahead())
         reserve_bar(self)
-        theme.changed.connect(self.viewport().update)
 
     def step(self, by: int) -> None:
         """Moves the current row up or down, staying inside."""
@@ -153,23 +137,15 @@ class ResultsView(QListView):
         if seen + MORE_WITHIN >= rows * ROW and (even_if_empty or rows):
             self.more_wanted.emit()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        self.by_keyboard = True
+    def key_pressed(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.take_current()
         elif event.key() == Qt.Key.Key_Escape:
             event.ignore()
         else:
-            super().keyPressEvent(event)
-        self.viewport().update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.by_keyboard = False
-        super().mousePressEvent(event)
+            super().key_pressed(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self.by_keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         super().focusInEvent(event)
         if not self.currentIndex().isValid() and self.by_keyboard:
             self.step(1)
-        self.viewport().update()

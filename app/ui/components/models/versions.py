@@ -20,8 +20,9 @@ from app.ui.models.versions import COLUMNS, DO, HERE, PACE, QUALITY, RIGHT, SIZE
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
 from app.ui.widgets.surfaces import paint_dot
+from app.ui.widgets.table_head import HEAD, TableHead
 
-ROW, HEAD, GAP = 44, 32, 16
+ROW, GAP = 44, 16
 OVERHANG = tokens.OVERHANG
 _WIDTHS = {SIZE: 80, HERE: 96, PACE: 72, DO: 112}
 _NARROW = {SIZE: 72, HERE: 88, PACE: 72, DO: 104}
@@ -77,33 +78,6 @@ class _Rows(QStyledItemDelegate):
             icons.paint(painter, "download", side, colour("ink2"))
 
 
-class _Head(QHeaderView):
-    def __init__(self, theme: Theme, parent: VersionsTable) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
-        self._theme = theme
-        self._table = parent
-        self.setSectionsClickable(False)
-        self.setHighlightSections(False)
-        self.setMinimumSectionSize(0)
-        self.setFixedHeight(HEAD)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.fillRect(self.rect(), self._theme.colour("page"))
-        line = QRect(OVERHANG, self.height() - 1, self.width() - 2 * OVERHANG, 1)
-        painter.fillRect(line, self._theme.colour("edge"))
-        painter.setFont(self._theme.font("caption_strong"))
-        painter.setPen(self._theme.colour("ink2"))
-        for column, word in enumerate(COLUMNS):
-            if self.isSectionHidden(column):
-                continue
-            left, width = self.sectionViewportPosition(column), self.sectionSize(column)
-            side = Qt.AlignmentFlag.AlignRight if column in RIGHT else Qt.AlignmentFlag.AlignLeft
-            box = self._table.cell(QRect(left, 0, width, self.height() - 1), column)
-            painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, word)
-
-
 class VersionsTable(QTableView):
     """As high as its rows; 16 px wider than the text on both sides, for the tint."""
 
@@ -120,7 +94,7 @@ class VersionsTable(QTableView):
         self.setAccessibleName("Versions")
         self.setModel(versions)
         self.setItemDelegate(_Rows(theme, self))
-        self.setHorizontalHeader(_Head(theme, self))
+        self.setHorizontalHeader(TableHead(theme, COLUMNS, RIGHT, self.cell, self, inset=OVERHANG))
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(ROW)

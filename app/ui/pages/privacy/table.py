@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import QPainter, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -19,9 +19,9 @@ from app.privacy.ledger import Outcome
 from app.ui.models.ledger import COLUMNS, LOCAL, OUTCOME, RIGHT, WHAT, WHERE, LedgerModel, outcome_words
 from app.ui.theme import icons
 from app.ui.theme.theme import Theme
+from app.ui.widgets.table_head import HEAD, TableHead
 
 ROW = 40
-HEAD = 32
 GAP = 20
 _WIDE = {0: 112, 1: 184, 3: 76, 4: 84, 5: 130}
 _NARROW = {0: 112, 1: 150, 3: 70, 4: 84, 5: 124}
@@ -71,27 +71,9 @@ class _Rows(QStyledItemDelegate):
         return ("desktop", "ink2") if outcome_words(entry) == LOCAL else _SIGNS[entry.outcome]
 
 
-class _Head(QHeaderView):
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
-        self._theme = theme
-        self.setSectionsClickable(False)
-        self.setHighlightSections(False)
-        self.setMinimumSectionSize(40)
-        self.setFixedHeight(HEAD)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.fillRect(self.rect(), self._theme.colour("page"))
-        painter.fillRect(QRect(0, self.height() - 1, self.width(), 1), self._theme.colour("edge"))
-        painter.setFont(self._theme.font("caption_strong"))
-        painter.setPen(self._theme.colour("ink2"))
-        for column, word in enumerate(COLUMNS):
-            left, width = self.sectionViewportPosition(column), self.sectionSize(column)
-            side = Qt.AlignmentFlag.AlignRight if column in RIGHT else Qt.AlignmentFlag.AlignLeft
-            box = QRect(left, 0, width if column == OUTCOME else width - GAP, self.height() - 1)
-            painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, word)
+def _word(box: QRect, column: int) -> QRect:
+    """Where the word over a column stands: the last one has no neighbour."""
+    return box if column == OUTCOME else box.adjusted(0, 0, -GAP, 0)
 
 
 class LedgerTable(QTableView):
@@ -106,7 +88,7 @@ class LedgerTable(QTableView):
         self.setAccessibleName("Network ledger")
         self.setModel(model)
         self.setItemDelegate(_Rows(theme, self))
-        self.setHorizontalHeader(_Head(theme, self))
+        self.setHorizontalHeader(TableHead(theme, COLUMNS, RIGHT, _word, self))
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(ROW)
