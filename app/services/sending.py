@@ -7,8 +7,6 @@ to wait is in the state `queued`. A temporary conversation never reaches the sto
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -22,9 +20,10 @@ from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Rol
 from app.chat.titles import title_for
 from app.engine.values import Sampling, TemplateOptions
 from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
+from app.services.dispatch import Dispatch
 from app.services.errors import NoSuchThing, NothingToSend, ServiceError
 from app.services.ground import Ground
-from app.services.jobs import REPLIES, REPLY, Jobs
+from app.services.jobs import Jobs
 from app.services.keeping import Keeping
 from app.services.live import Live, LiveReplies, LiveReply
 from app.services.loading import Loading
@@ -80,11 +79,7 @@ class Sending:
         self._loading = loading
         self._publisher = publisher
         self._jobs = jobs
-        self._signal: queue.SimpleQueue[bool] = queue.SimpleQueue()  # something changed; False: end
-        self._waiting: dict[str, Turn] = {}  # in the order in which they were asked for
-        self._under_way: dict[str, str] = {}  # conversation: model
-        self._lock = threading.Lock()
-        self._running = False
+        self._dispatch = Dispatch(self._write, self._model_of, lambda: settings.current.cache.parallel, jobs)
         self._closed = False
 
     def send(
@@ -129,8 +124,7 @@ class Sending:
         if live is None:
             return
         live.ask_to_stop()
-        with self._lock:
-            turn = self._waiting.pop(reply_id, None)
+        turn = self._dispatch.take_back(reply_id)
         if turn is not None:
             waiting = turn
             # Not before it is settled: what a refused turn becomes is found out on the same thread.
@@ -157,7 +151,7 @@ class Sending:
     def close(self) -> None:
         """Ends the thread that begins replies."""
         self._closed = True
-        self._signal.put(False)
+        self._dispatch.close()
 
     # --- making a turn ----------------------------------------------------------------------------------------------
 
@@ -245,12 +239,7 @@ class Sending:
         else:  # a temporary conversation that was deleted at this very moment
             self._live.remove(live)
             raise NoSuchThing("This conversation is no longer there.", detail=conversation.id)
-        with self._lock:
-            self._waiting[reply.id] = turn
-            start, self._running = not self._running, True
-        self._signal.put(True)
-        if start:
-            self._jobs.start(REPLIES, self._work)
+        self._dispatch.add(turn)
 
     def _stored(
         self, done: Future[None], conversation: Conversation, added: list[Message], write: Write, stored: Future[None]
@@ -282,46 +271,12 @@ class Sending:
 
     # --- the threads for replies -------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        while self._signal.get():
-            for turn in self._take():
-                self._jobs.start(REPLY, lambda turn=turn: self._reply(turn))  # type: ignore[misc] # bound at once
-
-    def _take(self) -> list[Turn]:
-        """Takes what can begin now: one a conversation, and only what the model of those under way is asked for.
-
-        Nothing overtakes a turn that waits for another model, so that each gets its own.
-        """
-        taken: list[Turn] = []
-        parallel = self._settings.current.cache.parallel
-        with self._lock:
-            for reply_id, turn in list(self._waiting.items()):
-                if len(self._under_way) >= parallel:
-                    break
-                if turn.conversation.id in self._under_way:
-                    continue
-                model = self._model_of(turn)
-                if any(other != model for other in self._under_way.values()):
-                    break
-                del self._waiting[reply_id]
-                self._under_way[turn.conversation.id] = model
-                taken.append(turn)
-        return taken
-
     def _model_of(self, turn: Turn) -> str:
         """The id of the model it will be written with; '' where there is none, which its reply then says."""
         try:
             return self._loading.choice(turn.model_id).id
         except InglenookError:
             return ""
-
-    def _reply(self, turn: Turn) -> None:
-        try:
-            self._write(turn)
-        finally:
-            with self._lock:
-                self._under_way.pop(turn.conversation.id, None)
-            self._signal.put(True)
 
     def _write(self, turn: Turn) -> None:
         live = turn.live
