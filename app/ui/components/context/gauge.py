@@ -17,7 +17,7 @@ _PAD, _RING, _GAP = 6, 16, 7
 
 
 class Gauge(HoverButton):
-    """A button, as wide as its words; hidden while no window is known."""
+    """A button, as wide as its words; hidden while no window is known, or nothing is in it."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -36,8 +36,8 @@ class Gauge(HoverButton):
         if self._shown == (used, limit, exact):
             return
         self._shown = (used, limit, exact)
-        self.setVisible(limit > 0)
-        if limit <= 0:
+        self.setVisible(limit > 0 and used > 0)
+        if self.isHidden():
             return
         self._share = used / limit
         about = "" if exact else "~"
