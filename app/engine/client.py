@@ -88,9 +88,17 @@ class EngineClient(Protocol):
         """Write a reply. `on_event` gets any Started, Progress and Delta, then exactly one Finished or Failed."""
 
     def measure(
-        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None, sequence: str = ""
+        self,
+        messages: Sequence[PromptMessage],
+        template_options: TemplateOptions | None = None,
+        sequence: str = "",
+        *,
+        ahead: bool = False,
     ) -> Call[Measured]:
-        """Count the tokens of a prompt, and how many of them are in memory for `sequence`."""
+        """Count the tokens of a prompt, and how many of them are in memory for `sequence`.
+
+        `ahead`: the engine may read what it can of it while it has nothing else to do, because it is about to be sent.
+        """
 
     def keep(self, sequence: str) -> Call[Kept]:
         """Write the snapshot of a conversation, if it changed since."""
@@ -211,11 +219,20 @@ class Engine:
         )
 
     def measure(
-        self, messages: Sequence[PromptMessage], template_options: TemplateOptions | None = None, sequence: str = ""
+        self,
+        messages: Sequence[PromptMessage],
+        template_options: TemplateOptions | None = None,
+        sequence: str = "",
+        *,
+        ahead: bool = False,
     ) -> Call[Measured]:
         return self._begin(
             lambda number: protocol.Measure(
-                id=number, messages=list(messages), template_options=template_options or {}, sequence=sequence
+                id=number,
+                messages=list(messages),
+                template_options=template_options or {},
+                sequence=sequence,
+                ahead=ahead,
             ),
             Measured,
             lambda event: event,

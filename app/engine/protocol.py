@@ -99,12 +99,16 @@ class Generate(_Frame, frozen=True, tag="generate"):
 
 
 class Measure(_Frame, frozen=True, tag="measure"):
-    """Count the tokens of a prompt without decoding anything, and how many of them are cached for `sequence`."""
+    """Count the tokens of a prompt, and how many of them are cached for `sequence`.
+
+    `ahead`: somebody is typing the last message of it, so that its beginning may be read while nothing else is to do.
+    """
 
     id: int
     messages: list[PromptMessage]
     template_options: TemplateOptions = {}
     sequence: str = ""
+    ahead: bool = False
 
 
 class Describe(_Frame, frozen=True, tag="describe"):

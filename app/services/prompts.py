@@ -188,11 +188,14 @@ class Prompts:
                 return chosen
             chosen = self.with_selection(wanted, chosen.gathered, full(chosen, less))
 
-    def count(self, wanted: Wanted, timeout_s: float = MEASURE_TIMEOUT_S) -> Counter:
-        """Counting by the engine. It raises what measuring raises; Busy when the engine does not come to it in time."""
+    def count(self, wanted: Wanted, timeout_s: float = MEASURE_TIMEOUT_S, *, ahead: bool = False) -> Counter:
+        """Counting by the engine. It raises what measuring raises; Busy when the engine does not come to it in time.
+
+        `ahead`: somebody is typing the last message; what can be read of the prompt before it is sent, may be.
+        """
 
         def count(prompt: Prompt) -> Count:
-            call = self._engine.measure(prompt.messages, wanted.template_options, wanted.conversation_id)
+            call = self._engine.measure(prompt.messages, wanted.template_options, wanted.conversation_id, ahead=ahead)
             try:
                 measured = call.result(timeout_s)
             except TimeoutError as error:

@@ -92,7 +92,9 @@ class Views:
 
         exact = ready is not None and not estimated and bool(chosen.prompt.messages)
         try:
-            fitted = counted(self._prompts.count(wanted, COUNT_TIMEOUT_S) if exact else _reckoning(wanted, per_token))
+            ahead = load is None and self._settings.current.engine.read_ahead
+            asked = self._prompts.count(wanted, COUNT_TIMEOUT_S, ahead=ahead)
+            fitted = counted(asked if exact else _reckoning(wanted, per_token))
         except EngineError as error:
             log.info("a prompt could not be counted: %s", error.code)
             exact, leaving = False, []

@@ -113,6 +113,13 @@ class Engine(_Group, frozen=True, kw_only=True):
         bool,
         _said("Load the last model at start", "The first answer comes sooner; otherwise the first message loads it."),
     ] = False
+    read_ahead: Annotated[
+        bool,
+        _said(
+            "Read while you type",
+            "The model reads what you type before you send it, so that the answer begins at once; it costs some power.",
+        ),
+    ] = True
     guess_ahead: Annotated[
         bool,
         _said(

@@ -23,6 +23,7 @@ def main() -> None:
     params.cpuparams.n_threads = options["n_threads"]
     params.cpuparams_batch.n_threads = options["n_threads"]
     params.n_parallel = options.get("n_parallel", 1)
+    params.kv_unified = True  # as the engine has it: all streams share the cells
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     server = xllamacpp.Server(params)

@@ -117,10 +117,10 @@ def test_views_that_wait_get_the_answer_to_the_last() -> None:
         held, go = threading.Event(), threading.Event()
         measure = chat.app.engine.measure
 
-        def slow(*arguments: Any) -> Any:
+        def slow(*arguments: Any, **more: Any) -> Any:
             held.set()
             assert go.wait(PATIENCE_S)
-            return measure(*arguments)
+            return measure(*arguments, **more)
 
         chat.app.engine.measure = slow  # type: ignore[method-assign]
         first = chat.app.contexts.view(chat.id, "a")

@@ -41,6 +41,7 @@ from app.engine.protocol import (
 from app.engine.protocol import Loaded as LoadedEvent
 from app.engine.values import EngineInfo, GenerationFacts
 from app.engine.worker import llama
+from app.engine.worker.ahead import Ahead
 from app.engine.worker.context import Abort
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded, LoadingError, check
@@ -53,6 +54,7 @@ from app.engine.worker.templates import PromptTemplateError
 PROGRESS_INTERVAL_S = 0.05
 KEEP_S = 1.8  # at the end, and before another model: what is not written by then is read anew some day
 _WAKE = (Ping(n=0), 0.0)  # no command: the thread shall look around
+_AHEAD = -1  # what the native call works for when it reads ahead, for no request
 
 
 class Loop:
@@ -70,6 +72,7 @@ class Loop:
         self._stopping = False
         self._steps = Steps(self._close, self._finish, self._begin_decode)
         self._snapshots = Snapshots(lambda: self._inbox.put(_WAKE), self._finish)
+        self._ahead = Ahead()
         self._quiet = True  # nothing that waits can be served before something arrives
         self._loaded: Loaded | None = None
         self._thread = threading.Thread(target=self._run, name="llama.cpp", daemon=True)
@@ -83,6 +86,9 @@ class Loop:
         """Take a command; it will be answered by one terminal event with the id `request`."""
         self._open.add(request)
         self._inbox.put((command, time.perf_counter()))
+        with self._lock:
+            if self._alone == _AHEAD and getattr(command, "sequence", "") != self._ahead.name:
+                self._abort.set()
 
     def cancel(self, target: int) -> None:
         """Stop a load or a generation, running or waiting; an id that is answered already is ignored."""
@@ -113,6 +119,8 @@ class Loop:
             if self._steps.active and not self._stopping:
                 self._quiet = False
                 self._guarded(self._step, None)
+            elif self._ahead.name and not self._stopping:
+                self._guarded(partial(self._ahead.step, self._begin_ahead), None)
         self._guarded(partial(self._snapshots.detach, KEEP_S), None)
         self._snapshots.end()
 
@@ -139,9 +147,14 @@ class Loop:
             self._alone = alone
         return not self._stopping and alone not in self._cancelled
 
+    def _begin_ahead(self) -> bool:
+        """As `_begin_decode`, for reading ahead: whatever else arrives, but for the same conversation, ends it."""
+        self._set_alone(_AHEAD)
+        return not self._stopping and self._inbox.empty()
+
     def _receive(self) -> None:
         """Take what has arrived; wait for something only when there is nothing to do."""
-        idle = not self._steps.active and (self._quiet or not self._waiting)
+        idle = not self._steps.active and not self._ahead.name and (self._quiet or not self._waiting)
         while idle or not self._inbox.empty():
             item = self._inbox.get()
             if item is None:
@@ -226,8 +239,10 @@ class Loop:
             case Keep():
                 self._snapshots.keep(command)
             case Restore():
+                self._ahead.drop()
                 self._snapshots.restore(command)
             case Forget():
+                self._ahead.drop()
                 self._snapshots.forget(command)
 
     def _load(self, command: Load) -> None:
@@ -263,6 +278,7 @@ class Loop:
         self._finish(LoadedEvent(id=request, model=self._loaded.info))
 
     def _unload(self) -> None:
+        self._ahead.drop()
         if self._loaded is not None:
             self._snapshots.detach(KEEP_S)
             self._loaded.close()
@@ -279,6 +295,8 @@ class Loop:
             return
         limit = self._loaded.info.n_ctx - 1
         cached = self._loaded.sequences.held(command.sequence, prompt.tokens)
+        if command.ahead and not self._steps.active and not self._snapshots.is_restoring(command.sequence):
+            self._ahead.want(self._loaded, command)
         self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit, cached=cached))
 
     def _plan(self, command: Plan) -> None:
@@ -301,6 +319,7 @@ class Loop:
 
     def _admit(self, command: Generate, arrived: float) -> None:
         """Begin a reply, or answer why not."""
+        self._ahead.drop()
         loaded = self._loaded
         if command.id in self._cancelled:
             self._finish(Finished(id=command.id, facts=_nothing()))

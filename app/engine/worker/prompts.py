@@ -7,6 +7,7 @@ between is tokenised. To find that place, the conversation is rendered a second 
 
 from __future__ import annotations
 
+import bisect
 import codecs
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.engine.values import THINKING_TAGS, PromptMessage
+from app.engine.worker.rolling import common_prefix
 from app.engine.worker.templates import ChatTemplate, Message
 from app.engine.worker.vocabulary import Vocabulary
 
@@ -83,6 +85,19 @@ class PromptBuilder:
             tail += said
         pending = self._pending(more) if last else b""
         return Prompt(tokens, spans, _is_thinking_open(tail), pending)
+
+    def beginning(self, messages: Sequence[PromptMessage], options: Mapping[str, Any]) -> list[int]:
+        """The tokens that the next prompt begins with, whatever a person adds to the last message, or says next.
+
+        Raises PromptTemplateError.
+        """
+        typed = messages[-1].content if messages and messages[-1].role == "user" else ""
+        before = messages[:-1] if typed else messages
+        one, two = (
+            self.build([*before, PromptMessage(role="user", content=typed + more)], options).tokens
+            for more in ("a", " b")
+        )
+        return one[: common_prefix(one, two)]
 
     # --- rendering ----------------------------------------------------------------------------------------------------
 
@@ -218,24 +233,25 @@ class PromptBuilder:
                 ids = vocabulary.tokenize(part, special=not piece.literal, inner=piece.start > 0)
             if piece.start == 0 and vocabulary.adds_bos and ids[:1] != [vocabulary.bos]:
                 ids = [vocabulary.bos, *ids]
-            while len(counts) < len(marks) and marks[len(counts)] <= piece.end:
-                mark = marks[len(counts)]
-                if mark == piece.end:
-                    counts.append(len(tokens) + len(ids))
-                else:
-                    counts.append(len(tokens) + self._begun(ids, len(part[: mark - piece.start].encode())))
+            inside = bisect.bisect_left(marks, piece.end, len(counts))
+            counts += self._begun(ids, part, [mark - piece.start for mark in marks[len(counts) : inside]], len(tokens))
             tokens += ids
+            counts += [len(tokens)] * (bisect.bisect_right(marks, piece.end, inside) - inside)
         counts += [len(tokens)] * (len(marks) - len(counts))
         return tokens, counts
 
-    def _begun(self, ids: Sequence[int], size_bytes: int) -> int:
-        """How many tokens begin within the first bytes of what they spell."""
-        offset = 0
-        for number, token in enumerate(ids):
-            if offset >= size_bytes:
-                return number
-            offset += len(self._vocabulary.full_piece(token))
-        return len(ids)
+    def _begun(self, ids: Sequence[int], text: str, places: Sequence[int], before: int) -> list[int]:
+        """For each place in the text (ascending), how many of its tokens begin before it, and `before` more."""
+        found: list[int] = []
+        number = offset = wanted = done = 0
+        for place in places:
+            wanted += len(text[done:place].encode("utf-8", "replace"))
+            done = place
+            while number < len(ids) and offset < wanted:
+                offset += len(self._vocabulary.full_piece(ids[number]))
+                number += 1
+            found.append(before + number)
+        return found
 
 
 def _message(message: PromptMessage, content: str) -> Message:

@@ -77,7 +77,7 @@ class Restoring:
         if not self._wanted or n_tokens > self._seat.context.n_ctx:
             return None
         slot = self._seat.slot(self.name)
-        if slot is not None and slot.n_past > 0:
+        if slot is not None and slot.settled > 0:
             return None
         return self._seat.sequences.place(self.name, n_tokens)
 

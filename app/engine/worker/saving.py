@@ -90,21 +90,22 @@ class Saving:
     def saved(self, size_bytes: int) -> None:
         """It is written, or was given up. On the llama.cpp thread."""
         slot = self._slot()
-        if size_bytes and slot is not None and slot.n_past == len(self.tokens) and slot.traces == self._traces:
-            slot.dirty = slot.tokens[: slot.n_past] != self.tokens
+        if size_bytes and slot is not None and slot.traces == self._traces:
+            slot.dirty = slot.tokens[: slot.settled] != self.tokens
 
     def _begin(self) -> tuple[list[int], int, int]:
         """Where its parts end, the bytes of all and of the largest part."""
         slot = self._slot()
-        if slot is None or slot.n_past == 0 or self._seat.context.moved:
+        if slot is None or slot.settled == 0 or self._seat.context.moved:
             return [], 0, 0
         state = self._seat.state
-        self.tokens, self._traces = slot.tokens[: slot.n_past], slot.traces
+        count = slot.settled
+        self.tokens, self._traces = slot.tokens[:count], slot.traces
         checkpoints = self._seat.sequences.checkpoints
         self._turns = checkpoints.newest(slot.index, MOST_TURNS) if checkpoints is not None else []
-        size = state.size_bytes(slot.index)
-        ends = state.ends(slot.n_past, size)
-        part = state.part_bytes(slot.index, 0, ends[0]) if len(ends) > 1 else size
+        size = state.size_bytes(slot.index) * count // slot.n_past
+        ends = state.ends(count, size)
+        part = state.part_bytes(slot.index, 0, ends[0])
         return ends, size + sum(turn.size_bytes for turn in self._turns), part
 
     def _take(self, begin: int, end: int, buffer: Buffer) -> int:

@@ -34,7 +34,8 @@ class Slot:
     `traces`: from this position on, tokens carry traces of some that were before them and are gone; -1 where none do.
     `shared`: so many of the first tokens may lie in cells that are another sequence's too. `dropped`: tokens that the
     last prompt could not use. `snapshot` and `dirty`: the file of its state, and whether the state differs from it;
-    one larger than `snapshot_limit` bytes is not wanted (0: of any size).
+    one larger than `snapshot_limit` bytes is not wanted (0: of any size). `ahead`: so many of the last were only read
+    ahead, of what a person has not sent yet; they belong into no snapshot.
     """
 
     index: int
@@ -49,6 +50,12 @@ class Slot:
     snapshot: str = ""
     snapshot_limit: int = 0
     dirty: bool = False
+    ahead: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many tokens it holds of what was sent and written."""
+        return self.n_past - self.ahead
 
 
 class Sequences:
@@ -176,10 +183,11 @@ class Sequences:
 
     # --- while a reply is written -------------------------------------------------------------------------------------
 
-    def advance(self, slot: Slot, count: int) -> None:
-        """So many more tokens were decoded."""
+    def advance(self, slot: Slot, count: int, *, ahead: bool = False) -> None:
+        """So many more tokens were decoded; `ahead`: of what was not sent yet."""
         slot.n_past += count
-        slot.dirty = True
+        slot.ahead = slot.ahead + count if ahead else 0
+        slot.dirty = slot.dirty or not ahead
 
     def trim(self, slot: Slot) -> None:
         """Drop what was decoded beyond the slot's `n_past`, on trial. Where that fails, `n_past` goes back further."""
@@ -246,7 +254,7 @@ class Sequences:
         self._empty(target)
         self._memory.copy(source.index, target.index)
         target.tokens, target.n_past = source.tokens[: source.n_past], source.n_past
-        target.traces, target.dirty = source.traces, True
+        target.traces, target.dirty, target.ahead = source.traces, True, 0
         target.shared = keep
         source.shared = max(source.shared, keep)
         if self.checkpoints:
@@ -306,8 +314,9 @@ class Sequences:
             self._empty(slot)
 
     def _set(self, slot: Slot, count: int) -> None:
-        if count < slot.n_past:
+        if count < slot.settled:
             slot.dirty = True
+        slot.ahead = max(slot.ahead - max(slot.n_past - count, 0), 0)
         slot.n_past = count
         slot.shared = min(slot.shared, count)
         if slot.traces >= count:

@@ -100,15 +100,15 @@ class Snapshots:
         if saving is not None:
             saving.requests.append(command.id)
         else:
-            self._finish(Kept(id=command.id, tokens=slot.n_past if slot is not None else 0))
+            self._finish(Kept(id=command.id, tokens=slot.settled if slot is not None else 0))
 
     def restore(self, command: Restore) -> None:
         """Bring a conversation back into memory, if it is not there. Answered when it is there or cannot be."""
         name, slot = command.sequence, self._slot(command.sequence)
-        if name in self._restoring or (self._seat is not None and command.snapshot and not (slot and slot.n_past)):
+        if name in self._restoring or (self._seat is not None and command.snapshot and not (slot and slot.settled)):
             self._begin(name, command.snapshot, command.snapshot_limit).requests.append(command.id)
         else:
-            self._finish(Restored(id=command.id, tokens=slot.n_past if slot is not None else 0))
+            self._finish(Restored(id=command.id, tokens=slot.settled if slot is not None else 0))
 
     def forget(self, command: Forget) -> None:
         """A conversation is gone: nothing of it is written any more, and it leaves memory."""
@@ -128,7 +128,7 @@ class Snapshots:
         if self.is_restoring(command.sequence):
             return True
         slot = self._slot(command.sequence)
-        held = slot is not None and slot.n_past > 0
+        held = slot is not None and slot.settled > 0
         if self._seat is not None and command.snapshot and not held and command.id not in self._tried:
             self._tried.add(command.id)
             self._begin(command.sequence, command.snapshot, command.snapshot_limit)
@@ -157,7 +157,7 @@ class Snapshots:
         return [saving for slot in leaving if (saving := self._save_ahead(slot)) is not None]
 
     def _save_ahead(self, slot: Slot | None) -> Saving | None:
-        if slot is None or self._refused.get(slot.name) == slot.n_past:
+        if slot is None or self._refused.get(slot.name) == slot.settled:
             return None
         return self._save(slot)
 
@@ -171,7 +171,7 @@ class Snapshots:
             saving.cancelled = not written
 
     def _save(self, slot: Slot) -> Saving | None:
-        if self._seat is None or not slot.snapshot or not slot.dirty or slot.n_past <= 0:
+        if self._seat is None or not slot.snapshot or not slot.dirty or slot.settled <= 0:
             return None
         known = self._saving.get(slot.name)
         if known is not None and not known.cancelled:

@@ -55,6 +55,9 @@ class ConversationsSection(Section):
             "Not in use yet", "The model was loaded before this was changed", self.again, line=False
         )
         self.column.addWidget(Hairline(theme))
+        self.reading = Switch("Read while you type", theme)
+        self.reading.clicked.connect(lambda on: change("engine.read_ahead", on))
+        self.add_row("Read while you type", "The answer begins sooner after you send; costs some power", self.reading)
         self.ahead = Switch("Guess ahead", theme)
         self.ahead.clicked.connect(lambda on: change("engine.guess_ahead", on))
         self.add_row("Guess ahead", "What repeats earlier text is written faster, in the model's own words", self.ahead)
@@ -93,6 +96,7 @@ class ConversationsSection(Section):
         self.cells.choose(str(cache.cells))
         self.types.choose(cache.type_k if cache.type_k == cache.type_v else "")
         self.at_once.choose(str(cache.parallel))
+        self.reading.setChecked(settings.engine.read_ahead)
         self.ahead.setChecked(settings.engine.guess_ahead)
         self.kept.setChecked(cache.snapshots)
         self.room.choose(str(cache.snapshots_bytes))
