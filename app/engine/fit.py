@@ -55,8 +55,8 @@ def estimate(shape: ModelShape, options: LoadOptions, devices: Sequence[Device] 
         weights[owners[-1]] += shape.embedding_bytes
     # Where all can be cut there is one sequence more, for copies on their way to a file.
     rows = slots if any(layer.window or layer.state for layer in shape.layers) else slots + 1
-    work, logits = shape.compute_bytes(n_ctx, options), 4 * shape.n_vocab * rows
-    here = work if 0 in owners[:-1] else shape.feed_bytes(n_ctx, options)
+    work, logits = shape.compute_bytes(held, options), 4 * shape.n_vocab * rows
+    here = work if 0 in owners[:-1] else shape.feed_bytes(held, options)
     shares = [_share(_CPU, "cpu", weights[0], kv[0], here + logits)]
     for index, device in enumerate(devices, 1):
         if index in owners:

@@ -95,10 +95,21 @@ class Contexts:
             self._jobs.start(CONTEXTS, self._work)
         return future
 
-    def seen_by(self, reply_id: str) -> ContextView:
+    def seen_by(self, reply_id: str) -> Future[ContextView]:
         """What the model saw when it wrote this reply, from the reply's facts. The sum was counted, the share of each
-        message is reckoned."""
-        return self._views.past(reply_id)
+        message is reckoned. The future may raise InglenookError; a long conversation takes some tenths of a second."""
+        future: Future[ContextView] = Future()
+
+        def look() -> None:
+            try:
+                future.set_result(self._views.past(reply_id))
+            except Exception as error:  # the edge of this thread: the error is the future's
+                if not isinstance(error, InglenookError):
+                    log.exception("what a reply saw could not be found out")
+                future.set_exception(error)
+
+        self._jobs.start(CONTEXTS, look)
+        return future
 
     # --- marks ------------------------------------------------------------------------------------------------------
 

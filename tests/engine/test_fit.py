@@ -159,6 +159,14 @@ def test_the_formulae_agree_with_llama_cpp(name: str, probe: Probe, tmp_path: Pa
         assert abs(computed.compute_bytes / plan.compute_bytes - 1) < 0.25
 
 
+def test_cells_beyond_one_window_are_counted(probe: Probe, starter_model: Path) -> None:
+    shape = shape_of(check_loadable(starter_model))
+    options = LoadOptions(n_ctx=8192, n_cells=32_768, n_seq_max=4)
+    plan, computed = probe.plan(starter_model, options), estimate(shape, options)
+    assert computed.kv_bytes == pytest.approx(plan.kv_bytes, abs=2 * ROUNDED)
+    assert near(computed.compute_bytes, plan.compute_bytes)
+
+
 def test_a_state_is_kept_for_each_sequence(probe: Probe, tmp_path: Path) -> None:
     path = tiny(tmp_path, "jamba")
     shape = shape_of(check_loadable(path))

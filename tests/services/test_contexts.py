@@ -234,15 +234,15 @@ def test_what_a_reply_saw_stays_known() -> None:
         for _ in range(5):
             chat.say()
         last = chat.ids[-1]
-        before = chat.app.contexts.seen_by(last)
+        before = chat.app.contexts.seen_by(last).result(PATIENCE_S)
         assert [e.standing for e in before.entries][:3] == [T, T, T]
         assert sum(e.tokens for e in before.entries) <= before.used == before.cached + before.used - before.cached
         chat.app.contexts.leave_out(chat.ids[-2])
         chat.app.contexts.pin(chat.ids[0])
         chat.say()
-        assert chat.app.contexts.seen_by(last) == before
+        assert chat.app.contexts.seen_by(last).result(PATIENCE_S) == before
         with pytest.raises(NoSuchThing):
-            chat.app.contexts.seen_by(chat.ids[0])
+            chat.app.contexts.seen_by(chat.ids[0]).result(PATIENCE_S)
 
 
 def test_positions_may_shift_only_for_what_the_window_let_go() -> None:
@@ -326,7 +326,7 @@ def test_the_oldest_turns_are_summarised_before_they_leave() -> None:
         assert chat.standings() == [S, S, K, K, K, K]
         assert chat.app.conversations.body(chat.ids[0])[0] == first
         assert [change.text for change in chat.seen.of(NoteGrew)][-1] == "They spoke of words."
-        assert [e.standing for e in chat.app.contexts.seen_by(chat.ids[-1]).entries][:3] == [K, S, S]
+        assert [e.standing for e in chat.app.contexts.seen_by(chat.ids[-1]).result(PATIENCE_S).entries][:3] == [K, S, S]
 
 
 def test_a_note_can_be_edited_and_removed() -> None:
@@ -659,7 +659,7 @@ def test_whatever_is_done_the_view_is_what_is_sent(random: Random) -> None:
                 continue
             asked = str(chat.sent())
             assert chat.sent()[-1][1].endswith(draft)
-            seen = chat.app.contexts.seen_by(sent.reply_id)
+            seen = chat.app.contexts.seen_by(sent.reply_id).result(PATIENCE_S)
             in_prompt = {e.message_id for e in seen.entries if e.standing.seen and e.kind == "message"}
             for one, text in texts.items():
                 if one == sent.reply_id:

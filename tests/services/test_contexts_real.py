@@ -165,7 +165,7 @@ def test_a_template_that_rewrites_what_was_said_is_told_of(chat: Chat, rewrites:
         assert facts.generation.cached_tokens == 0
         assert facts.reread_tokens > 60
         assert f"{facts.reread_tokens:,} tokens again" in view.read_again
-        assert chat.app.contexts.seen_by(chat.ids[-1]).read_again == view.read_again
+        assert chat.app.contexts.seen_by(chat.ids[-1]).result(WAIT_S).read_again == view.read_again
     else:
         assert facts.generation.cached_tokens > 60
         assert (facts.reread_tokens, view.read_again) == (0, "")

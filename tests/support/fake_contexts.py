@@ -78,10 +78,14 @@ class FakeContexts:
             exact=True,
         )
 
-    def seen_by(self, reply_id: str) -> ContextView:
+    def seen_by(self, reply_id: str) -> Future[ContextView]:
+        future: Future[ContextView] = Future()
         if self.refuse is not None:
-            raise self.refuse
-        return self.seen.get(reply_id) or self.now(self._conversations.message(reply_id).conversation_id)
+            future.set_exception(self.refuse)
+        else:
+            of = self._conversations.message(reply_id).conversation_id
+            future.set_result(self.seen.get(reply_id) or self.now(of))
+        return future
 
     def _do(self, verb: str, what: object, conversation_id: str) -> None:
         if self.refuse is not None:

@@ -212,8 +212,10 @@ def test_what_the_model_sees_is_shown_and_chosen(real: Real, qtbot: QtBot, start
     assert reply.facts is not None
     assert reply.facts.generation is not None
     page.transcript.wished.emit("seen", reply.id)
-    assert tab.figure.text() == str(reply.facts.generation.prompt_tokens)
-    assert [entry.message_id for entry in real.application.contexts.seen_by(reply.id).entries] == [question]
+    seen = str(reply.facts.generation.prompt_tokens)
+    qtbot.waitUntil(lambda: tab.figure.text() == seen)
+    entries = real.application.contexts.seen_by(reply.id).result(PATIENCE_S).entries
+    assert [entry.message_id for entry in entries] == [question]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class Idle(QObject):
     def put_off(self, delay_ms: float) -> None:
         """What there is to do would be in the way now, or soon be for nothing: it waits at least so long."""
         self._not_before = max(self._not_before, perf_counter() + delay_ms / 1000)
-        self._timer.start(ceil((self._not_before - perf_counter()) * 1000))
+        self._timer.start(max(ceil((self._not_before - perf_counter()) * 1000), 0))
 
     def rest(self) -> None:
         """Nothing is to be done any more."""

@@ -64,6 +64,7 @@ class Seeing(QObject):
 
     viewed = Signal(object)
     _arrived = Signal(str, object)
+    _found = Signal(str, object)
 
     def __init__(self, application: ApplicationPort, page: Page, parent: QObject) -> None:
         super().__init__(parent)
@@ -77,6 +78,7 @@ class Seeing(QObject):
         self._soon = _single_shot(self, SOON_MS, self._ask)
         self._growth = _single_shot(self, GROWTH_MS, self._show_growth)
         self._arrived.connect(self._take)
+        self._found.connect(self._take_past)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -219,13 +221,25 @@ class Seeing(QObject):
 
     def show_seen(self, reply_id: str, excerpt: str) -> None:
         """Opens the panel at exactly what the model saw for a reply."""
+        asked = self._application.contexts.seen_by(reply_id)
+        asked.add_done_callback(lambda done: self._tell_past(excerpt, done))
+
+    def _tell_past(self, excerpt: str, done: Future[ContextView]) -> None:
+        """On the thread of the service; the window may be gone."""
+        if isValid(self):
+            self._found.emit(excerpt, done)
+
+    def _take_past(self, excerpt: str, done: Future[ContextView]) -> None:
         try:
-            view = self._application.contexts.seen_by(reply_id)
+            view = done.result()
         except InglenookError as error:
             self._page.say(error.sentence)
             return
-        self._past = (view, excerpt)
-        self.open_panel()
+        except CancelledError:
+            return
+        if view.conversation_id == self._page.conversation_id:
+            self._past = (view, excerpt)
+            self.open_panel()
 
     def show_now(self) -> None:
         """Back to what the model would see now."""
