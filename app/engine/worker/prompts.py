@@ -10,9 +10,10 @@ from __future__ import annotations
 import bisect
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from app.engine.values import THINKING_TAGS, PromptMessage
 from app.engine.worker.rolling import common_prefix
@@ -20,6 +21,7 @@ from app.engine.worker.templates import ChatTemplate, Message
 from app.engine.worker.vocabulary import Vocabulary
 
 _OPEN, _CLOSE = 0xF0000, 0x100000  # the first characters of the two supplementary private use planes
+T = TypeVar("T")
 _MAX_MARKS = 0xFFF0
 _marks = re.compile(f"([{chr(_OPEN)}-\U0010ffff])")
 
@@ -62,11 +64,15 @@ class PromptBuilder:
     def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
         self._vocabulary = vocabulary
         self._template = template
+        # What this prompt and the one before needed: the next one differs at its end.
+        self._known: dict[Hashable, Any] = {}
+        self._known_before: dict[Hashable, Any] = {}
 
     def build(
         self, messages: Sequence[PromptMessage], options: Mapping[str, Any], *, continue_final: bool = False
     ) -> Prompt:
         """The prompt for the next reply, or with `continue_final` for more of the last. Raises PromptTemplateError."""
+        self._known, self._known_before = {}, self._known
         last = messages[-1] if continue_final and messages and messages[-1].role == "assistant" else None
         before = messages[:-1] if last else messages
         text, regions = self._render(before, options)
@@ -156,7 +162,7 @@ class PromptBuilder:
 
     def _splice(self, text: str, floor: int, region: Region, limit: int, ids: list[int]) -> _Piece | None:
         """Sampled `ids` for as much of the text around `region` as they spell; None where they do not spell it."""
-        spoken, starts, whole = self._spoken(ids)
+        spoken, starts, whole = self._once(tuple(ids), partial(self._spoken, ids))
         content = text[region.start : region.end]
         if content in (spoken.strip(), whole.strip()):
             # The template may have trimmed it; the model did say it so, and the cache holds it so.
@@ -219,6 +225,13 @@ class PromptBuilder:
             end -= 1
         return list(ids[:end])
 
+    def _once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, remembered from the prompt before."""
+        if key not in self._known:
+            self._known[key] = self._known_before[key] if key in self._known_before else make()
+        found: T = self._known[key]
+        return found
+
     # --- tokens -------------------------------------------------------------------------------------------------------
 
     def _tokens(self, text: str, pieces: Sequence[_Piece], marks: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -230,7 +243,10 @@ class PromptBuilder:
             part = text[piece.start : piece.end]
             ids = piece.tokens
             if ids is None:
-                ids = vocabulary.tokenize(part, special=not piece.literal, inner=piece.start > 0)
+                special, inner = not piece.literal, piece.start > 0
+                ids = self._once(
+                    (part, special, inner), partial(vocabulary.tokenize, part, special=special, inner=inner)
+                )
             if piece.start == 0 and vocabulary.adds_bos and ids[:1] != [vocabulary.bos]:
                 ids = [vocabulary.bos, *ids]
             inside = bisect.bisect_left(marks, piece.end, len(counts))
