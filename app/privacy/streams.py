@@ -20,19 +20,31 @@ CONNECTING = "inglenook-connect"
 LOOK_S = 0.05
 """How often somebody who waits for a connection looks whether it is still wanted."""
 
+_END_OF_HEAD = b"\r\n\r\n"
+_UNKNOWN = -(1 << 63)
+
 
 class Stream(httpcore2.NetworkStream):
-    """A connection that tells whom it carries, and remembers that the other end hung up."""
+    """A connection that tells whom it carries, and remembers that the other end hung up.
+
+    `body_bytes`: how much of the current answer's body was read; less than none when its head came in pieces.
+    """
 
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner
         self._hung_up = False
+        self._asked = False
+        self.body_bytes = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """As httpcore2's."""
         got = self._inner.read(max_bytes, timeout)
         if not got:
             self._hung_up = True
+        if self._asked:
+            head, end, _ = got.partition(_END_OF_HEAD)
+            self._asked, self.body_bytes = False, -len(head + end) if end else _UNKNOWN
+        self.body_bytes += len(got)
         return got
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -40,6 +52,7 @@ class Stream(httpcore2.NetworkStream):
         exchange = under_way.get()
         if exchange is not None:
             exchange.connected(self)
+        self._asked = True
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from app.privacy.bodies import body_of
 from app.privacy.errors import AnswerTooLarge, AnswerUnusable, NetworkError, Offline, Refused
 from app.privacy.exchange import Exchange, Exchanges, under_way
 from app.privacy.ledger import Ledger, Outcome
@@ -132,7 +133,7 @@ class GateTransport(httpx2.BaseTransport):
         row.received(_answer_bytes(response))
         exchange.connected(response.extensions.get("network_stream"))
         self._grant(exchange, policy, request, response)
-        return self._handed_on(response, exchange, proxy)
+        return self._handed_on(response, exchange, proxy, request.extensions["timeout"]["read"])
 
     def _grant(self, exchange: Exchange, policy: Policy, request: httpx2.Request, response: httpx2.Response) -> None:
         """Remembers where an allowed host sends us on to, for the rest of this action."""
@@ -147,7 +148,9 @@ class GateTransport(httpx2.BaseTransport):
         if may_lead_to(policy, exchange.action, target):
             exchange.granted.add(target.origin)
 
-    def _handed_on(self, response: httpx2.Response, exchange: Exchange, proxy: str) -> httpx2.Response:
+    def _handed_on(
+        self, response: httpx2.Response, exchange: Exchange, proxy: str, timeout_s: float
+    ) -> httpx2.Response:
         headers = httpx2.Headers(
             [(name, value) for name, value in response.headers.raw if name.lower() not in _NEVER_KEPT]
         )
@@ -167,11 +170,10 @@ class GateTransport(httpx2.BaseTransport):
         if unpack:
             del headers["Content-Encoding"]
             headers.pop("Content-Length", None)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
         return httpx2.Response(
             status_code=response.status_code,
             headers=headers,
-            stream=_Received(response.stream, exchange, self._exchanges, proxy, unpack=unpack),
+            stream=_Received(body_of(response, timeout_s), exchange, self._exchanges, proxy, unpack=unpack),
             extensions=response.extensions,
         )
 

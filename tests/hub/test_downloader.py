@@ -30,6 +30,7 @@ from app.hub.failures import (
 )
 from app.hub.values import RemoteFile
 from app.privacy.errors import NetworkError, Offline
+from tests.support.bodies import read_directly
 from tests.support.hub.downloads import PIECE, World, random_bytes
 from tests.support.hub.files import Answer, Kind
 
@@ -45,8 +46,16 @@ BORDERS = sorted({0, SIZE - 1, *(n * PIECE + shift for n in range(7) for shift i
 BORDERS = [place for place in BORDERS if 0 <= place < SIZE]
 
 
+@pytest.fixture(params=["usual", "direct"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How bodies are read. Files of tests are small, and would never be read directly."""
+    if request.param == "direct":
+        read_directly(monkeypatch)
+    return str(request.param)
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, way: str) -> Iterator[World]:
     made = World(tmp_path / "models", {NAME: MODEL})
     yield made
     made.close()
@@ -73,7 +82,7 @@ def begin(downloader: Downloader) -> tuple[threading.Thread, list[BaseException]
     return thread, errors
 
 
-def test_a_set_arrives_with_its_projector(tmp_path: Path) -> None:
+def test_a_set_arrives_with_its_projector(tmp_path: Path, way: str) -> None:
     files = {"q4/m-00001-of-00002.gguf": MODEL, "q4/m-00002-of-00002.gguf": MODEL[::-1], "mmproj-F16.gguf": PROJECTOR}
     world = World(tmp_path / "models", {**files, "config.json": b"{}\n"})
     downloader = world.downloader()
@@ -183,7 +192,7 @@ def test_a_network_that_stays_away_is_said_and_what_came_stays(world: World) -> 
     assert len(world.cdn.seen) - before <= 3
 
 
-def test_addresses_that_end_are_asked_for_again(tmp_path: Path) -> None:
+def test_addresses_that_end_are_asked_for_again(tmp_path: Path, way: str) -> None:
     world = World(tmp_path / "models", {NAME: MODEL}, uses=2)
     fetch(world)
     assert len({seen.path for seen in world.cdn.seen if seen.end}) >= 4
@@ -267,14 +276,14 @@ def test_packed_answers_are_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("direct", [False, True])
-def test_a_server_without_ranges(tmp_path: Path, direct: bool) -> None:
+def test_a_server_without_ranges(tmp_path: Path, way: str, direct: bool) -> None:
     world = World(tmp_path / "models", {NAME: MODEL}, ranges=False)
     world.files.direct, world.files.ranges = direct, False
     fetch(world)
     world.close()
 
 
-def test_without_ranges_a_cut_begins_again_and_says_so(tmp_path: Path) -> None:
+def test_without_ranges_a_cut_begins_again_and_says_so(tmp_path: Path, way: str) -> None:
     world = World(tmp_path / "models", {NAME: MODEL}, ranges=False)
     world.cdn.fault(Kind.CUT, 3 * PIECE, times=3)
     said: list[str] = []
@@ -287,7 +296,7 @@ def test_without_ranges_a_cut_begins_again_and_says_so(tmp_path: Path) -> None:
     world.close()
 
 
-def test_without_ranges_it_does_not_try_for_ever(tmp_path: Path) -> None:
+def test_without_ranges_it_does_not_try_for_ever(tmp_path: Path, way: str) -> None:
     world = World(tmp_path / "models", {NAME: MODEL}, ranges=False)
     world.cdn.fault(Kind.CUT, 3 * PIECE, times=-1)
     with pytest.raises(ServerUnusable, match="again and again"):
@@ -476,7 +485,7 @@ def test_what_is_gone_is_said(world: World, spoil: Callable[[World], None]) -> N
         world.downloader(wanted).run()
 
 
-def test_the_limit_holds_for_all_connections_together(tmp_path: Path) -> None:
+def test_the_limit_holds_for_all_connections_together(tmp_path: Path, way: str) -> None:
     world = World(tmp_path / "models", {NAME: MODEL})
     began = time.monotonic()
     assert world.downloader(limit=SIZE).run()
