@@ -74,6 +74,8 @@ class Ahead:
         sequences, context, tokens = loaded.sequences, loaded.context, self._tokens
         assert context is not None
         slot = sequences.find(self.name)
+        if slot is not None and slot.busy:
+            return False
         if slot is None or slot.n_past == 0 or slot.tokens[: slot.n_past] != tokens[: slot.n_past]:
             # A place for it, with what others share with it, or without what was read ahead and then taken back.
             new = slot is None or slot.settled == 0

@@ -173,6 +173,7 @@ class Loop:
             if isinstance(command, Load | Unload):
                 ready = not self._steps.active and not kept
             elif isinstance(command, Generate):
+                self._ahead.drop()
                 first = not any(
                     isinstance(earlier, Generate) and not self._snapshots.is_restoring(earlier.sequence)
                     for earlier, _ in kept
@@ -319,7 +320,6 @@ class Loop:
 
     def _admit(self, command: Generate, arrived: float) -> None:
         """Begin a reply, or answer why not."""
-        self._ahead.drop()
         loaded = self._loaded
         if command.id in self._cancelled:
             self._finish(Finished(id=command.id, facts=_nothing()))

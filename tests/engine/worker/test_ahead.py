@@ -181,6 +181,23 @@ def test_what_was_only_typed_is_in_no_snapshot(tiny: Tiny, loop_here: LoopHere, 
     assert file.stat().st_mtime_ns == written
 
 
+def test_a_reply_brings_its_snapshot_back_whatever_was_to_be_read(
+    tiny: Tiny, loop_here: LoopHere, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.kv"
+    load(loop_here, tiny("dense"))
+    messages = talked(loop_here, snapshot=str(file))
+    settled = slot_of(loop_here).n_past
+    loop_here.ask(Keep(id=loop_here.next_id(), sequence="a"))
+    load(loop_here, tiny("dense"))
+    asked = [*messages, user(LONG * 3)]
+    number = loop_here.next_id()
+    loop_here.send(Measure(id=number, messages=asked, sequence="a", ahead=True))
+    reply = loop_here.write(asked, max_tokens=2, snapshot=str(file))
+    assert reply.facts.cached_tokens == settled
+    assert slot_of(loop_here).ahead == 0
+
+
 def test_a_snapshot_comes_back_over_what_was_typed(tiny: Tiny, loop_here: LoopHere, tmp_path: Path) -> None:
     file = tmp_path / "a.kv"
     load(loop_here, tiny("dense"))
