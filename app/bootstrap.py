@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from app.services.diagnostics import Diagnostics
     from app.services.downloading import Downloading
     from app.services.fitting import Fitting
+    from app.services.leaving import Leaving
     from app.services.pictures import Pictures
 
 T = TypeVar("T")
@@ -226,6 +227,13 @@ class Application:
 
         return Diagnostics(self.places, self.ground, self.library, self.settings, self.engine)
 
+    @_Late
+    def leaving(self) -> Leaving:
+        """Everything that is kept, and taking it away."""
+        from app.services.leaving import Leaving
+
+        return Leaving(self.places, self.settings, self._tokens.forget)
+
     # --- start and end ----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
@@ -283,6 +291,8 @@ class Application:
             self.network.close()
             self.ground.closed()
             store.close()
+        if "leaving" in self.__dict__:
+            self.leaving.carry_out()
 
     def _busy(self) -> bool:
         """Whether a reply is being written or a model loaded right now."""

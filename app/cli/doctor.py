@@ -7,6 +7,15 @@ import click
 from app.base.sizes import size_words
 from app.cli.front import FAILED, Front, write_json, write_text
 
+_PACKAGE = {
+    "made_at": "Made at",
+    "made_on": "Made on",
+    "python": "With Python",
+    "pyinstaller": "PyInstaller",
+    "llama_cpp_python": "Bindings",
+    "llama_cpp_flags": "Built with",
+}
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -22,6 +31,8 @@ def doctor(front: Front, as_json: bool) -> int:
     write_text(f"Inglenook      {report['version']}")
     write_text(f"Python         {report['python']}")
     write_text(f"llama.cpp      {report['llama_cpp']} ({report['llama_cpp_build'] or 'build unknown'})")
+    for name, value in report["package"].items():
+        write_text(f"{_PACKAGE.get(name, name.capitalize()):<15}{value}")
     for device in report["devices"]:
         memory = f", {size_words(device['memory_total_bytes'])}" if device["memory_total_bytes"] else ""
         write_text(f"Device         {device['name']}: {device['description']} ({device['kind']}{memory})")

@@ -20,6 +20,7 @@ from app.services.diagnostics import Diagnostics
 from app.services.downloading import Downloading
 from app.services.fitting import Fitting
 from app.services.ground import Ground
+from app.services.leaving import Leaving
 from app.services.library import Library
 from app.services.loading import Loading
 from app.services.network import Network
@@ -63,6 +64,8 @@ class Application(Protocol):
     def fitting(self) -> Fitting: ...
     @property
     def diagnostics(self) -> Diagnostics: ...
+    @property
+    def leaving(self) -> Leaving: ...
 
     def open(self) -> None: ...
     def close(self) -> None: ...
@@ -76,12 +79,16 @@ class Front:
         self._build = build
 
     @contextmanager
-    def application(self, *, need_store: bool = True) -> Iterator[Application]:
+    def application(self, *, need_store: bool = True, opened: bool = True) -> Iterator[Application]:
         """An opened application, closed at the end. Raises why the conversations cannot be opened, when they are
-        needed."""
-        start_log(self.places.logs)
+        needed. One that is not `opened` makes no file."""
+        if opened:
+            start_log(self.places.logs)
         application = self._build(self.places)
         try:
+            if not opened:
+                yield application
+                return
             application.open()
             refusal = application.ground.refusal
             if need_store and refusal is not None:

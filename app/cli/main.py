@@ -19,6 +19,7 @@ from app.cli.chats import chats
 from app.cli.doctor import doctor
 from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error
 from app.cli.models.group import models
+from app.cli.remove_data import remove_data
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def inglenook(context: click.Context, data_dir: str | None, offline: bool) -> No
     context.obj = Front(find_places(data_dir), functools.partial(build, offline=True) if offline else build)
 
 
-for _verb in (ask, doctor, models, chats):
+for _verb in (ask, doctor, models, chats, remove_data):
     inglenook.add_command(_verb)
 
 

@@ -5,6 +5,7 @@ Never a word of any message, title or prompt. In what is pasted elsewhere (`text
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base.errors import InglenookError
-from app.base.paths import Places
+from app.base.paths import Places, resources
 from app.base.version import VERSION
 from app.engine.client import EngineClient
 from app.engine.values import EngineInfo
@@ -72,6 +73,7 @@ class Diagnostics:
             "logs_dir": str(self._places.logs),
             "models": models,
             "database": database,
+            "package": packaged(resources()),
             "problems": problems,
         }
 
@@ -87,6 +89,7 @@ class Diagnostics:
             f"Logs: {report['logs_dir']}",
             f"Database: {'ok' if report['database']['ok'] else 'not ok'}, schema {report['database']['schema'] or '?'}",
         ]
+        lines += [f"Package: {name} {value}" for name, value in report["package"].items()]
         lines += [f"Device: {d['name']} ({d['kind']}) {d['description']}" for d in report["devices"]]
         lines += [
             f"Model: {m['name']} {m['quantization']} {m['path']} {m['problem']}".rstrip() for m in report["models"]
@@ -143,6 +146,15 @@ class Diagnostics:
                 "The database is damaged. Nothing was changed; a copy of it should be made before anything else."
             )
         return {"ok": not wrong, "schema": store.schema}
+
+
+def packaged(folder: Path) -> dict[str, str]:
+    """What a package says of how it was made (resources/build.json); empty in a checkout."""
+    try:
+        found = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def shortened(text: str) -> str:

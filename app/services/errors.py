@@ -49,6 +49,12 @@ class NoteFailed(ServiceError):
     code = "note_failed"
 
 
+class InUse(ServiceError):
+    """Another Inglenook uses what should go."""
+
+    code = "in_use"
+
+
 class NotYetSaved(ServiceError):
     """The disk has not answered for a long time; what waits for it is kept in memory."""
 

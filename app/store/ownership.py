@@ -50,6 +50,11 @@ class Owner:
                 _remove(self._path)
 
 
+def anyone(folder: Path) -> bool:
+    """Whether any process has its mark there and still runs."""
+    return any(_held(path) for path in folder.glob(f"*{_SUFFIX}"))
+
+
 def _held(path: Path) -> bool:
     try:
         file = os.open(path, os.O_RDWR)

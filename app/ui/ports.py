@@ -21,6 +21,7 @@ from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, Searc
 from app.privacy.ledger import LedgerEntry
 from app.services.cells import CacheCosts
 from app.services.changes import EngineChanged, NetworkState, Publisher
+from app.services.leaving import Possession
 from app.services.network import ConnectionReport
 from app.services.reading import ModelDetails
 from app.services.removing import Removal
@@ -264,6 +265,13 @@ class JobsPort(Protocol):
     def start(self, name: str, run: Callable[[], None]) -> None: ...
 
 
+class LeavingPort(Protocol):
+    """What is kept on this computer, and agreeing to its removal."""
+
+    def possessions(self) -> list[Possession]: ...
+    def agree(self, *, models: bool) -> None: ...
+
+
 class ApplicationPort(Protocol):
     """Everything the window talks to."""
 
@@ -301,5 +309,7 @@ class ApplicationPort(Protocol):
     def fitting(self) -> FittingPort: ...
     @property
     def diagnostics(self) -> DiagnosticsPort: ...
+    @property
+    def leaving(self) -> LeavingPort: ...
     def open(self) -> None: ...
     def close(self) -> None: ...

@@ -43,6 +43,7 @@ class Visits:
         page = SettingsPage(window.application, self._theme, self._data)
         page.left.connect(lambda: window.open(window.conversation.conversation_id))
         page.diagnostics_requested.connect(lambda: copy_diagnostics(window))
+        page.quit_requested.connect(window.close)
         window.pages.addWidget(page)
         return page
 

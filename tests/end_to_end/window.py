@@ -30,12 +30,13 @@ class Window:
     """`plain`: exactly `python -m app`. Otherwise it also tells what it publishes and shows (watched.py).
 
     `notes` is the folder where its standard error and the like are kept; `before` is a program that runs ours; `timing`
-    makes the engine's supervisor less patient.
+    makes the engine's supervisor less patient; `program` is another one than this checkout, such as a frozen one, which
+    finds its data itself when it is `portable`.
     """
 
     def __init__(
         self, screen: Screen, home: Path, notes: Path, *arguments: str, plain: bool = False, before: Sequence[str] = (),
-        timing: dict[str, float] | None = None,
+        timing: dict[str, float] | None = None, program: Sequence[str] = (), portable: bool = False,
     ) -> None:  # fmt: skip
         self.screen, self.home = screen, home
         number = len(list(notes.glob("window-*.stderr")))
@@ -44,7 +45,9 @@ class Window:
         self.stderr_path = notes / f"window-{number}.stderr"
         self._line, theirs = socket.socketpair()
         module = ["app"] if plain else ["tests.end_to_end.watched", str(theirs.fileno()), str(self._changes)]
-        command = [*before, sys.executable, "-m", *module, "--data-dir", str(home), *arguments]
+        ours = [*program] if program else [sys.executable, "-m", *module]
+        told = [] if portable else ["--data-dir", str(home)]
+        command = [*before, *ours, *told, *arguments]
         shown = {"DISPLAY": screen.display, "QT_QPA_PLATFORM": "xcb", "INGLENOOK_MARKS": str(self._marks)}
         if timing is not None:
             shown[TIMING_VARIABLE] = json.dumps(timing)

@@ -260,6 +260,11 @@ def settings_about(stage: Stage) -> None:
     stage.window.show_settings("about")
 
 
+def settings_leaving(stage: Stage) -> None:
+    stage.window.show_settings("about")
+    stage.window.settings.about.leaving.look()
+
+
 def privacy(stage: Stage) -> None:
     stage.application.network.entries = content.ledger(int(time.time() * 1000))
     stage.window.show_privacy()
@@ -541,6 +546,7 @@ SCENES: dict[str, Scene] = {
         settings_models,
         settings_network,
         settings_about,
+        settings_leaving,
         privacy,
         privacy_online,
         privacy_forced,

@@ -45,6 +45,7 @@ from app.services.changes import (
     SettingsChanged,
 )
 from app.services.errors import NoModelFound, NoSuchThing, NotRemovable
+from app.services.leaving import Possession
 from app.services.network import NOTHING_LEAVES, ONLINE, ConnectionReport
 from app.services.reading import ModelDetails
 from app.services.removing import Removal
@@ -744,6 +745,24 @@ class FakeJobs:
         run()
 
 
+class FakeLeaving:
+    """Has something of every kind."""
+
+    def __init__(self) -> None:
+        self.agreed: bool | None = None
+
+    def possessions(self) -> list[Possession]:
+        return [
+            Possession(what="Conversations", files=("inglenook.db",), size_bytes=12_400_000),
+            Possession(what="What the engine remembers of conversations", files=("a", "b"), size_bytes=310_000_000),
+            Possession(what="Settings", files=("settings.json", "window.json"), size_bytes=900),
+            Possession(what="Models", files=("one.gguf",), size_bytes=4_100_000_000, models=True),
+        ]
+
+    def agree(self, *, models: bool) -> None:
+        self.agreed = models
+
+
 class FakeApplication:
     """Everything together, in a folder of its own."""
 
@@ -768,6 +787,7 @@ class FakeApplication:
         self.pictures = FakePictures(self.publisher)
         self.fitting = FakeFitting()
         self.diagnostics = FakeDiagnostics()
+        self.leaving = FakeLeaving()
         self.closed = False
 
     def open(self) -> None:

@@ -280,3 +280,20 @@ def test_a_folder_that_cannot_be_written_is_said(window: Window, application: Fa
     assert "could not be saved" in window.settings.toast.text
     assert window.settings.toast.isVisible()
     assert application.settings.current.appearance.column == "wide"
+
+
+def test_leaving_is_listed_before_it_is_agreed_to(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    window.show_settings("about")
+    rows = window.settings.about.leaving
+    assert rows.remove_row.isHidden()
+    rows.show_button.click()
+    qtbot.waitUntil(lambda: not rows.remove_row.isHidden())
+    assert "Conversations: 12 MB" in rows.list.text()
+    assert "Models" not in rows.list.text()
+    assert not rows.models.isChecked()
+    assert application.leaving.agreed is None
+    rows.models.click()
+    with qtbot.waitSignal(window.settings.quit_requested):
+        rows.remove.click()
+    assert application.leaving.agreed is True
+    assert not window.isVisible()

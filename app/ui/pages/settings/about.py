@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QLibraryInfo, QUrl, Signal
@@ -11,18 +12,20 @@ from PySide6.QtGui import QDesktopServices
 
 from app.base.version import VERSION
 from app.ui import words
+from app.ui.pages.settings.leaving import LeavingRows
 from app.ui.pages.settings.parts import Section
+from app.ui.ports import JobsPort, LeavingPort
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import Button
 from app.ui.widgets.labels import Label, Paragraph
 
 
 class AboutSection(Section):
-    """Facts only."""
+    """Facts, and at the end the way out."""
 
     diagnostics_requested = Signal()
 
-    def __init__(self, theme: Theme, data: Path) -> None:
+    def __init__(self, theme: Theme, data: Path, leaving: Callable[[], LeavingPort], jobs: JobsPort) -> None:
         super().__init__("About", theme)
         self.add_row("Inglenook", f"Version {VERSION}, MIT licence")
         python = ".".join(str(part) for part in sys.version_info[:3])
@@ -47,7 +50,9 @@ class AboutSection(Section):
         copy.set_icon_name("copy")
         copy.clicked.connect(self.diagnostics_requested)
         self.add_row("Something wrong?", "", copy, line=False)
-        self.column.addWidget(
-            Paragraph("Diagnostics hold versions, devices and the log. They hold nothing you or a model wrote.", theme)
+        self.add_block(
+            Paragraph("Diagnostics hold versions, devices and the log. They hold nothing you or a model wrote.", theme),
+            above=0,
         )
+        self.leaving = LeavingRows(self, theme, leaving, jobs)
         self.finish()

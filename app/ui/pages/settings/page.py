@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -74,6 +74,7 @@ class SettingsPage(SayingPage):
 
     left = Signal()
     diagnostics_requested = Signal()
+    quit_requested = Signal()
 
     def __init__(self, application: ApplicationPort, theme: Theme, data: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,7 +87,9 @@ class SettingsPage(SayingPage):
         self.models = ModelsSection(theme, application.settings, self._change, application.library, application.jobs)
         self.models.said.connect(lambda words, undo: self.say(words, undo=undo))
         self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
-        self.about = AboutSection(theme, data)
+        self.about = AboutSection(theme, data, lambda: application.leaving, application.jobs)
+        self.about.leaving.quit_requested.connect(self.quit_requested)
+        self.about.leaving.grown.connect(lambda: QTimer.singleShot(0, self, self._show_end))
         self.about.diagnostics_requested.connect(self.diagnostics_requested)
         sections = {
             "general": self.general,
@@ -190,6 +193,14 @@ class SettingsPage(SayingPage):
             self.network.account.reload()
         elif key == "conversations":
             self.conversations.ask()
+
+    def _show_end(self) -> None:
+        """Scrolls to the end of the about section, once it is laid out."""
+        scroll = self._scrolls["about"]
+        inside = scroll.widget()
+        if inside is not None and (arrangement := inside.layout()) is not None:
+            arrangement.activate()
+        scroll.ensureWidgetVisible(self.about.leaving.remove_row)
 
     def _change(self, name: str, value: object) -> None:
         try:
