@@ -5,7 +5,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 DEVELOP := $(PYTHON) packaging/develop.py --backend $(BACKEND)
 
-.PHONY: run test lint bench screenshots setup clean
+FROZEN := build/package/frozen/inglenook
+PACKAGE := $(PYTHON) packaging/package.py --backend $(BACKEND) $(if $(LITE),--lite)
+
+.PHONY: run test lint bench screenshots package test-package test-clean-root setup clean
 
 run:
 	@$(DEVELOP) run
@@ -31,6 +34,22 @@ bench:
 screenshots:
 	@$(DEVELOP) test
 	@QT_QPA_PLATFORM=offscreen $(PY) -m tests.screenshots.take build/screenshots
+
+package:
+	@$(PACKAGE)
+
+test-package:
+	@$(DEVELOP) package
+	@test -x $(FROZEN)/inglenook || $(PACKAGE)
+	@QT_QPA_PLATFORM=offscreen INGLENOOK_FROZEN=$(FROZEN) $(PY) -m pytest tests/packaging
+
+# As root, on Debian: the packages of dist/ in a system that has nothing.
+test-clean-root:
+	@$(DEVELOP) package
+	@desktop-file-validate packaging/linux/inglenook.desktop
+	@appstreamcli validate --no-net build/package/deb/usr/share/metainfo/*.xml
+	@lintian --fail-on error,warning --allow-root dist/inglenook_*.deb
+	@$(PY) -m tests.packaging.clean_root dist/inglenook_*.deb dist/inglenook-*-linux-*.tar.gz
 
 setup:
 	@$(DEVELOP) test

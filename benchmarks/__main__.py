@@ -64,11 +64,18 @@ BENCHMARKS = (
     Benchmark("browsing", "search_scroll", ("search_scroll_pause_ms",)),
     Benchmark("conversation", "stream", ("stream_cpu_share", "stream_longest_gap_ms")),
 )
+# Of the frozen folder, which `make package` makes and few have: taken only when asked for by name.
+APART = (
+    Benchmark("frozen", "frozen_start", ("frozen_start", "frozen_ready_ms")),
+    Benchmark("frozen", "frozen_decode", ("frozen_decode",)),
+)
 
 
 def chosen(only: str | None) -> list[Benchmark]:
     """All benchmarks, or the one that gives the figure `only` or is called so. Empty for an unknown name."""
-    return [one for one in BENCHMARKS if only is None or only == one.function or only in one.figures]
+    if only is None:
+        return list(BENCHMARKS)
+    return [one for one in (*BENCHMARKS, *APART) if only == one.function or only in one.figures]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     benchmarks = chosen(options.only)
     if not benchmarks or options.pairs < 1:
-        names = ", ".join(name for one in BENCHMARKS for name in one.figures)
+        names = ", ".join(name for one in (*BENCHMARKS, *APART) for name in one.figures)
         parser.error(f"--pairs is at least 1, and --only one of: {names}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every `with` ends the processes it started
     figures: list[Figure] = []

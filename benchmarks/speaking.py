@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,12 @@ class Heard:
 class Speaker:
     """A client with a model loaded, closed at the end of the `with` block."""
 
-    def __init__(self, options: LoadOptions) -> None:
+    def __init__(self, options: LoadOptions, command: Sequence[str] | None = None) -> None:
+        """`command` starts another worker than that of this checkout."""
         if not STARTER.is_file():
             raise BenchmarkError("the starter model is missing: `make run` or `make test` gets it")
         self.options = options
-        self.client = Engine(worker_command())
+        self.client = Engine(worker_command() if command is None else command)
         try:
             self.model: LoadedModel = self.client.load(STARTER, options).result(PATIENCE_S)
         except BaseException:

@@ -32,13 +32,13 @@ def _plain(messages: list[PromptMessage]) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in messages]
 
 
-def _engine_speed(speaker: Speaker, seed: int) -> float:
+def engine_speed(speaker: Speaker, seed: int) -> float:
     """Tokens per second of one reply; 0 when the model ended it early."""
     heard = speaker.say(asking(QUESTION), Sampling(seed=seed, max_tokens=TOKENS), "speed")
     return heard.tokens_per_s if len(heard.token_ids) == TOKENS else 0.0
 
 
-def _shared_seed(*sides: Callable[[int], float]) -> int:
+def shared_seed(*sides: Callable[[int], float]) -> int:
     """A seed with which every side writes all the tokens asked for. Also warms all of them."""
     for seed in SEEDS:
         if all(side(seed) > 0 for side in sides):
@@ -49,8 +49,8 @@ def _shared_seed(*sides: Callable[[int], float]) -> int:
 def _decode(
     name: str, pairs: int, base_side: Callable[[int], float], speaker: Speaker, at_least: float | None
 ) -> Figure:
-    seed = _shared_seed(lambda seed: _engine_speed(speaker, seed), base_side)
-    paired = run_pairs(lambda: _engine_speed(speaker, seed), lambda: base_side(seed), pairs)
+    seed = shared_seed(lambda seed: engine_speed(speaker, seed), base_side)
+    paired = run_pairs(lambda: engine_speed(speaker, seed), lambda: base_side(seed), pairs)
     more = f"{TOKENS} tokens each, {speaker.model.n_threads} threads, SmolLM2-135M Q4_1"
     return ratio_figure(name, paired, "tokens/s", at_least=at_least, more=more)
 

@@ -24,16 +24,16 @@ WEIGHINGS = 5
 def window_start(pairs: int) -> list[Figure]:
     """Process start to first paint / the same of an empty QMainWindow, and process start to ready to type."""
     ready: list[float] = []
-    with display() as (screen, screen_name), _home() as home:
-        environment = _at(screen, home)
+    with display() as (screen, screen_name), home_of_its_own() as home:
+        environment = at(screen, home)
 
         def window() -> float:
-            marks = _started([sys.executable, "-m", "app"], environment, "ready")
+            marks = started([sys.executable, "-m", "app"], environment, "ready")
             ready.append(marks["ready"])
             return marks["first_paint"]
 
         def empty() -> float:
-            return _started([sys.executable, "-m", "benchmarks.peers.empty_window"], screen, "first_paint")[
+            return started([sys.executable, "-m", "benchmarks.peers.empty_window"], screen, "first_paint")[
                 "first_paint"
             ]
 
@@ -54,11 +54,11 @@ def idle_memory_mb(pairs: int) -> list[Figure]:
     used: list[float] = []
     new: list[float] = []
     processes = 0
-    with display() as (screen, screen_name), _home() as old:
-        _started([sys.executable, "-m", "app"], _at(screen, old), "ready")
+    with display() as (screen, screen_name), home_of_its_own() as old:
+        started([sys.executable, "-m", "app"], at(screen, old), "ready")
         for _ in range(WEIGHINGS):
-            for weights, place in ((used, contextlib.nullcontext(old)), (new, _home())):
-                with place as home, _running([sys.executable, "-m", "app"], _at(screen, home)) as (process, marks):
+            for weights, place in ((used, contextlib.nullcontext(old)), (new, home_of_its_own())):
+                with place as home, _running([sys.executable, "-m", "app"], at(screen, home)) as (process, marks):
                     _wait_for(process, marks, "ready")
                     time.sleep(SETTLE_S)  # what is done after the first paint belongs to the weight
                     processes = max(processes, len(process_tree(process.pid)))
@@ -78,12 +78,13 @@ def idle_memory_mb(pairs: int) -> list[Figure]:
     ]
 
 
-def _at(screen: Mapping[str, str], home: Path) -> dict[str, str]:
+def at(screen: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The environment of a window on this screen, with all state in `home`."""
     return {**screen, "INGLENOOK_HOME": str(home)}
 
 
 @contextlib.contextmanager
-def _home() -> Iterator[Path]:
+def home_of_its_own() -> Iterator[Path]:
     """A data folder whose settings do not load a model by themselves."""
     with tempfile.TemporaryDirectory(prefix="inglenook-bench-") as folder:
         home = Path(folder)
@@ -91,7 +92,7 @@ def _home() -> Iterator[Path]:
         yield home
 
 
-def _started(command: list[str], environment: Mapping[str, str], awaited: str) -> dict[str, float]:
+def started(command: list[str], environment: Mapping[str, str], awaited: str) -> dict[str, float]:
     """Seconds from process start to each mark, once `awaited` is there; the process is then ended."""
     begun = time.time_ns()
     with _running(command, environment) as (process, marks):

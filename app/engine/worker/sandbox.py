@@ -176,12 +176,13 @@ class Environment(ImmutableSandboxedEnvironment):
         clock, deadline = time.perf_counter, budget.deadline
 
         def look(frame: FrameType, _event: str, _argument: object) -> Any:
-            if frame.f_code.co_filename == __file__:
+            if frame.f_code.co_filename == here:
                 return None  # the checks here have a bound of their own, and are half of what runs
             if clock() > deadline:
                 raise LimitReached(f"it ran longer than {TIME_LIMIT_S:g} s")
             return look
 
+        here = look.__code__.co_filename  # in a frozen build that is not __file__
         before = sys.gettrace()
         sys.settrace(look)
         try:

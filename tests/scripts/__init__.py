@@ -1,0 +1,1 @@
+"""The scripts of `packaging/` that decide something, without building anything."""
