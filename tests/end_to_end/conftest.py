@@ -36,11 +36,12 @@ def home(tmp_path: Path, starter_model: Path) -> Path:
     return folder
 
 
-def choose(folder: Path, *, max_tokens: int = 0) -> None:
-    """Writes the settings."""
+def choose(folder: Path, *, max_tokens: int = 0, read_ahead: bool = False) -> None:
+    """Writes the settings. What is read while one types is read in other slices, which may change an answer."""
     folder.mkdir(parents=True, exist_ok=True)
     generation = {"temperature": 0.0, "max_tokens": max_tokens}
-    (folder / "settings.json").write_text(json.dumps({"generation": generation, "engine": {"n_threads": 1}}))
+    engine = {"n_threads": 1, "read_ahead": read_ahead}
+    (folder / "settings.json").write_text(json.dumps({"generation": generation, "engine": engine}))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def shown(window: Window, name: str) -> None:
 
 
 def test_two_long_conversations_stay_ready_and_outlive_a_kill(start: Start, home: Path) -> None:
-    choose(home, max_tokens=8)
+    choose(home, max_tokens=8, read_ahead=True)
     lengths: dict[str, int] = {}
     for name in ("one", "two"):
         json_of(home, "ask", piped=STORY.format(name) * LENGTH)
