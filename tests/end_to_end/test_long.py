@@ -10,7 +10,7 @@ from tests.end_to_end.window import Window, ended, rows
 from tests.support.command import json_of
 
 STORY = "The keeper of lighthouse {} counts the ships in the fog, and writes each of them into his book. "
-LENGTH = 30
+LENGTH = 20
 OPENED = 12
 """More tokens than the beginning of a reply has, which counts in a prompt's length and changes when it goes on."""
 
@@ -33,7 +33,7 @@ def test_two_long_conversations_stay_ready_and_outlive_a_kill(start: Start, home
     for name in ("one", "two"):
         json_of(home, "ask", piped=STORY.format(name) * LENGTH)
         ((lengths[name],),) = rows(home, "SELECT prompt_tokens FROM reply_facts ORDER BY message_row DESC LIMIT 1")
-    assert min(lengths.values()) > 600
+    assert min(lengths.values()) > 400
     until(lambda: len(list(home.rglob("*.kv"))) == 2, "a snapshot of each")
 
     window = start().ready()
