@@ -19,6 +19,7 @@ from benchmarks.inside import SHORT_ID, Inside
 from benchmarks.mainthread import Beat, Beats, Frames
 from benchmarks.processes import BenchmarkError
 
+QUESTION = "Write a long text, please."
 REPLY_CHARS = 200_000
 TOKENS_PER_S = 500
 LAST_S = 20.0
@@ -177,8 +178,12 @@ def _press(inside: Inside, key: Qt.Key) -> None:
 
 def stream(inside: Inside) -> dict[str, float]:
     """A whole reply from the scripted engine process, asked for in the composer, followed to its end; an idle stretch
-    before it and one after it, in which the same timer beats, tell what the machine does by itself."""
+    before it and one after it, in which the same timer beats, tell what the machine does by itself. The question was
+    typed before, which starts the engine's process: that is no part of the reply."""
     inside.first_paint(SHORT_ID)
+    composer, loading = inside.window.conversation.composer, inside.application.loading
+    composer.put(QUESTION)
+    inside.wait(lambda: loading.ready is not None)
     inside.settle(3.0)
     ended: list[ReplyChanged] = []
     inside.application.publisher.subscribe(lambda change: _note_end(change, ended))
@@ -187,7 +192,7 @@ def stream(inside: Inside) -> dict[str, float]:
     marks: list[tuple[float, float]] = []
 
     def follow() -> None:
-        inside.window.conversation.composer.send_requested.emit("Write a long text, please.")
+        composer.send_requested.emit(QUESTION)
         marks.append((time.perf_counter(), time.thread_time()))
         inside.wait(lambda: _mark(marks) or bool(ended), 400.0, look_ms=250)
         inside.settle(0.5)
