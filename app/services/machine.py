@@ -38,14 +38,14 @@ from app.engine.values import (
 log = logging.getLogger(__name__)
 
 FILE = "machine.json"
-RUN_S = 0.4
+RUN_S = 0.3
 """How long the starter model writes after short prompts, on each kind of device. A long one and the load come on
 top."""
 
 N_CTX = 512
 SHORT_WORDS = 8
-LONG_WORDS = 300
-LONG_RUNS = 3
+LONG_WORDS = 130
+LONG_RUNS = 2
 SLOWEST_CACHE = 8.0
 """A cache that seems slower than this part of the weights' speed was disturbed while it was measured."""
 
