@@ -39,9 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         for program in UNWANTED:
             assert not which(place, program), f"the clean root has {program}"
         before = everything(place)
-        shutil.copy(package, place / "root" / package.name)
-        inside(place, "apt-get", "install", "-y", "--no-install-recommends", f"/root/{package.name}")
-        (place / "root" / package.name).unlink()
+        shutil.copy(package, place / "srv" / package.name)
+        inside(place, "apt-get", "install", "-y", "--no-install-recommends", f"/srv/{package.name}")
+        (place / "srv" / package.name).unlink()
         inside(place, "apt-get", "install", "-y", "--no-install-recommends", "fonts-dejavu-core")
         assert not which(place, "python3")
         tell(f"installed; {inside(place, 'inglenook', '--version', user=True).strip()}")

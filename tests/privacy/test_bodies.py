@@ -57,7 +57,7 @@ class Connections:
             except OSError:
                 return
             self.count += 1
-            self._start(lambda one=one: self._serve(one))  # type: ignore[misc]
+            self._start(lambda one=one: self._serve(one))  # type: ignore[misc] # bound at once
 
     def _serve(self, one: socket.socket) -> None:
         with one:

@@ -48,6 +48,16 @@ def talked(here: LoopHere, sequence: str = "a", **more: Any) -> list[PromptMessa
     return [*messages, here.said(reply)]
 
 
+def kept_and_gone(here: LoopHere, model: Path, file: Path) -> tuple[list[PromptMessage], int]:
+    """A conversation that is only in its snapshot, and how many tokens it has."""
+    load(here, model)
+    messages = talked(here, snapshot=str(file))
+    settled = slot_of(here).n_past
+    here.ask(Keep(id=here.next_id(), sequence="a"))
+    load(here, model)
+    return messages, settled
+
+
 def test_a_reply_finds_what_was_typed_in_memory(tiny: Tiny, loop_here: LoopHere) -> None:
     load(loop_here, tiny("dense"))
     messages = [*talked(loop_here), user(TYPED)]
@@ -185,11 +195,7 @@ def test_a_reply_brings_its_snapshot_back_whatever_was_to_be_read(
     tiny: Tiny, loop_here: LoopHere, tmp_path: Path
 ) -> None:
     file = tmp_path / "a.kv"
-    load(loop_here, tiny("dense"))
-    messages = talked(loop_here, snapshot=str(file))
-    settled = slot_of(loop_here).n_past
-    loop_here.ask(Keep(id=loop_here.next_id(), sequence="a"))
-    load(loop_here, tiny("dense"))
+    messages, settled = kept_and_gone(loop_here, tiny("dense"), file)
     asked = [*messages, user(LONG * 3)]
     number = loop_here.next_id()
     loop_here.send(Measure(id=number, messages=asked, sequence="a", ahead=True))
@@ -200,11 +206,7 @@ def test_a_reply_brings_its_snapshot_back_whatever_was_to_be_read(
 
 def test_a_snapshot_comes_back_over_what_was_typed(tiny: Tiny, loop_here: LoopHere, tmp_path: Path) -> None:
     file = tmp_path / "a.kv"
-    load(loop_here, tiny("dense"))
-    messages = talked(loop_here, snapshot=str(file))
-    settled = slot_of(loop_here).n_past
-    loop_here.ask(Keep(id=loop_here.next_id(), sequence="a"))
-    load(loop_here, tiny("dense"))
+    messages, settled = kept_and_gone(loop_here, tiny("dense"), file)
     typing(loop_here, [*messages, user(TYPED)])
     assert slot_of(loop_here).settled == 0 < slot_of(loop_here).n_past
     event = loop_here.ask(Restore(id=loop_here.next_id(), sequence="a", snapshot=str(file)))
