@@ -24,6 +24,7 @@ from app.engine.errors import (
     InternalError,
     error_from,
 )
+from app.engine.hardware import MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.protocol import Delta, Failed, Finished, Kept, Measured, Progress, Started
 from app.engine.supervisor import State, Supervisor, Timing
@@ -33,7 +34,6 @@ from app.engine.values import (
     GenerationFacts,
     LoadedModel,
     LoadOptions,
-    MemoryPlan,
     PromptMessage,
     TemplateOptions,
 )

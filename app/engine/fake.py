@@ -29,9 +29,11 @@ from app.engine.fake_script import Reply, Script, read_script
 from app.engine.fake_wire import Death, Wire
 from app.engine.fit import estimate
 from app.engine.gguf import check_loadable, read_others
+from app.engine.hardware import Device, MemoryPlan
 from app.engine.protocol import Code
 from app.engine.shape import shape_of
-from app.engine.values import Device, EngineInfo, GenerationFacts, LoadedModel, MemoryPlan, PromptMessage
+from app.engine.values import EngineInfo, GenerationFacts, LoadedModel, PromptMessage
+from app.engine.wire import FrameError, read_bodies, unpack_command
 
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
 
@@ -298,12 +300,12 @@ def main() -> int:
         wire.send(protocol.Hello(protocol=script.protocol, pid=os.getpid(), llama_cpp="scripted"))
         wire.die_if("hello")
         thread.start()
-        for body in protocol.read_bodies(sys.stdin.buffer):
+        for body in read_bodies(sys.stdin.buffer):
             if wire.hung.is_set():
                 continue
             try:
-                command = protocol.unpack_command(body)
-            except protocol.FrameError as error:
+                command = unpack_command(body)
+            except FrameError as error:
                 wire.send(protocol.Failed(id=_id_of(body), code=Code.UNKNOWN_COMMAND, detail=str(error)))
                 continue
             if isinstance(command, protocol.Ping):
@@ -316,7 +318,7 @@ def main() -> int:
             else:
                 model.jobs.put(command)
     except Death:
-        for _ in protocol.read_bodies(sys.stdin.buffer):
+        for _ in read_bodies(sys.stdin.buffer):
             pass
     parent = os.getppid()
     while deaf and os.getppid() == parent:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from app.engine import protocol
+from app.engine import protocol, wire
 from app.engine.fake_script import Die
 
 
@@ -28,7 +28,7 @@ class Wire:
     def send(self, event: protocol.Event) -> None:
         """One frame."""
         with self._lock:
-            self._out.write(protocol.pack(event))
+            self._out.write(wire.pack(event))
             self._out.flush()
 
     def die_if(self, at: str, count: int = 0) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import msgspec
 
 from app.base.sizes import size_words
+from app.engine.hardware import Device, DeviceShare, Fit, Machine, MemoryPlan, Verdict
 from app.engine.shape import CELLS, ModelShape
-from app.engine.values import Device, DeviceShare, Fit, LoadOptions, Machine, MemoryPlan, Verdict
+from app.engine.values import LoadOptions
 
 MARGIN_BYTES = 1024 * 1024 * 1024
 PROMPT_TOKENS = 1000  # of the time to the first token

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from app.engine.client import Call, Engine
 from app.engine.errors import Cancelled, EngineUnavailable
+from app.engine.hardware import MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.supervisor import State, Timing
-from app.engine.values import EngineInfo, GenerateRequest, GenerationFacts, LoadedModel, LoadOptions, MemoryPlan
+from app.engine.values import EngineInfo, GenerateRequest, GenerationFacts, LoadedModel, LoadOptions
 
 QUESTION_S = 30.0
 ONCE = Timing(back_off_s=(3600.0,), failed_starts=1, shutdown_s=1.0)

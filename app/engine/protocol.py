@@ -1,34 +1,28 @@
 """The frames both processes share. Typed, versioned; nothing here knows what a frame causes.
 
-A frame is a little-endian u32 length and a msgpack map (msgspec, tagged by `t`). Commands go down on the child's stdin,
-events come up on the descriptor that used to be its stdout. Each command but `Ping` and `Shutdown` has a request id
-and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished, Measured, Described, Planned,
-Kept, Restored, Forgotten or Failed.
-Before it come any number of progress events. A command that the child does not know is answered by Failed with the code
-unknown_command.
+Commands go down on the child's stdin, events come up on the descriptor that used to be its stdout; wire.py makes bytes
+of them. Each command but `Ping` and `Shutdown` has a request id and is answered by exactly one terminal event with that
+id: Loaded, Unloaded, Finished, Measured, Described, Planned, Kept, Restored, Forgotten or Failed. Before it come any
+number of progress events. A command that the child does not know is answered by Failed with the code unknown_command.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from typing import BinaryIO
-
 import msgspec
 
+from app.engine.hardware import MemoryPlan
 from app.engine.values import (
+    Adapter,
     EngineInfo,
     GenerationFacts,
     LoadedModel,
     LoadOptions,
-    MemoryPlan,
     PromptMessage,
     Sampling,
     TemplateOptions,
 )
 
 VERSION = 2
-MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 NOTE = "note: "
 """Begins a line on the child's stderr that is worth keeping in the log; what native code prints is not."""
@@ -49,6 +43,9 @@ class Code:
     NOT_A_CHAT_MODEL = "not_a_chat_model"  # a projector, a vocabulary, an embedding or an adapter file
     LOAD_FAILED = "load_failed"
     OUT_OF_MEMORY = "out_of_memory"
+    DEVICE_FAILED = "device_failed"  # a driver or a device of another computer; detail: its name
+    WORKER_UNREACHABLE = "worker_unreachable"  # a further computer does not answer; detail: HOST:PORT
+    ADAPTER_MISFIT = "adapter_misfit"  # made for another model; detail: for which architecture
     CANCELLED = "cancelled"
     TEMPLATE_BROKEN = "template_broken"  # syntax, raise_exception, wrong types
     TEMPLATE_LIMIT = "template_limit"  # time, recursion or size
@@ -96,6 +93,7 @@ class Generate(_Frame, frozen=True, tag="generate"):
     snapshot: str = ""
     snapshot_limit: int = 0
     guess: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Measure(_Frame, frozen=True, tag="measure"):
@@ -112,9 +110,10 @@ class Measure(_Frame, frozen=True, tag="measure"):
 
 
 class Describe(_Frame, frozen=True, tag="describe"):
-    """Ask for an EngineInfo."""
+    """Ask for an EngineInfo, with the devices of further computers (HOST:PORT) where they are named."""
 
     id: int
+    rpc: tuple[str, ...] = ()
 
 
 class Keep(_Frame, frozen=True, tag="keep"):
@@ -131,6 +130,7 @@ class Restore(_Frame, frozen=True, tag="restore"):
     sequence: str
     snapshot: str
     snapshot_limit: int = 0
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Forget(_Frame, frozen=True, tag="forget"):
@@ -289,57 +289,3 @@ class Pong(_Frame, frozen=True, tag="pong"):
 Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Kept | Restored | Forgotten | Failed
 Event = Hello | Progress | Started | Delta | Ended | Pong
 TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Kept, Restored, Forgotten, Failed)
-
-_encoder = msgspec.msgpack.Encoder()
-_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_events: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
-_length = struct.Struct("<I")
-
-
-class FrameError(ValueError):
-    """Bytes that are no frame of this protocol: the stream cannot be trusted any more."""
-
-
-def pack(frame: Command | Event) -> bytes:
-    """The bytes of one frame, length included."""
-    body = _encoder.encode(frame)
-    return _length.pack(len(body)) + body
-
-
-def unpack_command(body: bytes) -> Command:
-    """Raises FrameError for anything that is not a command."""
-    try:
-        return _commands.decode(body)
-    except msgspec.MsgspecError as error:
-        raise FrameError(str(error)) from error
-
-
-def unpack_event(body: bytes) -> Event:
-    """Raises FrameError for anything that is not an event."""
-    try:
-        return _events.decode(body)
-    except msgspec.MsgspecError as error:
-        raise FrameError(str(error)) from error
-
-
-def read_bodies(stream: BinaryIO) -> Iterator[bytes]:
-    """The bodies of the frames of a blocking stream, until its end. A stream cut inside a frame simply ends.
-
-    Raises FrameError for a length above MAX_FRAME_BYTES.
-    """
-    while len(head := _read_exactly(stream, _length.size)) == _length.size:
-        (size,) = _length.unpack(head)
-        if size > MAX_FRAME_BYTES:
-            raise FrameError(f"a frame of {size} bytes")
-        body = _read_exactly(stream, size)
-        if len(body) < size:
-            return
-        yield body
-
-
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    parts: list[bytes] = []
-    while size > 0 and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)

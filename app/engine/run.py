@@ -16,7 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, cast
 
-from app.engine import protocol
+from app.engine import protocol, wire
 from app.engine.outcome import Cause
 
 _child_log = logging.getLogger("app.engine.child")
@@ -77,7 +77,7 @@ class Run:
         else:
             self._late = 0
             self._pinged += 1
-            self.send(protocol.pack(protocol.Ping(n=self._pinged)))
+            self.send(wire.pack(protocol.Ping(n=self._pinged)))
         return self._late
 
     def pong(self, n: int) -> None:
@@ -93,7 +93,7 @@ class Run:
     def stop(self, shutdown_s: float, terminate_s: float, kill_s: float) -> None:
         """The ladder: ask, terminate, kill. Returns when the process is gone, or after the last step's time-out."""
         self.asked = True
-        self.send(protocol.pack(protocol.Shutdown()))
+        self.send(wire.pack(protocol.Shutdown()))
         self.send(None)
         for step, timeout_s in (
             (None, shutdown_s),

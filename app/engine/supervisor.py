@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.engine import outcome as outcomes
-from app.engine import protocol
+from app.engine import protocol, wire
 from app.engine.outcome import Cause, Ending, Outcome
 from app.engine.run import Run
 
@@ -104,9 +104,9 @@ class Supervisor:
                 raise RuntimeError("the supervisor is closed")
             self._wanted = True
             if self._state is State.READY and self._run is not None:
-                self._run.send(protocol.pack(frame))
+                self._run.send(wire.pack(frame))
             else:
-                self._outbox.append(protocol.pack(frame))
+                self._outbox.append(wire.pack(frame))
             if not self._threads:
                 for name, target in (("engine reader", self._live), ("engine heartbeat", self._beat)):
                     thread = threading.Thread(target=target, name=name, daemon=True)
@@ -182,11 +182,11 @@ class Supervisor:
         if closing:  # close() came while the process was being created and did not see it
             run.stop(self._timing.shutdown_s, self._timing.terminate_s, self._timing.kill_s)
         try:
-            for body in protocol.read_bodies(run.events):
-                self._handle(run, protocol.unpack_event(body))
+            for body in wire.read_bodies(run.events):
+                self._handle(run, wire.unpack_event(body))
                 if run.condemned is not None:
                     break
-        except protocol.FrameError as error:
+        except wire.FrameError as error:
             run.condemn(Cause.BAD_FRAME, str(error))
         except (OSError, ValueError) as error:  # the pipe broke
             run.note = f"{type(error).__name__}: {error}"

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from app.engine.hardware import Device, DeviceShare, Fit, Machine
+
 TemplateOptions = dict[str, Any]
 
 THINKING_TAGS = (
@@ -57,6 +59,13 @@ class PromptMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     tokenizer: str = ""
 
 
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """A LoRA adapter laid over a model: its GGUF file, and how strongly (1 is as it was made, 0 is not at all)."""
+
+    path: str
+    scale: float = 1.0
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One reply to be written. `sequence` names the conversation: the same name finds its KV cache again.
 
@@ -64,7 +73,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     at the front of the prompt left by rolling, so that positions in the cache may be shifted instead of processing all
     again. `snapshot` names the file where the state of this sequence goes when it leaves memory, and is looked for;
     empty: never. `snapshot_limit`: a larger one, in bytes, is not written; 0 is no limit. `guess`: tokens may be
-    guessed ahead from what was said before, where that is faster; what is written stays the model's own.
+    guessed ahead from what was said before, where that is faster; what is written stays the model's own. `adapters`
+    are laid over the model for this reply, in this order; what is cached belongs to them too.
     """
 
     sequence: str
@@ -77,6 +87,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str = ""
     snapshot_limit: int = 0
     guess: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,6 +96,13 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     `n_ctx` is the window of one conversation, at most what the model was trained for; 0 means min(trained length,
     8192). `n_cells` are the tokens that all conversations share in memory, 0 for as many as the window; `n_seq_max` is
     how many conversations have a place there, and so how many replies are written at the same time.
+
+    `n_gpu_layers` counts the output layer as llama.cpp does; -1 is all of them. They go to `devices`, by ggml's names
+    and in this order; none named: to all that can take layers. `layers_on` says how many go to each device, the first
+    ones of the model to the first device, and in sum is `n_gpu_layers`; empty: llama.cpp spreads them by free memory.
+    The experts of the first `n_cpu_experts` layers stay in main memory wherever their layer is. `offload_kv`: the KV
+    cache of a layer lies where the layer does, else in main memory. `rpc` are further computers (HOST:PORT, started
+    with `inglenook worker`) whose devices take part.
     """
 
     n_ctx: int = 0
@@ -98,23 +116,19 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     use_mlock: bool = False
     n_seq_max: int = 1
     n_cells: int = 0
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A compute device as ggml reports it. `kind` is cpu, gpu, igpu or accel; memory in bytes (0 = not reported)."""
-
-    name: str
-    description: str
-    kind: str
-    memory_free_bytes: int
-    memory_total_bytes: int
+    devices: tuple[str, ...] = ()
+    layers_on: tuple[int, ...] = ()
+    n_cpu_experts: int = 0
+    offload_kv: bool = True
+    rpc: tuple[str, ...] = ()
 
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a model once it is loaded. `tokenizer` is a hash of the vocabulary, stable across processes.
 
     `n_ctx` is the window of a conversation; up to `n_seq_max` conversations share `n_cells` tokens. `can_shift`:
-    what follows a gap in a conversation can be moved up without processing it again.
+    what follows a gap in a conversation can be moved up without processing it again. `shares`: what the loader said it
+    took of each device, beginning with the CPU's.
     """
 
     path: str
@@ -136,6 +150,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     n_cells: int = 0
     n_seq_max: int = 1
     can_shift: bool = False
+    shares: tuple[DeviceShare, ...] = ()
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,115 +164,38 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     model: LoadedModel | None
 
 
-class DeviceShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model takes of one device's memory. The name is the device's own; what lies in main memory is the CPU's.
+class Preference(enum.StrEnum):
+    """What a load plan is made for, where not everything fits at once."""
 
-    `compute_bytes` are the working buffers of the graph and, on the CPU, the buffer for the logits.
+    FASTEST = "fastest"
+    LONGEST = "longest"
+    LEAST = "least"
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One rung down from a plan that did not work: other options, and the line that says what was given up."""
+
+    options: LoadOptions
+    sentence: str
+
+
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model would be loaded on `machine`, for a person to see and change before it happens.
+
+    `suggested` are the options that Inglenook would choose by itself. `stepped_down`: the sentence of the step that
+    worked the last time, where the full plan did not; empty otherwise. `by_person`: the options were set by hand.
+    `n_layer` counts without the output layer.
     """
 
-    name: str
-    kind: str
-    weights_bytes: int
-    kv_bytes: int
-    compute_bytes: int
-
-    @property
-    def total_bytes(self) -> int:
-        """All that is taken of this device."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes
-
-
-class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the memory of a model goes with a context of `n_ctx` tokens. The shares begin with the CPU's.
-
-    `kv_bytes` holds all that a conversation leaves behind: KV cache and recurrent states. `exact`: llama.cpp itself
-    went through the load and said so; otherwise it is computed from the header, or guessed from less.
-    `n_gpu_layers` counts the output layer, as llama.cpp does.
-    """
-
-    n_ctx: int
-    n_gpu_layers: int
-    exact: bool
-    shares: tuple[DeviceShare, ...]
-
-    @property
-    def weights_bytes(self) -> int:
-        """The weights, on all devices; a tensor that two devices hold counts twice."""
-        return sum(share.weights_bytes for share in self.shares)
-
-    @property
-    def kv_bytes(self) -> int:
-        """KV cache and recurrent states, on all devices."""
-        return sum(share.kv_bytes for share in self.shares)
-
-    @property
-    def compute_bytes(self) -> int:
-        """Working buffers, on all devices."""
-        return sum(share.compute_bytes for share in self.shares)
-
-    @property
-    def total_bytes(self) -> int:
-        """Everything."""
-        return sum(share.total_bytes for share in self.shares)
-
-
-class DeviceSpeed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device was measured to do: bytes of weights, and of the KV cache, that writing gets through in a second,
-    and operations in a second of reading. 0 where it was not measured.
-    """
-
-    name: str
-    bandwidth_bytes_per_s: float
-    compute_flops: float
-    cache_bytes_per_s: float = 0.0
-
-
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """This computer, for the question what fits and how fast it will be. The top figures are the main memory's and the
-    CPU's; `devices` are those that can take layers, `speeds` theirs. `measured_ms` 0: the speeds were never measured.
-
-    `memory_free_bytes` is what a program could get now without pushing others out, files kept in memory given up.
-    """
-
-    memory_total_bytes: int
-    memory_free_bytes: int
-    bandwidth_bytes_per_s: float = 0.0
-    compute_flops: float = 0.0
-    cache_bytes_per_s: float = 0.0
-    devices: tuple[Device, ...] = ()
-    speeds: tuple[DeviceSpeed, ...] = ()
-    measured_ms: int = 0
-
-
-class Verdict(enum.StrEnum):
-    """Where a model runs on this machine: on graphics cards alone, partly on them, in main memory, or not at all."""
-
-    GPU = "gpu"
-    PARTLY = "partly"
-    MEMORY = "memory"
-    NO = "no"
-
-
-class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model will be like on this machine. `max_ctx` is the longest context that fits, 0 if none does.
-
-    `tokens_per_s` is expected while writing with half of the context filled, `ttft_s` for a prompt of 1,000 tokens;
-    both are 0 where the machine was not measured. `fits_now` looks at the memory that is free at this moment,
-    `verdict` at all there is. `why` is a plain sentence with the numbers.
-    """
-
-    plan: MemoryPlan
-    verdict: Verdict
-    max_ctx: int
-    tokens_per_s: float
-    ttft_s: float
-    why: str
-    fits_now: bool = True
-
-    @property
-    def fits(self) -> bool:
-        """Whether it runs at all."""
-        return self.verdict is not Verdict.NO
+    options: LoadOptions
+    suggested: LoadOptions
+    fit: Fit
+    machine: Machine
+    n_layer: int
+    n_ctx_train: int
+    n_expert_layers: int = 0
+    stepped_down: str = ""
+    by_person: bool = False
 
 
 class GenerationFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from app.base.sizes import size_words
-from app.engine.values import Fit, Verdict
+from app.engine.hardware import Fit, Verdict
 from app.hub.values import FirstChoice, ModelPage, Variant
 from app.hub.variants import pick
 

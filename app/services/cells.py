@@ -13,7 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from app.engine.errors import EngineError
-from app.engine.values import LoadOptions, Machine, ModelFile
+from app.engine.hardware import Machine
+from app.engine.values import LoadOptions, ModelFile
 from app.services.growing import shape_of_file
 
 log = logging.getLogger(__name__)

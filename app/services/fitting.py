@@ -22,9 +22,10 @@ from app.engine.bare import write_bare
 from app.engine.fit import best_options, fit, holds
 from app.engine.gguf import check_loadable, open_model, parts_of, read_others
 from app.engine.guess import guess
+from app.engine.hardware import Device, Fit, Machine, MemoryPlan
 from app.engine.probe import Probe
 from app.engine.shape import ModelShape, shape_of
-from app.engine.values import Device, Fit, LoadOptions, Machine, MemoryPlan
+from app.engine.values import LoadOptions
 from app.hub.parts import Promise
 from app.hub.remote import fetch_bare
 from app.hub.values import ModelSummary, Variant

@@ -16,7 +16,8 @@ import msgspec
 
 from app.engine.errors import EngineError
 from app.engine.gguf import check_loadable, read_others
-from app.engine.values import LoadOptions, Machine, ModelFile
+from app.engine.hardware import Machine
+from app.engine.values import LoadOptions, ModelFile
 
 if TYPE_CHECKING:
     from app.engine.shape import ModelShape

@@ -22,18 +22,10 @@ import msgspec
 
 from app.base.clock import now_ms
 from app.engine.gguf import check_loadable
+from app.engine.hardware import Device, DeviceSpeed, Machine
 from app.engine.probe import Probe
 from app.engine.shape import ModelShape, shape_of
-from app.engine.values import (
-    Device,
-    DeviceSpeed,
-    GenerateRequest,
-    GenerationFacts,
-    LoadOptions,
-    Machine,
-    PromptMessage,
-    Sampling,
-)
+from app.engine.values import GenerateRequest, GenerationFacts, LoadOptions, PromptMessage, Sampling
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from app.base.errors import InglenookError
 from app.engine.errors import Cancelled
+from app.engine.hardware import Fit
 from app.engine.probe import Probe
-from app.engine.values import Fit
 from app.privacy.errors import NetworkError
 from app.privacy.gate import Gate
 from app.privacy.policy import Action

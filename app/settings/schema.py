@@ -106,9 +106,33 @@ class Engine(_Group, frozen=True, kw_only=True):
     n_threads: Annotated[
         int, _said("Threads", "Processor threads to compute with; 0 takes the physical cores.", ge=0, le=1024)
     ] = 0
+    preference: Annotated[
+        Literal["fastest", "longest", "least"],
+        _said("Prefer", "What to go for where not everything fits: speed, a long context, or little memory."),
+    ] = "fastest"
     n_gpu_layers: Annotated[
         int, _said("Layers on the graphics card", "-1 is all of them, 0 is none.", ge=-1, le=10_000)
     ] = -1
+    use_mmap: Annotated[
+        bool,
+        _said("Map the file", "Weights are read from the file as they are needed, and given up when memory is short."),
+    ] = True
+    use_mlock: Annotated[
+        bool, _said("Keep in memory", "The system may not move the model out of main memory while it is loaded.")
+    ] = False
+    unload_minutes: Annotated[
+        int,
+        _said(
+            "Unload after",
+            "Minutes without a message after which the model's memory is given back; 0 keeps it.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 60
+    workers: Annotated[
+        tuple[str, ...],
+        _said("Other computers", "As HOST:PORT; started there with `inglenook worker`, they take a part of a model."),
+    ] = ()
     auto_load: Annotated[
         bool,
         _said("Load the last model at start", "The first answer comes sooner; otherwise the first message loads it."),
@@ -255,6 +279,9 @@ class Settings(_Group, frozen=True, kw_only=True):
             n_seq_max=cache.parallel,
             n_threads=engine.n_threads,
             n_gpu_layers=engine.n_gpu_layers,
+            use_mmap=engine.use_mmap,
+            use_mlock=engine.use_mlock,
+            rpc=engine.workers,
             type_k=cache.type_k,
             type_v=cache.type_v,
         )

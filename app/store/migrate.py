@@ -43,7 +43,7 @@ class Schema:
         return self.known[-1]
 
 
-SCHEMA = Schema(known=("0001", "0002", "0003", "0004", "0005"), scripts=Path(__file__).parent / "migrations")
+SCHEMA = Schema(known=("0001", "0002", "0003", "0004", "0005", "0006"), scripts=Path(__file__).parent / "migrations")
 
 
 def prepare(

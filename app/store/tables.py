@@ -74,6 +74,7 @@ class ConversationRow(
     system_prompt = _column(sa.TEXT)
     sampling = _column(sa.TEXT, optional=True)
     policy = _column(sa.TEXT, default="rolling")
+    adapters = _column(sa.TEXT, default="[]")
 
 
 class MessageRow(
@@ -123,8 +124,8 @@ class GrowthRow(Row, name="growth", sqlite_with_rowid=False):
 class FactsRow(Row, name="reply_facts"):
     """How a reply came to be. The generation's columns are NULL together, when nothing was generated.
 
-    `sampling`, `left_out` and `kept_before` are JSON; `token_ids` are 32-bit little-endian integers. In rows from
-    before schema 0005 `first_kept` is empty, and the generation's last four columns are NULL.
+    `sampling`, `left_out`, `kept_before`, `adapters` and `devices` are JSON; `token_ids` are 32-bit little-endian
+    integers. In rows from before schema 0005 `first_kept` is empty, and the generation's last four columns are NULL.
     """
 
     message_row = _column(sa.INTEGER, "messages.row", key=True)
@@ -157,6 +158,8 @@ class FactsRow(Row, name="reply_facts"):
     trimmed = _column(sa.INTEGER, default="0")
     note = _column(sa.TEXT, default="")
     reread_tokens = _column(sa.INTEGER, default="0")
+    adapters = _column(sa.TEXT, default="[]")
+    devices = _column(sa.TEXT, default="[]")
 
 
 class MarkRow(Row, name="marks"):
@@ -218,6 +221,20 @@ class ModelRow(
     revision = _column(sa.TEXT)
     remote_path = _column(sa.TEXT)
     projector = _column(sa.TEXT)
+
+
+class LoadPlanRow(Row, name="load_plans"):
+    """How a model was loaded the last time it worked, on `machine` (a name of memory and devices). `options` is JSON.
+
+    `stepped_down`: the sentence of the step that worked where the full plan did not; empty otherwise.
+    """
+
+    model_id = _column(sa.TEXT, key=True)
+    machine = _column(sa.TEXT)
+    options = _column(sa.TEXT)
+    stepped_down = _column(sa.TEXT)
+    by_person = _column(sa.INTEGER)
+    made_ms = _column(sa.INTEGER)
 
 
 class LedgerRow(

@@ -16,7 +16,8 @@ from msgspec import UNSET, UnsetType
 from app.base.paths import Places
 from app.chat.context_view import ContextView, Policy
 from app.chat.messages import Conversation, Message, PathEntry, ReplyState, SearchHit
-from app.engine.values import Fit, LoadOptions, Machine, ModelFile, Sampling
+from app.engine.hardware import Fit, Machine
+from app.engine.values import LoadOptions, ModelFile, Sampling
 from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, SearchQuery, Variant
 from app.privacy.ledger import LedgerEntry
 from app.services.cells import CacheCosts

@@ -25,9 +25,10 @@ from app.engine.fit import MARGIN_BYTES, best_options, estimate, fit, max_contex
 from app.engine.gguf import check_loadable, open_model
 from app.engine.gguf_header import Header, Tensor
 from app.engine.guess import active_params, guess
+from app.engine.hardware import Device, DeviceSpeed, Machine, MemoryPlan, Verdict
 from app.engine.probe import Probe, probing
 from app.engine.shape import CELLS, ModelShape, shape_of
-from app.engine.values import Device, DeviceSpeed, LoadOptions, Machine, MemoryPlan, Verdict
+from app.engine.values import LoadOptions
 from tests.support.architectures import MAKERS, Q4_K, Shape, write
 from tests.support.engines import WAIT_S
 

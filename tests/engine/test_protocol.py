@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import protocol
+from app.engine import protocol, wire
 from app.engine.values import PromptMessage, Sampling
 
 
 def bodies(data: bytes) -> list[bytes]:
-    return list(protocol.read_bodies(io.BytesIO(data)))
+    return list(wire.read_bodies(io.BytesIO(data)))
 
 
 def test_commands_survive_the_wire() -> None:
@@ -26,7 +26,7 @@ def test_commands_survive_the_wire() -> None:
         stop=["\n\n"],
         template_options={"enable_thinking": False},
     )
-    assert protocol.unpack_command(bodies(protocol.pack(sent))[0]) == sent
+    assert wire.unpack_command(bodies(wire.pack(sent))[0]) == sent
 
 
 @given(st.integers(), st.floats(allow_nan=False), st.text())
@@ -37,30 +37,30 @@ def test_events_survive_the_wire(number: int, fraction: float, text: str) -> Non
         protocol.Delta(id=number, text=text, token_ids=[number]),
         protocol.Failed(id=number, code=text, numbers={"n": number}),
     ]
-    stream = b"".join(map(protocol.pack, events))
-    assert [protocol.unpack_event(body) for body in bodies(stream)] == events
+    stream = b"".join(map(wire.pack, events))
+    assert [wire.unpack_event(body) for body in bodies(stream)] == events
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_politely(data: bytes) -> None:
-    for unpack in (protocol.unpack_command, protocol.unpack_event):
+    for unpack in (wire.unpack_command, wire.unpack_event):
         try:
             unpack(data)
-        except protocol.FrameError:
+        except wire.FrameError:
             pass
 
 
 def test_an_event_is_no_command() -> None:
-    with pytest.raises(protocol.FrameError):
-        protocol.unpack_command(bodies(protocol.pack(protocol.Pong(n=1)))[0])
+    with pytest.raises(wire.FrameError):
+        wire.unpack_command(bodies(wire.pack(protocol.Pong(n=1)))[0])
 
 
 def test_a_stream_cut_inside_a_frame_ends() -> None:
-    frame = protocol.pack(protocol.Ping(n=1))
+    frame = wire.pack(protocol.Ping(n=1))
     for cut in range(1, len(frame)):
         assert bodies(frame + frame[:cut]) == [frame[4:]]
 
 
 def test_a_length_beyond_the_limit_is_an_error_before_memory_is_taken() -> None:
-    with pytest.raises(protocol.FrameError):
-        bodies(struct.pack("<I", protocol.MAX_FRAME_BYTES + 1))
+    with pytest.raises(wire.FrameError):
+        bodies(struct.pack("<I", wire.MAX_FRAME_BYTES + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.engine.values import Fit, MemoryPlan, Verdict
+from app.engine.hardware import Fit, MemoryPlan, Verdict
 from app.hub.values import ModelPage, ModelSummary, RemoteFile, Variant
 from app.services.advice import recommended, where
 

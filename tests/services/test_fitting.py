@@ -14,8 +14,9 @@ from app.engine.command import fake_command, worker_command
 from app.engine.errors import FileMissing, NotGguf
 from app.engine.fit import estimate
 from app.engine.gguf import check_loadable
+from app.engine.hardware import DeviceSpeed
 from app.engine.shape import shape_of
-from app.engine.values import DeviceSpeed, LoadOptions
+from app.engine.values import LoadOptions
 from app.hub.client import prepare
 from app.hub.values import ModelSummary, RemoteFile, Variant
 from app.privacy.errors import Offline

@@ -17,7 +17,8 @@ from app.base.paths import Places, resources
 from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, ReplyState, Role, SearchHit
 from app.engine.fit import fit
 from app.engine.guess import guess
-from app.engine.values import Fit, LoadedModel, LoadOptions, Machine, ModelFile, Origin, Sampling
+from app.engine.hardware import Fit, Machine
+from app.engine.values import LoadedModel, LoadOptions, ModelFile, Origin, Sampling
 from app.hub.curated import first_choices
 from app.hub.licences import Licence
 from app.hub.token import Origin as TokenOrigin

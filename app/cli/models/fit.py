@@ -15,7 +15,7 @@ from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.cli.front import Application, Front, say_error, write_json, write_text
 from app.cli.models.words import ending_at_a_signal
-from app.engine.values import Fit, Machine
+from app.engine.hardware import Fit, Machine
 from app.services.errors import NoSuchThing
 from app.services.shelves import whole
 

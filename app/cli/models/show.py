@@ -9,7 +9,7 @@ from app.base.sizes import size_words
 from app.cli.front import Front, write_json, write_text
 from app.cli.models.search import GATED
 from app.cli.models.words import count_words
-from app.engine.values import Verdict
+from app.engine.hardware import Verdict
 from app.hub.values import ModelPage, Variant
 
 FITS = {

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.engine.values import Device, LoadOptions
+from app.engine.hardware import Device
+from app.engine.values import LoadOptions
 
 # ggml_log_level of ggml.h
 _LEVELS = {1: "debug", 2: "info", 3: "warning", 4: "error"}

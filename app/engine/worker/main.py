@@ -16,8 +16,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.engine import protocol
-from app.engine.protocol import Cancel, Code, Event, Failed, FrameError, Hello, Ping, Pong, Shutdown
+from app.engine import protocol, wire
+from app.engine.protocol import Cancel, Code, Event, Failed, Hello, Ping, Pong, Shutdown
+from app.engine.wire import FrameError
 
 EXIT_LIMIT_S = 2.5  # for the native call under way to end, and for snapshots; then the process ends without them
 BAD_STREAM = 2
@@ -33,7 +34,7 @@ class _Output:
         self._lock = threading.Lock()
 
     def send(self, event: Event) -> None:
-        frame = memoryview(protocol.pack(event))
+        frame = memoryview(wire.pack(event))
         with self._lock:
             try:
                 while frame:
@@ -57,9 +58,9 @@ def main() -> int:
     loop.start()
     status = 0
     try:
-        for body in protocol.read_bodies(commands):
+        for body in wire.read_bodies(commands):
             try:
-                command = protocol.unpack_command(body)
+                command = wire.unpack_command(body)
             except FrameError as error:
                 output.send(_misunderstood(body, str(error)))
                 continue

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from app.engine.errors import EngineError
 from app.engine.gguf import check_loadable, read_others
+from app.engine.hardware import Device, DeviceShare, MemoryPlan
 from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
-from app.engine.values import Device, DeviceShare, LoadOptions, MemoryPlan
+from app.engine.values import LoadOptions
 from app.engine.worker import llama
 from app.engine.worker.context import Abort, Context, ContextError
 from app.engine.worker.cores import physical_cores

@@ -25,11 +25,9 @@ from app.engine.protocol import (
     Measure,
     Measured,
     Started,
-    pack,
-    read_bodies,
-    unpack_event,
 )
 from app.engine.values import GenerationFacts, LoadedModel, LoadOptions, PromptMessage, Sampling
+from app.engine.wire import pack, read_bodies, unpack_event
 
 GUARD_S = 120.0
 ROOT = Path(__file__).resolve().parents[3]

@@ -20,8 +20,9 @@ import pytest
 
 from app.engine.fit import estimate
 from app.engine.gguf import check_loadable
+from app.engine.hardware import Device
 from app.engine.shape import shape_of
-from app.engine.values import Device, LoadOptions
+from app.engine.values import LoadOptions
 from tests.support.architectures import Shape, write
 
 MIB = 1024 * 1024

@@ -11,7 +11,8 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.sizes import size_words
-from app.engine.values import Fit, LoadOptions, Machine
+from app.engine.hardware import Fit, Machine
+from app.engine.values import LoadOptions
 from app.hub.values import ModelPage, Variant
 from app.services.advice import recommended, where
 from app.ui import model_words, words
