@@ -158,6 +158,16 @@ def sizes(plan: MemoryPlan) -> dict[str, int]:
     return {share.name: share.total_bytes for share in plan.shares}
 
 
+def beyond(plan: MemoryPlan, computed: MemoryPlan) -> MemoryPlan:
+    """What `plan` takes of each device beyond what was computed, as a plan of its own."""
+    known = sizes(computed)
+    shares = tuple(
+        _share(share.name, share.kind, 0, 0, max(share.total_bytes - known.get(share.name, 0), 0), 0)
+        for share in plan.shares
+    )
+    return MemoryPlan(n_ctx=plan.n_ctx, n_gpu_layers=0, exact=plan.exact, shares=shares)
+
+
 def shortage(plan: MemoryPlan, machine: Machine) -> tuple[int, int] | None:
     """Bytes of main memory that a load needs and that are free at this moment, if they are not enough and the system
     would have to swap; else None. What is mapped from files counts as needed, and what the system keeps of files as
