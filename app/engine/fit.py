@@ -112,34 +112,31 @@ class Costs:
         used = [index for index, count in enumerate(counts) if count]
         whole = not first and not self.experts[kept] and cached
         main, work = self.feed if whole else self.work, self.work
-        if self._falls_apart(options, counts):
-            main, work = main + self.scores, work + self.scores
+        fetched = max((after - before for before, after in pairwise(self.caches)), default=0)
+        if self._falls_apart(options, first):
+            # A quantized cache insists on the one operation: then what it needs is fetched from where it lies.
+            more = self.scores if options.type_v in WIDE_TYPES else fetched + self.feed
+            main, work = main + more, work + more
         if whole and len(used) > 1:
             main, work = main + self.copies, work + self.copies
             if shape.layer_inputs or not any(layer.k for layer in shape.layers):
                 work += 2 * self.work  # more goes from one to the next than an embedding
-        if not cached:  # the cache of a layer is fetched for it
-            work += max((after - before for before, after in pairwise(self.caches)), default=0)
+        if not cached:  # a compressed one (MLA) is spread out, too
+            work += fetched if any(layer.v for layer in shape.layers) else 3 * fetched
         buffers = [work] * len(counts)
         if used and not whole and not is_remote(devices[used[0]]):
             stay = (*shape.layer_widest[:first], *shape.expert_widest[: max(first, kept)])
             buffers[used[0]] += max(stay, default=0)
         return [main, *buffers]
 
-    def _falls_apart(self, options: LoadOptions, counts: Sequence[int]) -> bool:
-        """Whether attention is computed in parts instead of one operation. llama.cpp gives the one up if its scheduler
-        puts it elsewhere than its layer: seen where a layer with a state follows, on another device, one with
-        attention, and where those have caches in main memory. A quantized cache insists on the one operation."""
-        if options.type_v not in WIDE_TYPES or not sum(counts):
-            return False
-        layers, at = self.shape.layers, self.shape.n_layer + 1 - sum(counts)
-        if not options.offload_kv:
+    def _falls_apart(self, options: LoadOptions, first: int) -> bool:
+        """Whether attention is computed elsewhere than in its layer's place, and so not in one operation: seen where
+        the first layer on a device has a state and the last one in main memory attention, and where models with both
+        have caches in main memory. `first`: the first layer on a device."""
+        layers = self.shape.layers
+        if not options.offload_kv and first <= len(layers):
             return any(layer.state for layer in layers) and any(layer.k for layer in layers)
-        for count in counts:
-            if 0 < at < len(layers) and count and layers[at - 1].k and not layers[at].k:
-                return True
-            at += count
-        return False
+        return 0 < first < len(layers) and bool(layers[first - 1].k) and not layers[first].k
 
     def plan(self, options: LoadOptions, devices: Sequence[Device]) -> MemoryPlan:
         """Where it all lies."""

@@ -168,8 +168,9 @@ class ModelShape:
         return 3 * _slice(n_ctx, options) * (4 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
 
     def scores_bytes(self, n_ctx: int, options: LoadOptions) -> int:
-        """What attention takes more where it is not computed in one operation: each head's scores for all cells."""
-        return 4 * self.n_head * _slice(n_ctx, options) * self.mask_cells(n_ctx, options)
+        """What attention takes more where it is not computed in one operation: each head's scores for all cells, and
+        masks of twice the size."""
+        return _slice(n_ctx, options) * (4 * self.n_head + 2) * self.mask_cells(n_ctx, options)
 
 
 def period_of(architecture: str) -> tuple[int, int]:
