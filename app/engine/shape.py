@@ -46,6 +46,10 @@ _FULL_EVERY = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}  # of how many layer
 _BOTH_KINDS = frozenset({"falcon-h1"})  # attention and a state in every layer
 _NO_STATE_WITH_FEED_FORWARD = frozenset({"nemotron_h", "nemotron_h_moe"})
 
+_INPUTS = frozenset({"token_embd", "position_embd", "token_types", "per_layer_token_embd"})
+_WITH_THE_FIRST = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm", "rope_freqs"})
+_NORM_AT_THE_END = frozenset({"lfm2", "lfm2moe"})  # where the last norm is called as the first one elsewhere
+
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _EXPERTS = re.compile(r"_(ch|)exps\.")
 
@@ -202,9 +206,9 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
     tied, widths = True, _Widths()
     for tensor in (tensor for one in (header, *further) for tensor in one.tensors):
         params += tensor.elements
-        found = _LAYER.match(tensor.name)
-        if found and int(found[1]) < n_layer:
-            layer = int(found[1])
+        name, _, _ = tensor.name.partition(".")
+        layer = read.layer_of(tensor.name)
+        if 0 <= layer < n_layer:
             sizes[layer] += tensor.size_bytes
             if _EXPERTS.search(tensor.name):
                 expert_sizes[layer] += tensor.size_bytes
@@ -214,16 +218,16 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
             else:
                 widest[layer] = max(widest[layer], tensor.size_bytes)
             widths.look(tensor.name, tensor.shape)
-        elif found:
+        elif layer >= 0:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
-        elif tensor.name.startswith("output"):
-            outputs += tensor.size_bytes
-            tied = tied and not tensor.name.startswith("output.")
-        else:
+        elif name in _INPUTS:
             inputs += tensor.size_bytes
             input_params += tensor.elements
             if tensor.name == "token_embd.weight":
                 embedding, n_vocab = tensor.size_bytes, tensor.shape[-1]
+        else:
+            outputs += tensor.size_bytes
+            tied = tied and name != "output"
     used, count = read.number("expert_used_count"), read.number("expert_count")
     return ModelShape(
         architecture=header.architecture,
@@ -276,6 +280,14 @@ class _Reader:
     def number(self, key: str, default: int = 0) -> int:
         found = self._header.number(f"{{arch}}.{key}", default)
         return found if 0 <= found < _LIMIT else default
+
+    def layer_of(self, name: str) -> int:
+        """Which layer a tensor lies with; -1 for what comes before all of them or after."""
+        if found := _LAYER.match(name):
+            return int(found[1])
+        first, _, _ = name.partition(".")
+        after = self._architecture in _NORM_AT_THE_END and first == "token_embd_norm"
+        return 0 if first in _WITH_THE_FIRST and not after else -1
 
     def per_layer(self, key: str, index: int, default: int = 0) -> int:
         found = self._header.metadata.get(f"{self._architecture}.{key}")
