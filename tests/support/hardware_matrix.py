@@ -63,6 +63,7 @@ class Answer:
     of: int
     wrong: str = ""
     off: float = 0.0
+    loaded: bool = False
 
 
 def cells() -> list[Cell]:
@@ -116,7 +117,7 @@ class Matrix:
         if planned.keys() != taken.keys():
             return _wrong(answer, f"planned on {sorted(planned)}, loaded on {sorted(taken)}")
         off = max(abs(planned[name] - size) / max(0.03 * size, MIB) for name, size in taken.items())
-        return Answer(answer.cell, answer.layers, answer.of, "" if off <= 1 else f"{planned} became {taken}", off)
+        return Answer(answer.cell, answer.layers, answer.of, "" if off <= 1 else f"{planned} became {taken}", off, True)
 
     def _model(self, architecture: str) -> tuple[Path, ModelShape]:
         if architecture not in self._shapes:
