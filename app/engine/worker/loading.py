@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from app.engine.worker.sequences import Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
 from app.engine.worker.warming import in_main_memory, warm
+
+_NOT_STARTED = re.compile(r"failed to initialize (\S+) backend")  # llama-context.cpp, of a device
 
 
 class LoadingError(Exception):
@@ -205,6 +208,8 @@ def loading_error(path: Path, log: str) -> LoadingError:
     text = log.lower()
     if "unknown model architecture" in text:
         return LoadingError(Code.UNKNOWN_ARCHITECTURE, gguf.check_loadable(path).architecture)
+    if found := _NOT_STARTED.search(log):
+        return LoadingError(Code.DEVICE_FAILED, found[1])
     if "alloc" in text or "out of memory" in text:
         return LoadingError(Code.OUT_OF_MEMORY, log)
     return LoadingError(Code.LOAD_FAILED, log)
