@@ -27,7 +27,7 @@ from tests.support.rpc import rpc_worker
 
 HEALS = 5
 UNLOADS = 5
-REAL_MIB = 72
+REAL_MIB = 150
 """What the worker really has, of the gibibyte it is said to have: all layers and their caches need twice as much."""
 
 MOST_HEAL_S = 5.0

@@ -12,7 +12,7 @@ import functools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.engine.errors import GgufBroken
 from app.engine.gguf_header import Header
@@ -73,7 +73,8 @@ class ModelShape:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
     a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
     layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
-    at the widest place of the graph, `layer_inputs` those that go in beside the embedding, for all layers together.
+    at the widest place of the graph, `without_experts` at the widest that is left where all experts are computed
+    elsewhere, `layer_inputs` those that go in beside the embedding, for all layers together.
     `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
@@ -94,6 +95,7 @@ class ModelShape:
     expert_bytes: int
     expert_share: float
     activations: float
+    without_experts: float
     input_params: int
     expert_params: int
     head_step: int = 0
@@ -156,10 +158,11 @@ class ModelShape:
         slots = max(options.n_seq_max, 1)
         return sum(min(size, padded(w * slots + _slice(n_ctx, options))) if w else size for w in windows)
 
-    def compute_bytes(self, n_ctx: int, options: LoadOptions) -> int:
-        """The working buffer of a device that has layers. A rule found by comparing with llama.cpp's own plans."""
-        rows = _slice(n_ctx, options)
-        return round(rows * (4 * self.activations + 2 * self.mask_cells(n_ctx, options)))
+    def compute_bytes(self, n_ctx: int, options: LoadOptions, *, experts: bool = True) -> int:
+        """The working buffer of a device that has layers; without `experts`, if theirs are all elsewhere. A rule found
+        by comparing with llama.cpp's own plans."""
+        numbers = self.activations if experts else self.without_experts
+        return round(_slice(n_ctx, options) * (4 * numbers + 2 * self.mask_cells(n_ctx, options)))
 
     def feed_bytes(self, n_ctx: int, options: LoadOptions) -> int:
         """The working buffer of main memory when all layers are elsewhere: what goes in, and the masks."""
@@ -247,6 +250,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         expert_bytes=experts,
         expert_share=min(used / count, 1.0) if count else 1.0,
         activations=read.activations(widths, n_layer),
+        without_experts=read.activations(widths if read.has_states else replace(widths, expert=0), n_layer),
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
         head_step=read.head_step(n_layer),
@@ -343,6 +347,11 @@ class _Reader:
         latent = self.number("attention.key_length_mla") and self.number("attention.value_length_mla")
         return Layer(k=heads_kv * k, v=0 if latent else heads_kv * v, window=window, state=state)
 
+    @property
+    def has_states(self) -> bool:
+        """Whether some layers keep a state, whose computing is wide by itself."""
+        return self._state() > 0
+
     def head_step(self, n_layer: int) -> int:
         """What the numbers of all heads' keys and values are multiples of; 0 if there are none."""
         found = 0
@@ -394,6 +403,8 @@ class _Reader:
         queries = n_head * (latent or key)
         used = self.number("expert_used_count")
         places = [3.0 * widths.dense + 3 * n_embd + queries]
+        if used:
+            places.append(float(n_embd * used + 2 * n_embd + queries))  # what the experts give back
         if widths.expert:
             places.append(3.0 * widths.expert * used + 3 * n_embd + queries)
             places.append(2.0 * n_embd * used + 4 * n_embd + queries)
