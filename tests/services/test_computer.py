@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.command import worker_command
 from app.engine.hardware import Device, DeviceSpeed
+from app.engine.probe import probing
 from app.services import computer, device_memory
 from app.services import machine as machines
 from app.services.machine import Measured
@@ -85,3 +87,14 @@ def test_speeds_hold_for_the_devices_they_were_measured_on() -> None:
 
 def test_how_many_threads_are_tried() -> None:
     assert [machines.thread_counts(cores) for cores in (1, 4, 6, 16)] == [(0,), (0,), (0, 4, 3), (0, 12, 8)]
+
+
+def test_how_many_threads_are_best_is_measured(starter_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "thread_counts", lambda: (0, 1))
+    monkeypatch.setattr(machines, "RUN_S", 0.05)
+    with probing(worker_command()) as probe:
+        found = machines.measure(probe, starter_model)
+    assert found is not None
+    assert found.n_threads in (0, 1)
+    assert [speed.name for speed in found.speeds] == ["CPU", *(device.name for device in found.devices)]
+    assert all(speed.bandwidth_bytes_per_s > 0 for speed in found.speeds)
