@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.command import worker_command
 from app.engine.hardware import Device, DeviceSpeed
-from app.engine.probe import probing
 from app.services import computer, device_memory
 from app.services import machine as machines
 from app.services.machine import Measured
@@ -89,12 +87,11 @@ def test_how_many_threads_are_tried() -> None:
     assert [machines.thread_counts(cores) for cores in (1, 4, 6, 16)] == [(0,), (0,), (0, 4, 3), (0, 12, 8)]
 
 
-def test_how_many_threads_are_best_is_measured(starter_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "thread_counts", lambda: (0, 1))
-    monkeypatch.setattr(machines, "RUN_S", 0.05)
-    with probing(worker_command()) as probe:
-        found = machines.measure(probe, starter_model)
-    assert found is not None
-    assert found.n_threads in (0, 1)
-    assert [speed.name for speed in found.speeds] == ["CPU", *(device.name for device in found.devices)]
-    assert all(speed.bandwidth_bytes_per_s > 0 for speed in found.speeds)
+def test_fewer_threads_must_be_faster_by_more_than_noise() -> None:
+    def speed(bandwidth: float) -> DeviceSpeed:
+        return DeviceSpeed(name="CPU", bandwidth_bytes_per_s=bandwidth, compute_flops=1e11)
+
+    usual, nearly, better = (0, speed(40e9)), (12, speed(41e9)), (8, speed(44e9))
+    assert machines.quickest([usual]) == usual
+    assert machines.quickest([usual, nearly]) == usual
+    assert machines.quickest([usual, nearly, better]) == better
