@@ -81,8 +81,8 @@ def heal(pairs: int) -> list[Figure]:
                 steps |= {change.stepped_down for change in seen.of(EngineChanged) if change.stepped_down}
     times = median_interval(took)
     note = (
-        f"95 % [{times.low:.2f}, {times.high:.2f}], the slowest {max(took):.2f}, {HEALS} runs; {len(steps)} steps, the last: "
-        f"{ended.stepped_down}"
+        f"95 % [{times.low:.2f}, {times.high:.2f}], the slowest of {HEALS} {max(took):.2f}; "
+        f"{len(steps)} steps, the last: {ended.stepped_down}"
     )
     return [Figure("heal_s", times.value, "s", note, at_most=MOST_HEAL_S, low=times.low, high=times.high)]
 
