@@ -77,8 +77,6 @@ class Context:
         params.swa_full = False
         params.kv_unified = True
         self.flash_attention = int(params.flash_attn_type)
-        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
-        self.attends_in_tiles = not model.offloaded_layers and options.type_k == options.type_v in ("f16", "f32")
         self.moved = False  # positions were changed and the next decode has not made it true yet
         params.no_perf = True
         log.clear()

@@ -121,7 +121,7 @@ class Steps:
         of other work for a token, but in both ways alike.
         """
         loaded = self._loaded
-        if loaded is None or context.spare < 0 or context.n_batch < TILE or not context.attends_in_tiles:
+        if loaded is None or context.spare < 0 or context.n_batch < TILE or not loaded.attends_in_tiles:
             return False
         count = sum(tokens for _, tokens, _ in outputs)
         if not 1 < count < TILE or loaded.sequences.n_held + TILE > context.n_cells:
