@@ -162,7 +162,7 @@ def test_an_answer_of_the_wrong_kind_ends_its_call_only(start: Start, tmp_path: 
     import sys
 
     code = (
-        "import os; from app.engine.protocol import *; import sys\n"
+        "import os; from app.engine.protocol import *; from app.engine.wire import *; import sys\n"
         "os.write(1, pack(Hello(protocol=VERSION, pid=os.getpid(), llama_cpp='')))\n"
         "for body in read_bodies(sys.stdin.buffer):\n"
         "    command = unpack_command(body)\n"
