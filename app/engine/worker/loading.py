@@ -16,8 +16,16 @@ from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadedModel, LoadOptions
 from app.engine.worker import devices
-from app.engine.worker.context import ABORTED, Abort, Context, ContextError
+from app.engine.worker.context import (
+    ABORTED,
+    ALLOCATION_FAILED,
+    COMPUTE_FAILED,
+    Abort,
+    Context,
+    ContextError,
+)
 from app.engine.worker.cores import physical_cores
+from app.engine.worker.llama import log
 from app.engine.worker.model import LoadError, Model, probe
 from app.engine.worker.placement import NoDeviceError, Placement
 from app.engine.worker.prompts import PromptBuilder
@@ -129,7 +137,7 @@ class Loaded:
         if status == ABORTED or not goes_on():
             raise LoadingError(Code.CANCELLED)
         if status != 0:
-            raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
+            raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
 
     def close(self) -> None:
         """Free context and model."""
@@ -162,6 +170,14 @@ class Loaded:
             can_shift=self.sequences.can_shift,
             shares=shares,
         )
+
+
+def decode_failure(model: Model, status: int, otherwise: str) -> tuple[str, str]:
+    """Code and detail for what llama_decode returned; `otherwise` is the code where it tells nothing of its reason."""
+    if status == COMPUTE_FAILED and model.devices:
+        return Code.DEVICE_FAILED, ", ".join(model.devices)
+    code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else otherwise
+    return code, f"llama_decode gave {status}\n{log.errors()}"
 
 
 @contextlib.contextmanager
