@@ -109,8 +109,8 @@ class EngineClient(Protocol):
     def forget(self, sequence: str) -> Call[None]:
         """Drop a conversation from memory."""
 
-    def describe(self) -> Call[EngineInfo]:
-        """Versions, devices, the loaded model."""
+    def describe(self, rpc: Sequence[str] = ()) -> Call[EngineInfo]:
+        """Versions, devices, the loaded model. `rpc`: further computers (HOST:PORT) whose devices are to be told."""
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         """How much memory a model would take, and where; a header with a hole behind it is enough."""
@@ -257,8 +257,10 @@ class Engine:
             lambda number: protocol.Forget(id=number, sequence=sequence), protocol.Forgotten, lambda event: None
         )
 
-    def describe(self) -> Call[EngineInfo]:
-        return self._begin(lambda number: protocol.Describe(id=number), protocol.Described, lambda event: event.info)
+    def describe(self, rpc: Sequence[str] = ()) -> Call[EngineInfo]:
+        return self._begin(
+            lambda number: protocol.Describe(id=number, rpc=tuple(rpc)), protocol.Described, lambda event: event.info
+        )
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         return self._begin(

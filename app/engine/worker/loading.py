@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +16,16 @@ from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadedModel, LoadOptions
 from app.engine.worker import devices
-from app.engine.worker.context import ABORTED, Abort, Context, ContextError
+from app.engine.worker.context import (
+    ABORTED,
+    ALLOCATION_FAILED,
+    COMPUTE_FAILED,
+    Abort,
+    Context,
+    ContextError,
+)
 from app.engine.worker.cores import physical_cores
+from app.engine.worker.llama import log
 from app.engine.worker.model import LoadError, Model, probe
 from app.engine.worker.placement import NoDeviceError, Placement
 from app.engine.worker.prompts import PromptBuilder
@@ -25,6 +34,9 @@ from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
+from app.engine.worker.warming import in_main_memory, warm
+
+_NOT_STARTED = re.compile(r"failed to initialize (\S+) backend")  # llama-context.cpp, of a device
 
 
 class LoadingError(Exception):
@@ -74,18 +86,23 @@ class Loaded:
         path: Path,
         options: LoadOptions,
         abort: Abort,
-        on_progress: Callable[[float], bool],
-        headers: Sequence[Header] = (),
+        on_progress: Callable[[int, int], bool],
+        headers: Sequence[Header],
     ) -> None:
-        """`on_progress` gets 0..1 and returns False to stop; `headers` are the file's. Raises LoadingError."""
+        """`on_progress` gets bytes done and in all, and returns False to stop; `headers` are those of the file's parts.
+
+        Raises LoadingError.
+        """
         begun = time.perf_counter()
         self.options = options
+        total = sum(header.file_size_bytes for header in headers)
+        read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
+        self.context: Context | None = None
         with listening() as report:
             with told(path):
-                self.model = Model(path, options, on_progress)
-            self.context: Context | None = None
+                self.model = Model(path, options, lambda done: on_progress(max(read, round(done * total)), total))
             try:
-                self._make_ready(options, abort, on_progress)
+                self._make_ready(options, abort, lambda: on_progress(total, total))
             except BaseException:
                 self.close()
                 raise
@@ -94,7 +111,7 @@ class Loaded:
         # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
         self.attends_in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
 
-    def _make_ready(self, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
+    def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
         if not self.model.can_chat or vocabulary.is_empty:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "other")
@@ -117,12 +134,12 @@ class Loaded:
             has_tokens=vocabulary.has,
         )
         self.prompts = PromptBuilder(vocabulary, self.template)
-        # Weights that are only mapped are read now, while progress is shown, and not within the first reply.
+        # What of the weights has not been touched yet is touched now, and not within the first reply.
         status = context.warm_up(max(vocabulary.bos, 0))
-        if status == ABORTED or not on_progress(1.0):
+        if status == ABORTED or not goes_on():
             raise LoadingError(Code.CANCELLED)
         if status != 0:
-            raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
+            raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
 
     def close(self) -> None:
         """Free context and model."""
@@ -157,6 +174,14 @@ class Loaded:
         )
 
 
+def decode_failure(model: Model, status: int, otherwise: str) -> tuple[str, str]:
+    """Code and detail for what llama_decode returned; `otherwise` is the code where it tells nothing of its reason."""
+    if status == COMPUTE_FAILED and model.devices:
+        return Code.DEVICE_FAILED, ", ".join(model.devices)
+    code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else otherwise
+    return code, f"llama_decode gave {status}\n{log.errors()}"
+
+
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
     """What goes wrong within the block, as a LoadingError."""
@@ -174,9 +199,24 @@ def told(path: Path) -> Iterator[None]:
         raise LoadingError(Code.LOAD_FAILED, str(error)) from error
 
 
+def _warm(path: Path, options: LoadOptions, headers: Sequence[Header], on_bytes: Callable[[int], bool]) -> int:
+    """Read what will lie in main memory; how much that is. Raises LoadingError where it was cancelled."""
+    shape = _shape(headers)
+    if shape is None:
+        return 0
+    layers = Placement(options).n_gpu_layers
+    files = [
+        (part, in_main_memory(header, shape.n_layer, layers, options))
+        for part, header in zip(gguf.parts_of(path), headers, strict=False)
+    ]
+    if not warm(files, on_bytes):
+        raise LoadingError(Code.CANCELLED)
+    return sum(end - begin for _, ranges in files for begin, end in ranges)
+
+
 def _shape(headers: Sequence[Header]) -> ModelShape | None:
     try:
-        return shape_of(*headers) if headers else None
+        return shape_of(*headers)
     except EngineError:
         return None
 
@@ -186,6 +226,8 @@ def loading_error(path: Path, log: str) -> LoadingError:
     text = log.lower()
     if "unknown model architecture" in text:
         return LoadingError(Code.UNKNOWN_ARCHITECTURE, gguf.check_loadable(path).architecture)
+    if found := _NOT_STARTED.search(log):
+        return LoadingError(Code.DEVICE_FAILED, found[1])
     if "alloc" in text or "out of memory" in text:
         return LoadingError(Code.OUT_OF_MEMORY, log)
     return LoadingError(Code.LOAD_FAILED, log)
