@@ -17,7 +17,7 @@ from app.base.paths import Places
 from app.chat.context_view import ContextView, Policy
 from app.chat.messages import Conversation, Message, PathEntry, ReplyState, SearchHit
 from app.engine.hardware import Fit, Machine
-from app.engine.values import LoadOptions, ModelFile, Sampling
+from app.engine.values import LoadOptions, LoadPlan, ModelFile, Sampling
 from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, SearchQuery, Variant
 from app.privacy.ledger import LedgerEntry
 from app.services.cells import CacheCosts
@@ -129,6 +129,15 @@ class LoadingPort(Protocol):
     @property
     def outdated(self) -> bool: ...
     def cache_costs(self) -> tuple[str, CacheCosts] | None: ...
+
+
+class PlansPort(Protocol):
+    """How models would be loaded. `plan` answers at once and is None while nothing is known of the model."""
+
+    def plan(self, model_id: str, options: LoadOptions | None = None) -> LoadPlan | None: ...
+    def load(self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False) -> Any: ...
+    def forget(self, model_id: str) -> Any: ...
+    def devices(self) -> Machine: ...
 
 
 class SnapshotsPort(Protocol):
@@ -292,6 +301,8 @@ class ApplicationPort(Protocol):
     def contexts(self) -> ContextsPort: ...
     @property
     def loading(self) -> LoadingPort: ...
+    @property
+    def plans(self) -> PlansPort: ...
     @property
     def snapshots(self) -> SnapshotsPort: ...
     @property

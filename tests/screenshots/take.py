@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import Places
 from app.chat.context_view import ContextView
 from app.chat.messages import Message, ReplyState
+from app.engine.hardware import Device, DeviceSpeed
 from app.engine.values import ModelFile
 from app.hub.values import Capability
 from app.services.changes import (
@@ -44,6 +45,7 @@ from app.ui.widgets.focus_ring import FocusRing
 from app.ui.window import Window
 from tests.screenshots import content, contexts
 from tests.support.fake_application import FakeApplication, FakeLive, starter
+from tests.support.fake_plans import CARD, OTHER
 
 SIZES = ((1440, 900), (1024, 700), (880, 600))
 SETTLE_MS = 120
@@ -399,6 +401,75 @@ def models_no_downloads(stage: Stage) -> None:
     stage.window.show_models("downloads")
 
 
+def _plan(stage: Stage, *devices: Device) -> None:
+    """How a model is loaded, on a computer with these devices besides its processor."""
+    plans = stage.application.plans
+    speeds = tuple(
+        DeviceSpeed(name=device.name, bandwidth_bytes_per_s=2.4e11, compute_flops=1.2e13) for device in devices
+    )
+    plans.computer = msgspec.structs.replace(plans.computer, devices=devices, speeds=speeds)
+    stage.application.library.models = [content.large(), *content.shelf()]
+    stage.window.visits.show_plan("large")
+
+
+def plan(stage: Stage) -> None:
+    """A part of the layers on a card, the slider of the context in the keyboard's hand."""
+    _plan(stage, CARD)
+    page = stage.window.visits.plan
+    page.controls.context.setFocus()
+    page.controls.context.setProperty("keyboard", True)
+    QTest.keyClick(page.controls.context, Qt.Key.Key_Right)
+
+
+def plan_memory(stage: Stage) -> None:
+    """No card."""
+    stage.window.visits.show_plan("starter")
+
+
+def plan_two(stage: Stage) -> None:
+    """A card here and one in another computer."""
+    _plan(stage, CARD, OTHER)
+
+
+def plan_too_large(stage: Stage) -> None:
+    """More context than there is memory for, at a model with experts."""
+    stage.application.plans.n_expert_layers = 32
+    _plan(stage, CARD)
+    page = stage.window.visits.plan
+    page.controls.context.setValue(page.controls.context.maximum())
+
+
+def plan_stepped(stage: Stage) -> None:
+    """The full plan failed the last time."""
+    stage.application.plans.stepped_down = "24 of 41 layers on the card instead of 28: it ran out of memory."
+    _plan(stage, CARD)
+
+
+def plan_loading(stage: Stage) -> None:
+    """Being loaded."""
+    _plan(stage, CARD)
+    stage.application.loading.become(
+        EngineState.LOADING, content.large(), fraction=0.31, done_bytes=2_790_000_000, total_bytes=9_000_000_000
+    )
+
+
+def plan_refused(stage: Stage) -> None:
+    """It would push the system into swap."""
+    _plan(stage, CARD)
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.large(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free; 2.7 GB of other programs would go to the disk.",
+        can_insist=True,
+    )
+
+
+def plan_unknown(stage: Stage) -> None:
+    """Nothing is known."""
+    stage.application.plans.unknown = True
+    _plan(stage)
+
+
 def picker(stage: Stage) -> None:
     conversation(stage)
     stage.window.conversation.toggle_picker()
@@ -563,6 +634,14 @@ SCENES: dict[str, Scene] = {
         models_away,
         models_downloads,
         models_no_downloads,
+        plan,
+        plan_memory,
+        plan_two,
+        plan_too_large,
+        plan_stepped,
+        plan_loading,
+        plan_refused,
+        plan_unknown,
         picker,
         picker_loading,
         picker_refused,

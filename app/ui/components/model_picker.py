@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 from app.base.errors import InglenookError
 from app.engine.values import ModelFile
 from app.services.changes import Change, EngineChanged, EngineState, LibraryChanged
-from app.ui import words
+from app.ui import model_words, words
 from app.ui.ports import ApplicationPort
 from app.ui.theme import icons
 from app.ui.theme.theme import Theme
@@ -73,6 +73,7 @@ class ModelPicker(Popover):
         super().__init__("Models", theme, parent)
         self._application = application
         self._refusal: tuple[str, str] | None = None
+        self._refused_id = ""
         self._details = False
         self._holder = QWidget()
         self._rows = QVBoxLayout(self._holder)
@@ -128,8 +129,10 @@ class ModelPicker(Popover):
         column = QVBoxLayout(box)
         column.setContentsMargins(20, 6, 20, 14)
         column.setSpacing(6)
+        self._step = Paragraph("", self._theme, "caption", "ink2")
         column.addLayout(top)
         column.addWidget(self._bar)
+        column.addWidget(self._step)
         return box
 
     def _make_failure(self) -> QWidget:
@@ -138,11 +141,19 @@ class ModelPicker(Popover):
         self._detail = Paragraph("", self._theme, "caption", "ink2")
         self._more = Button("Details", self._theme, QUIET)
         self._more.clicked.connect(self._toggle_details)
+        self._insist = Button("Load anyway", self._theme, QUIET)
+        self._insist.set_accent(True)
+        self._insist.clicked.connect(self._load_anyway)
+        ways = QHBoxLayout()
+        ways.setSpacing(16)
+        ways.addWidget(self._insist)
+        ways.addWidget(self._more)
+        ways.addStretch()
         column = QVBoxLayout(box)
         column.setContentsMargins(20, 6, 20, 12)
         column.setSpacing(2)
         column.addWidget(self._sentence)
-        column.addWidget(self._more)
+        column.addLayout(ways)
         column.addWidget(self._detail)
         return box
 
@@ -157,6 +168,7 @@ class ModelPicker(Popover):
         if isinstance(change, EngineChanged):
             if change.state is EngineState.FAILED:
                 self._refusal = (change.sentence, change.detail)
+                self._refused_id = change.model_id if change.can_insist else ""
             elif change.state in (EngineState.READY, EngineState.LOADING) and not change.sentence:
                 self._refusal = None  # READY with a sentence: another model was refused just now, and this one stays
             if self.isVisible() and change.state is EngineState.LOADING and not self._progress.isHidden():
@@ -172,7 +184,7 @@ class ModelPicker(Popover):
             model = self._application.library.add_file(path)
             self._application.loading.load(model.id)
         except InglenookError as error:
-            self._refusal = (error.sentence, error.detail)
+            self._refusal, self._refused_id = (error.sentence, error.detail), ""
             self._draw()
 
     def _first_row(self) -> QWidget:
@@ -212,6 +224,7 @@ class ModelPicker(Popover):
             self._sentence.setText(sentence)
             self._detail.setText(detail)
             self._more.setVisible(bool(detail))
+            self._insist.setVisible(bool(self._refused_id))
             self._detail.setVisible(bool(detail) and self._details)
         self._unload.setVisible(bool(loaded))
         inner = self._rows.heightForWidth(WIDTH) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
@@ -223,7 +236,7 @@ class ModelPicker(Popover):
         """Tab goes from what opened the list through it from top to bottom: rows are younger than what stands below."""
         rows = [item.widget() for at in range(self._rows.count()) if (item := self._rows.itemAt(at)) is not None]
         models = [row for row in rows if isinstance(row, _ModelRow)]
-        order = [self.opener, self._cancel, self._more, *models, self._find, self._open_file, self._unload]
+        order = [self.opener, self._cancel, self._insist, self._more, *models, self._find, self._open_file, self._unload]
         stops = [widget for widget in order if widget is not None]
         for before, after in itertools.pairwise(stops):
             QWidget.setTabOrder(before, after)
@@ -252,16 +265,26 @@ class ModelPicker(Popover):
         self._loading_name.setText(f"Loading {name}")
         self._bar.set_share(change.fraction)
         self._bar.setAccessibleDescription(f"{round(change.fraction * 100)} %")
-        if model is not None:
-            done = words.size(round(model.size_bytes * change.fraction))
-            self._loading_amount.setText(f"{done} of {words.size(model.size_bytes)}")
+        if change.total_bytes:
+            self._loading_amount.setText(model_words.amounts(change.done_bytes, change.total_bytes))
             self._loading_amount.updateGeometry()
+        self._loading_amount.setVisible(bool(change.total_bytes))
+        self._step.setText(change.stepped_down)
+        self._step.setVisible(bool(change.stepped_down))
 
     def _load(self, model_id: str) -> None:
         try:
             self._application.loading.load(model_id)
         except InglenookError as error:
-            self._refusal = (error.sentence, error.detail)
+            self._refusal, self._refused_id = (error.sentence, error.detail), ""
+            self._draw()
+
+    def _load_anyway(self) -> None:
+        """Even if that pushes other programs out of memory."""
+        try:
+            self._application.plans.load(self._refused_id, insist=True)
+        except InglenookError as error:
+            self._refusal, self._refused_id = (error.sentence, error.detail), ""
             self._draw()
 
     def _unload_now(self) -> None:

@@ -1,0 +1,301 @@
+"""The load plan of one model: a picture of the memory, what can be set, and loading it so. Decides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from app.base.errors import InglenookError
+from app.engine.values import LoadOptions, LoadPlan, ModelFile
+from app.services.changes import (
+    Change,
+    EngineChanged,
+    EngineState,
+    LibraryChanged,
+    MachineMeasured,
+    SettingsChanged,
+)
+from app.ui import words as general_words
+from app.ui.components.models.notice import Notice
+from app.ui.components.plan import words
+from app.ui.components.plan.controls import PlanControls
+from app.ui.components.plan.device import DevicePictures
+from app.ui.components.plan.footer import PlanFooter
+from app.ui.components.plan.head import PlanHead
+from app.ui.ports import ApplicationPort
+from app.ui.theme.theme import Theme
+from app.ui.widgets.labels import Paragraph
+from app.ui.widgets.surfaces import SCROLL_BAR, Hairline, reserve_bar
+from app.ui.widgets.toast import SayingPage
+
+WIDTH = 728
+MARGIN = 32
+GENERAL = {"n_ctx": "engine.n_ctx", "n_threads": "engine.n_threads", "type_k": "cache.type_k", "type_v": "cache.type_v"}
+"""What of a plan is worth keeping for every model, and the option it becomes."""
+NOTHING_KNOWN = "Nothing is known of this model yet. It is planned once its file can be read."
+
+
+class PlanPage(SayingPage):
+    """What a person moved is remembered apart from what was planned around it: the rest follows it."""
+
+    left = Signal()
+    models_wanted = Signal()
+    chat_wanted = Signal(str)
+
+    def __init__(self, application: ApplicationPort, theme: Theme) -> None:
+        super().__init__()
+        self._application, self._theme = application, theme
+        self._model: ModelFile | None = None
+        self._start: LoadOptions | None = None
+        self._moved: dict[str, Any] = {}
+        self._changed = False
+        self.plan: LoadPlan | None = None
+        self.head = PlanHead(theme)
+        self.head.back_wanted.connect(self.left)
+        self.head.models_wanted.connect(self.models_wanted)
+        self.verdict = Paragraph("", theme, "page_title", "ink")
+        self.explanation = Paragraph("", theme, "body", "ink2")
+        self.notice = Notice(theme)
+        self.pictures = DevicePictures(theme)
+        self.controls = PlanControls(theme)
+        self.controls.wished.connect(self._wish)
+        self.controls.preferred.connect(self._prefer)
+        self.footer = PlanFooter(theme)
+        self.footer.load_wanted.connect(self._load)
+        self.footer.insisted.connect(lambda: self._load(insist=True))
+        self.footer.cancel_wanted.connect(lambda: application.loading.cancel())
+        self.footer.default_wanted.connect(self._make_default)
+        self.footer.back_wanted.connect(self._back_to_suggested)
+        self.footer.resized.connect(self._refit)
+        self._inside = QWidget()
+        column = QVBoxLayout(self._inside)
+        column.setContentsMargins(0, 20, 0, 0)
+        column.setSpacing(0)
+        self._line = Hairline(theme)
+        for widget, space in (
+            (self.verdict, 6), (self.explanation, 20), (self.notice, 0), (self.pictures, 20), (self._line, 0),
+            (self.controls, 0),
+        ):  # fmt: skip
+            column.addWidget(widget)
+            column.addSpacing(space)
+        column.addStretch()
+        self._scroll = scroll = QScrollArea()
+        scroll.setObjectName("bare")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(_centred(self._inside, MARGIN))
+        reserve_bar(scroll)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.head)
+        whole.addWidget(scroll, 100)
+        whole.addWidget(_centred(self.footer, MARGIN + SCROLL_BAR))
+        whole.addStretch(1)
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    def show_model(self, model_id: str) -> None:
+        """Shows how a model would be loaded now."""
+        found = next((one for one in self._application.library.list() if one.id == model_id), None)
+        self._model, self.plan = found, None
+        self._forget_moves()
+        self.footer.refuse("")
+        if found is not None:
+            self.head.show_model(general_words.model_title(found), found.quantization)
+            self._replan(another=True)
+            self._scroll.verticalScrollBar().setValue(0)
+            self._follow(self._application.loading.state)
+
+    def take_focus(self) -> None:
+        """Puts the focus on what is wanted most."""
+        self.footer.load.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def apply(self, change: Change) -> None:
+        """Follows what happened."""
+        if isinstance(change, EngineChanged):
+            self._follow(change)
+        elif isinstance(change, MachineMeasured | SettingsChanged | LibraryChanged) and self.isVisible():
+            self._replan()
+
+    def _forget_moves(self) -> None:
+        self._start, self._moved, self._changed = None, {}, False
+
+    def _asked(self) -> LoadOptions | None:
+        """What the person wants; None is what would be done without asking."""
+        if self._start is None and not self._moved:
+            return None
+        start = self._start or self._application.settings.current.load_options()
+        return msgspec.structs.replace(start, **self._moved)
+
+    def _replan(self, *, another: bool = False) -> None:
+        if self._model is None:
+            return
+        why = NOTHING_KNOWN
+        asked = self._asked()
+        try:
+            self.plan = self._application.plans.plan(self._model.id, asked)
+        except InglenookError as error:
+            self.plan, why = None, error.sentence
+        if asked is None and self.plan is not None and (self.plan.by_person or self.plan.stepped_down):
+            self._start = self.plan.options  # what was kept is gone on from
+        there = self.plan is not None
+        for widget in (self.pictures, self._line, self.controls, self.footer):
+            widget.setVisible(there)
+        if self.plan is None:
+            self.verdict.setText("There is no plan for it.")
+            self.explanation.show_text(why, "")
+            self.notice.unsay()
+            self._refit()
+            return
+        plan = self.plan
+        drawn = words.pictures(plan.machine, plan.fit.plan.shares)
+        self.verdict.setText(words.headline(plan, drawn))
+        self.verdict.updateGeometry()
+        self.explanation.show_text(*words.explanation(plan))
+        self.pictures.show_pictures(drawn)
+        self.controls.show_plan(plan, self._application.settings.current.engine.preference, another=another)
+        self._show_step(plan)
+        self._show_ways()
+        self._refit()
+
+    def _show_step(self, plan: LoadPlan) -> None:
+        if plan.stepped_down and not self._changed:
+            self.notice.say(
+                "The full plan did not work the last time",
+                plan.stepped_down,
+                kind="ochre",
+                action="Try the full plan again",
+                act=self._try_again,
+            )
+        else:
+            self.notice.unsay()
+
+    def _show_ways(self) -> None:
+        model, plan = self._model, self.plan
+        if model is None or plan is None:
+            return
+        name = general_words.model_title(model)
+        settings = self._application.settings.current.load_options()
+        kept = {field: value for field, value in self._moved.items() if field in GENERAL}
+        self.footer.show_ways(
+            f"Chat with {name}" if self._there else f"Load {name}",
+            default=any(getattr(settings, field) != value for field, value in kept.items()),
+            back=plan.options != plan.suggested,
+        )
+
+    @property
+    def _there(self) -> bool:
+        """Whether the model is in memory as the plan says."""
+        state = self._application.loading.state
+        known = self._model is not None and state.model_id == self._model.id
+        return known and state.state is EngineState.READY and not self._changed
+
+    def _follow(self, change: EngineChanged) -> None:
+        if self._model is None or change.model_id != self._model.id:
+            self.footer.show_loading(None)
+            return
+        loading = change.state in (EngineState.STARTING, EngineState.LOADING)
+        self.footer.show_loading(change if loading else None)
+        if change.state is EngineState.READY and not change.sentence:
+            self._forget_moves()
+            self._replan()
+        elif change.sentence and not loading:
+            self.footer.refuse(
+                f"{change.model_name or 'It'} was not loaded", change.sentence, insist=change.can_insist
+            )
+
+    # --- what is done -----------------------------------------------------------------------------------------------
+
+    def _wish(self, fields: dict[str, Any]) -> None:
+        self._moved |= fields
+        self._changed = True
+        self.footer.refuse("")
+        self._replan()
+
+    def _prefer(self, preference: str) -> None:
+        try:
+            self._application.settings.change("engine.preference", preference)
+        except InglenookError as error:
+            self.say(error.sentence)
+        self._replan()
+
+    def _load(self, *, insist: bool = False) -> None:
+        model, plan, plans = self._model, self.plan, self._application.plans
+        if model is None or plan is None:
+            return
+        if self._there:
+            self.chat_wanted.emit(model.id)
+            return
+        full = self._changed and plan.options == plan.suggested
+        loaded = self._application.loading.state
+        try:
+            if full:
+                plans.forget(model.id)
+            if not (full and loaded.state is EngineState.READY and loaded.model_id == model.id):
+                plans.load(model.id, plan.options if self._moved and not full else None, insist=insist)
+        except InglenookError as error:
+            self.footer.refuse(f"{general_words.model_title(model)} was not loaded", error.sentence)
+
+    def _try_again(self) -> None:
+        self._back_to_suggested()
+        self._load()
+
+    def _back_to_suggested(self) -> None:
+        self._moved, self._start = {}, self._application.settings.current.load_options()
+        self._changed = True
+        self.footer.refuse("")
+        self._replan()
+
+    def _make_default(self) -> None:
+        before = self._application.settings.current
+        kept = {GENERAL[field]: value for field, value in self._moved.items() if field in GENERAL}
+        old = {name: getattr(getattr(before, name.partition(".")[0]), name.partition(".")[2]) for name in kept}
+
+        def change(values: dict[str, Any]) -> None:
+            try:
+                for name, value in values.items():
+                    self._application.settings.change(name, value)
+            except InglenookError as error:
+                self.say(error.sentence)
+
+        change(kept)
+        self.say("Every model is loaded like this from now on", undo=lambda: change(old))
+
+    # --- the room there is ------------------------------------------------------------------------------------------
+
+    def _refit(self) -> None:
+        """The sliders take no more room than they need, so that the buttons follow them."""
+        holder = self._scroll.widget()
+        if holder is not None and (arrangement := holder.layout()) is not None:
+            arrangement.activate()
+            height = arrangement.totalHeightForWidth(max(200, self.width() - SCROLL_BAR))
+            holder.setMinimumHeight(height)  # else Qt takes the height that the narrowest width would need
+            self._scroll.setMaximumHeight(height)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._refit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+def _centred(widget: QWidget, right: int) -> QWidget:
+    widget.setMaximumWidth(WIDTH)
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(MARGIN, 0, right, 0)
+    row.addStretch(0)
+    row.addWidget(widget, 1)
+    row.addStretch(0)
+    return holder
