@@ -78,6 +78,7 @@ class _Attempt:
             system_prompt=self.turn.system_prompt,
             n_ctx=ready.model.n_ctx if ready is not None else 0,
             tokenizer=ready.model.tokenizer if ready is not None else "",
+            devices=ready.model.shares if ready is not None else (),
             reread_tokens=selecting.reread(self.sequel, last, made.dropped_tokens) if made is not None else 0,
             error_code=error.code if error is not None else "",
             error_sentence=error.sentence if error is not None else "",
