@@ -252,6 +252,27 @@ def settings_models(stage: Stage) -> None:
     stage.window.show_settings("models")
 
 
+def settings_hardware(stage: Stage) -> None:
+    """A card, another computer that answers, one that does not."""
+    plans = stage.application.plans
+    plans.computer = msgspec.structs.replace(plans.computer, devices=(CARD, OTHER), on_battery=True)
+    stage.application.settings.change("engine.workers", ("192.168.1.20:50052", "localhost:50053"))
+    stage.window.show_settings("hardware")
+
+
+def settings_hardware_end(stage: Stage) -> None:
+    """The lower half: other computers."""
+    settings_hardware(stage)
+    settle()
+    bar = stage.window.settings._scrolls["hardware"].verticalScrollBar()
+    bar.setValue(bar.maximum())
+
+
+def settings_hardware_plain(stage: Stage) -> None:
+    """Nothing but a processor."""
+    stage.window.show_settings("hardware")
+
+
 def settings_network(stage: Stage) -> None:
     stage.application.settings.change("network.ca_file", "/etc/ssl/office/proxy-authority.pem")
     stage.window.show_settings("network")
@@ -432,10 +453,11 @@ def plan_two(stage: Stage) -> None:
 
 
 def plan_too_large(stage: Stage) -> None:
-    """More context than there is memory for, at a model with experts."""
+    """More on the card than it holds, at a model with experts."""
     stage.application.plans.n_expert_layers = 32
     _plan(stage, CARD)
     page = stage.window.visits.plan
+    page.controls.layers["CUDA0"].setValue(33)
     page.controls.context.setValue(page.controls.context.maximum())
 
 
@@ -477,7 +499,9 @@ def picker(stage: Stage) -> None:
 
 def picker_loading(stage: Stage) -> None:
     conversation(stage)
-    stage.application.loading.become(EngineState.LOADING, content.qwen(), fraction=0.46)
+    stage.application.loading.become(
+        EngineState.LOADING, content.qwen(), fraction=0.46, done_bytes=2_310_000_000, total_bytes=5_030_000_000
+    )
     stage.window.conversation.toggle_picker()
 
 
@@ -529,6 +553,25 @@ def banner(stage: Stage) -> None:
     model = stage.application.library.models[0]
     stage.application.loading.become(
         EngineState.STARTING, model, sentence="It ran out of memory. What was written is kept.", restarted=True
+    )
+
+
+def banner_stepped(stage: Stage) -> None:
+    """It ran out of memory, and has less room now."""
+    conversation(stage)
+    stage.application.loading.become(
+        EngineState.READY, content.qwen(), stepped_down="It ran out of memory: 4k of context instead of 8k."
+    )
+
+
+def banner_insist(stage: Stage) -> None:
+    """It would push other programs out of memory."""
+    conversation(stage)
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.qwen(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free.",
+        can_insist=True,
     )
 
 
@@ -615,6 +658,9 @@ SCENES: dict[str, Scene] = {
         settings_appearance,
         settings_conversations,
         settings_models,
+        settings_hardware,
+        settings_hardware_end,
+        settings_hardware_plain,
         settings_network,
         settings_about,
         settings_leaving,
@@ -651,6 +697,8 @@ SCENES: dict[str, Scene] = {
         rename,
         toast,
         banner,
+        banner_stepped,
+        banner_insist,
         banner_refused,
         lost,
         failed,

@@ -165,9 +165,9 @@ class Paragraph(QLabel):
 
     def _bold(self, at: int) -> QTextLayout.FormatRange:
         made = QTextLayout.FormatRange()
-        made.start, made.length = at, len(self._strong)  # type: ignore[attr-defined]
+        made.start, made.length = at, len(self._strong)
         look = QTextCharFormat()
         look.setFontWeight(QFont.Weight.DemiBold)
         look.setForeground(self._theme.colour("ink"))
-        made.format = look  # type: ignore[attr-defined]
+        made.format = look
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -12,7 +12,7 @@ from app.engine.values import LoadPlan
 from app.ui.components.plan import words
 from app.ui.components.plan.rows import PlanRow, choice_row, slider_row
 from app.ui.theme.theme import Theme
-from app.ui.widgets.controls import Slider
+from app.ui.widgets.controls import Segmented, Slider
 
 Frame = tuple[object, ...]
 
@@ -58,7 +58,7 @@ class PlanControls(QWidget):
 
     # --- building ---------------------------------------------------------------------------------------------------
 
-    def _made_choices(self) -> tuple[Any, Any]:
+    def _made_choices(self) -> tuple[Segmented, Segmented]:
         self.rows["cache"], cache = choice_row("Conversation memory", words.KV_TYPES, self._theme)
         self.rows["preference"], preference = choice_row("What to go for", words.PREFERENCES, self._theme)
         cache.chosen.connect(lambda key: self._tell(type_k=key, type_v=key))
@@ -76,8 +76,11 @@ class PlanControls(QWidget):
         machine = plan.machine
         one = len(machine.devices) == 1
         for device in machine.devices:
-            called = "Layers on the card" if one and not device.host else f"Layers on {words.device_word(device)}"
-            self.layers[device.name] = self._slider(f"layers {device.name}", called, 0, plan.n_layer + 1, 4)
+            key, name = f"layers {device.name}", words.device_word(device)
+            called = "Layers on the card" if one and not device.host else name
+            self.layers[device.name] = self._slider(key, called, 0, plan.n_layer + 1, 4)
+            if called == name:
+                self.rows[key].called = f"Layers on {name}"
             self.layers[device.name].valueChanged.connect(lambda count, name=device.name: self._layered(name, count))
         self._stops = words.context_stops(longest(plan), plan.options.n_ctx or plan.fit.plan.n_ctx, suggested_ctx(plan))
         self.context = self._slider("context", "Context length", 0, len(self._stops) - 1, 2)
@@ -93,7 +96,11 @@ class PlanControls(QWidget):
         if machine.devices or plan.n_ctx_train > suggested_ctx(plan):
             self._column.addWidget(self.rows["preference"])
             self.rows["preference"].show()
-        for before, after in zip(self._stops_of_tab(), self._stops_of_tab()[1:], strict=False):
+        shown = self._rows_shown()
+        for row in shown:
+            row.line.setVisible(row is not shown[-1])  # what follows begins with one
+        stops = [stop for row in shown for stop in _stops(row.control)]
+        for before, after in itertools.pairwise(stops):
             QWidget.setTabOrder(before, after)
 
     def _slider(self, key: str, title: str, least: int, most: int, page: int) -> Slider:
@@ -101,14 +108,9 @@ class PlanControls(QWidget):
         self._column.addWidget(self.rows[key])
         return slider
 
-    def _stops_of_tab(self) -> list[QWidget]:
-        rows = [self._column.itemAt(at).widget() for at in range(self._column.count())]
-        found: list[QWidget] = []
-        for row in rows:
-            if isinstance(row, PlanRow):
-                inside = getattr(row.control, "buttons", None)
-                found += inside() if callable(inside) else [row.control]
-        return found
+    def _rows_shown(self) -> list[PlanRow]:
+        items = [self._column.itemAt(at) for at in range(self._column.count())]
+        return [row for item in items if item is not None and isinstance(row := item.widget(), PlanRow)]
 
     # --- showing ----------------------------------------------------------------------------------------------------
 
@@ -118,7 +120,10 @@ class PlanControls(QWidget):
         for name, slider in self.layers.items():
             slider.setValue(now.get(name, 0))
             slider.set_suggested(suggested.get(name))
-            self.rows[f"layers {name}"].say(f"{now.get(name, 0)} of {total}", "More is faster, until it is full")
+            row = self.rows[f"layers {name}"]
+            alone = row.called == row.title.text()
+            said = "More is faster, until it is full" if alone else "Layers on it; more is faster"
+            row.say(f"{now.get(name, 0)} of {total}", said)
         n_ctx = options.n_ctx or plan.fit.plan.n_ctx
         self.context.setValue(words.nearest(self._stops, n_ctx))
         self.context.set_suggested(words.nearest(self._stops, suggested_ctx(plan)))
@@ -176,3 +181,7 @@ def longest(plan: LoadPlan) -> int:
 def suggested_ctx(plan: LoadPlan) -> int:
     """The context that Inglenook would choose."""
     return plan.suggested.n_ctx or plan.fit.plan.n_ctx
+
+
+def _stops(control: QWidget) -> list[QWidget]:
+    return control.buttons() if isinstance(control, Segmented) else [control]

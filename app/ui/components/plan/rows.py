@@ -24,6 +24,7 @@ class PlanRow(QWidget):
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.value.setFixedWidth(_RIGHT)
         self.control = control
+        self.called = title
         words = QWidget()
         words.setFixedWidth(_LEFT)
         lines = QVBoxLayout(words)
@@ -43,7 +44,8 @@ class PlanRow(QWidget):
         grid.addWidget(control, 0, 1, Qt.AlignmentFlag.AlignVCenter if isinstance(control, Slider) else left)
         grid.addWidget(self.value, 0, 2)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(Hairline(theme), 1, 0, 1, 3)
+        self.line = Hairline(theme)
+        grid.addWidget(self.line, 1, 0, 1, 3)
 
     def say(self, value: str, caption: str = "") -> None:
         """What it comes to, and what it means. A slider is called by both, for those who do not see it."""
@@ -51,7 +53,7 @@ class PlanRow(QWidget):
         self.caption.setText(caption)
         self.caption.setVisible(bool(caption))
         if isinstance(self.control, Slider):
-            self.control.setAccessibleName(f"{self.title.text()}: {value}")
+            self.control.setAccessibleName(f"{self.called}: {value}")
         self.control.setAccessibleDescription(caption)
 
 

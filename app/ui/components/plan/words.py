@@ -23,7 +23,7 @@ KV_WORDS = {
 }
 PREFERENCES = {"fastest": "Speed", "longest": "Long context", "least": "Little memory"}
 PREFERENCE_WORDS = {
-    "fastest": "As much on the card as fits",
+    "fastest": "The fastest way that fits",
     "longest": "The longest context that fits",
     "least": "No more than is needed",
 }
@@ -102,7 +102,8 @@ def headline(plan: LoadPlan, drawn: Sequence[Picture]) -> str:
     """The verdict in one sentence."""
     fit = plan.fit
     if fit.verdict is Verdict.NO:
-        return "Too large for this computer, set like this." if plan.options != plan.suggested else "Too large for it."
+        how = ", set like this" if plan.options != plan.suggested else ""
+        return f"Too large for this computer{how}."
     if not fit.fits_now:
         return "Fits, but not while other programs hold so much."
     used = {share.name for share in fit.plan.shares if share.total_bytes}

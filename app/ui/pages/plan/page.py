@@ -60,6 +60,8 @@ class PlanPage(SayingPage):
         self.verdict = Paragraph("", theme, "page_title", "ink")
         self.explanation = Paragraph("", theme, "body", "ink2")
         self.notice = Notice(theme)
+        self._gap = QWidget()
+        self._gap.setFixedHeight(20)
         self.pictures = DevicePictures(theme)
         self.controls = PlanControls(theme)
         self.controls.wished.connect(self._wish)
@@ -77,8 +79,8 @@ class PlanPage(SayingPage):
         column.setSpacing(0)
         self._line = Hairline(theme)
         for widget, space in (
-            (self.verdict, 6), (self.explanation, 20), (self.notice, 0), (self.pictures, 20), (self._line, 0),
-            (self.controls, 0),
+            (self.verdict, 6), (self.explanation, 20), (self.notice, 0), (self._gap, 0), (self.pictures, 20),
+            (self._line, 0), (self.controls, 0),
         ):  # fmt: skip
             column.addWidget(widget)
             column.addSpacing(space)
@@ -176,6 +178,7 @@ class PlanPage(SayingPage):
             )
         else:
             self.notice.unsay()
+        self._gap.setVisible(not self.notice.isHidden())
 
     def _show_ways(self) -> None:
         model, plan = self._model, self.plan
@@ -207,9 +210,7 @@ class PlanPage(SayingPage):
             self._forget_moves()
             self._replan()
         elif change.sentence and not loading:
-            self.footer.refuse(
-                f"{change.model_name or 'It'} was not loaded", change.sentence, insist=change.can_insist
-            )
+            self.footer.refuse(f"{change.model_name or 'It'} was not loaded", change.sentence, insist=change.can_insist)
 
     # --- what is done -----------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from app.ui.widgets.labels import Label, Paragraph
 Change = Callable[[str, object], None]
 TASK = "inglenook-hardware"
 MINUTES = {0: "Never", 5: "5 minutes", 15: "15 minutes", 30: "30 minutes", 60: "1 hour", 240: "4 hours"}
+POWER = {True: "On battery", False: "Plugged in", None: ""}
 NO_WORKERS = "None. Models are computed on this computer alone."
 WARNING = (
     "What is computed there travels unencrypted, and whoever reaches that address can use it. Only in a network you "
@@ -85,7 +86,6 @@ class HardwareSection(Section):
         self.address.setMaxLength(260)
         self.address.setFixedWidth(248)
         self.address.returnPressed.connect(self._add)
-        self.address.textEdited.connect(lambda _text: self._wrong.setText(""))
         self.add = Button("Add", theme)
         self.add.setAccessibleName("Add this computer")
         self.add.clicked.connect(self._add)
@@ -100,6 +100,7 @@ class HardwareSection(Section):
         self.column.addSpacing(8)
         self.column.addWidget(row)
         self._wrong = Label("", theme, "caption", "rose")
+        self.address.textEdited.connect(lambda _text: self._wrong.setText(""))
         self.column.addSpacing(4)
         self.column.addWidget(self._wrong)
 
@@ -140,7 +141,7 @@ class HardwareSection(Section):
             {
                 "Cores": cores_words(found),
                 "Swap": swap_words(found),
-                "Power": {True: "On battery", False: "Plugged in"}.get(found.on_battery, ""),
+                "Power": POWER[found.on_battery],
                 "Memory speed": f"{found.bandwidth_bytes_per_s / 1e9:.0f} GB/s" if found.measured_ms else "",
             }
         )
