@@ -457,6 +457,7 @@ def plan_too_large(stage: Stage) -> None:
     stage.application.plans.n_expert_layers = 32
     _plan(stage, CARD)
     page = stage.window.visits.plan
+    page.controls.layers["CUDA0"].setValue(32)
     page.controls.layers["CUDA0"].setValue(33)
     page.controls.context.setValue(page.controls.context.maximum())
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from app.base.errors import InglenookError
-from app.engine.fit import best_options, context_length, fit
+from app.engine import placing
 from app.engine.guess import guess
 from app.engine.hardware import Device, Machine
-from app.engine.values import LoadOptions, LoadPlan, ModelFile
+from app.engine.values import LoadOptions, LoadPlan, ModelFile, Preference
 from app.settings.file import SettingsFile
 
 CARD = Device(
@@ -33,6 +34,7 @@ class FakePlans:
     computer: Machine
     loads: list[tuple[str, LoadOptions | None, bool]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    kept: dict[str, LoadOptions] = field(default_factory=dict)
     stepped_down: str = ""
     n_expert_layers: int = 0
     refuse: InglenookError | None = None
@@ -53,30 +55,14 @@ class FakePlans:
             model.n_params, architecture=model.architecture, context_length=model.n_ctx_train,
             weights_bytes=model.size_bytes,
         )  # fmt: skip
-
-        def filled(wanted: LoadOptions) -> LoadOptions:
-            wanted = msgspec.structs.replace(wanted, n_ctx=context_length(shape, wanted))
-            if wanted.n_gpu_layers < 0 and self.computer.devices:
-                wanted = best_options(shape, wanted, self.computer)
-            return msgspec.structs.replace(
-                wanted,
-                n_gpu_layers=max(0, wanted.n_gpu_layers),
-                n_threads=wanted.n_threads or self.computer.cores,
-            )
-
-        suggested = filled(self.settings.current.load_options())
-        chosen = filled(options) if options is not None else suggested
-        return LoadPlan(
-            options=chosen,
-            suggested=suggested,
-            fit=fit(shape, chosen, self.computer),
-            machine=self.computer,
-            n_layer=shape.n_layer,
-            n_ctx_train=model.n_ctx_train,
-            n_expert_layers=self.n_expert_layers,
-            stepped_down=self.stepped_down,
-            by_person=options is not None,
-        )
+        if self.n_expert_layers:
+            each = tuple(size * 9 // 10 for size in shape.layer_bytes)
+            shape = dataclasses.replace(shape, layer_expert_bytes=each, expert_bytes=sum(each), expert_share=0.1)
+        settings = self.settings.current
+        wanted = options or self.kept.get(model_id) or settings.load_options()
+        found = placing.plan(shape, wanted, self.computer, Preference(settings.engine.preference))
+        kept = options is None and model_id in self.kept
+        return msgspec.structs.replace(found, by_person=kept, stepped_down="" if options else self.stepped_down)
 
     def load(self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False) -> None:
         if self.refuse is not None:
@@ -85,4 +71,5 @@ class FakePlans:
 
     def forget(self, model_id: str) -> None:
         self.forgotten.append(model_id)
+        self.kept.pop(model_id, None)
         self.stepped_down = ""

@@ -9,8 +9,8 @@ class Wishes(QObject):
     """`online_wanted` and `offline_wanted` turn the switch; `tab_wanted` names a tab.
 
     `chat_wanted` and `plan_wanted` carry a model's id, `library_wanted` a repository and a path in it, `reveal_wanted`
-    a path to show in the file manager, `link_wanted` a web address. `hosts_wanted` leads to the hosts that get the access token,
-    `search_wanted` looks for these words. `said` is a word about something done, `undoable` the same with
+    a path to show in the file manager, `link_wanted` a web address. `hosts_wanted` leads to the hosts that get the
+    access token, `search_wanted` looks for these words. `said` is a word about something done, `undoable` the same with
     what takes it back. `loss_wanted` asks before data is lost: question, what is lost, the button's words, the deed.
     """
 

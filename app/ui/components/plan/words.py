@@ -10,6 +10,7 @@ from app.base.sizes import size_words
 from app.engine.hardware import Device, DeviceShare, Machine, Verdict
 from app.engine.values import LoadOptions, LoadPlan
 from app.ui.components.context.bars import ANSWER, FREE, KEPT, PINNED, SUMMARISED
+from app.ui.model_words import pause
 
 WEIGHTS, CACHE, COMPUTE, OTHERS = KEPT, PINNED, ANSWER, SUMMARISED
 TOKENS_PER_PAGE = 340
@@ -102,7 +103,7 @@ def headline(plan: LoadPlan, drawn: Sequence[Picture]) -> str:
     """The verdict in one sentence."""
     fit = plan.fit
     if fit.verdict is Verdict.NO:
-        how = ", set like this" if plan.options != plan.suggested else ""
+        how = ", set like this" if by_hand(plan) else ""
         return f"Too large for this computer{how}."
     if not fit.fits_now:
         return "Fits, but not while other programs hold so much."
@@ -114,17 +115,23 @@ def headline(plan: LoadPlan, drawn: Sequence[Picture]) -> str:
     return "Fits, with a little room to spare." if least < _LITTLE else "Fits, with room to spare."
 
 
-def explanation(plan: LoadPlan) -> tuple[str, str]:
+def explanation(plan: LoadPlan, drawn: Sequence[Picture]) -> tuple[str, str]:
     """What goes where and how fast it will be; the second is the part of it to be set in bold."""
     fit = plan.fit
+    over = next((one for one in drawn if one.free_bytes < 0 and one.key != "CPU"), None)
+    if fit.verdict is Verdict.NO and over is not None:
+        others = sum(piece.size_bytes for piece in over.pieces if piece.style == OTHERS)
+        wanted = sum(piece.size_bytes for piece in over.pieces) - others
+        room = size_words(over.total_bytes - others)
+        return f"{over.title} would have to hold {size_words(wanted)}, and {room} of it are free.", ""
     if fit.verdict is Verdict.NO or not fit.fits_now:
         return fit.why, ""
     said, strong = [_places(plan)], ""
     if fit.tokens_per_s > 0:
         strong = f"about {speed_words(fit.tokens_per_s)} tokens/s"
-        first = f" and a first word after {fit.ttft_s:.1f} s" if fit.ttft_s >= 0.1 else ""
+        first = f", and a first word {pause(fit.ttft_s)} after three pages of text" if fit.ttft_s >= 0.1 else ""
         said.append(f"Expect {strong}{first}.")
-        said.append("Reckoned from what this computer was measured to do.")
+        said.append("Reckoned from this computer's speed.")
     return " ".join(said), strong
 
 
@@ -138,11 +145,13 @@ def speed_words(tokens_per_s: float) -> str:
 def _places(plan: LoadPlan) -> str:
     devices = plan.machine.devices
     total, on = plan.n_layer + 1, sum(layers_on(plan).values())
-    card = "the graphics card" if len(devices) == 1 and not devices[0].host else "other devices"
+    card = f"{len(devices)} devices" if len(devices) > 1 else "the graphics card"
+    if len(devices) == 1 and devices[0].host:
+        card = f"a device on {devices[0].host}"
     if not devices:
         return "It lies in main memory and is computed by the processor."
     if not on:
-        return "It lies in main memory; nothing goes on the graphics card."
+        return f"It lies in main memory; nothing goes on {card}."
     if on >= total:
         where = "Everything goes" if not plan.options.n_cpu_experts else "All layers go"
         said = f"{where} on {card}."
@@ -175,6 +184,19 @@ def _layers(plan: LoadPlan, options: LoadOptions) -> dict[str, int]:
         total = plan.n_layer + 1
         return {names[0]: total if options.n_gpu_layers < 0 else min(options.n_gpu_layers, total)}
     return dict.fromkeys(names, 0) | dict(zip(options.devices or names, options.layers_on, strict=False))
+
+
+_SET = ("n_ctx", "n_threads", "type_k", "type_v", "n_gpu_layers", "devices", "layers_on", "n_cpu_experts")
+
+
+def same(one: LoadOptions, other: LoadOptions) -> bool:
+    """Whether two loads are the same in all that can be set."""
+    return all(getattr(one, field) == getattr(other, field) for field in _SET)
+
+
+def by_hand(plan: LoadPlan) -> bool:
+    """Whether it differs from what Inglenook would choose."""
+    return not same(plan.options, plan.suggested)
 
 
 def layer_fields(plan: LoadPlan, wanted: dict[str, int]) -> dict[str, object]:

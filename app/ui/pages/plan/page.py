@@ -160,7 +160,7 @@ class PlanPage(SayingPage):
         drawn = words.pictures(plan.machine, plan.fit.plan.shares)
         self.verdict.setText(words.headline(plan, drawn))
         self.verdict.updateGeometry()
-        self.explanation.show_text(*words.explanation(plan))
+        self.explanation.show_text(*words.explanation(plan, drawn))
         self.pictures.show_pictures(drawn)
         self.controls.show_plan(plan, self._application.settings.current.engine.preference, another=another)
         self._show_step(plan)
@@ -190,7 +190,7 @@ class PlanPage(SayingPage):
         self.footer.show_ways(
             f"Chat with {name}" if self._there else f"Load {name}",
             default=any(getattr(settings, field) != value for field, value in kept.items()),
-            back=plan.options != plan.suggested,
+            back=words.by_hand(plan),
         )
 
     @property
@@ -225,7 +225,8 @@ class PlanPage(SayingPage):
             self._application.settings.change("engine.preference", preference)
         except InglenookError as error:
             self.say(error.sentence)
-        self._replan()
+            return
+        self._back_to_suggested()  # which is another one now
 
     def _load(self, *, insist: bool = False) -> None:
         model, plan, plans = self._model, self.plan, self._application.plans
@@ -234,25 +235,43 @@ class PlanPage(SayingPage):
         if self._there:
             self.chat_wanted.emit(model.id)
             return
-        full = self._changed and plan.options == plan.suggested
-        loaded = self._application.loading.state
         try:
-            if full:
-                plans.forget(model.id)
-            if not (full and loaded.state is EngineState.READY and loaded.model_id == model.id):
-                plans.load(model.id, plan.options if self._moved and not full else None, insist=insist)
+            if not self._changed:
+                plans.load(model.id, insist=insist)
+            elif not self._as_usual(plan):
+                plans.load(model.id, plan.options, insist=insist)
+            else:
+                self._load_as_usual(model.id, insist=insist)
         except InglenookError as error:
             self.footer.refuse(f"{general_words.model_title(model)} was not loaded", error.sentence)
 
+    def _as_usual(self, plan: LoadPlan) -> bool:
+        """Whether that is what would be done if nothing were kept for this model."""
+        assert self._model is not None
+        usual = self._application.plans.plan(self._model.id, self._application.settings.current.load_options())
+        return usual is not None and words.same(usual.options, plan.options)
+
+    def _load_as_usual(self, model_id: str, *, insist: bool = False) -> None:
+        """Nothing is kept for this model any more; one that is loaded is loaded again by that alone."""
+        plans, state = self._application.plans, self._application.loading.state
+        plans.forget(model_id)
+        if state.state is not EngineState.READY or state.model_id != model_id:
+            plans.load(model_id, insist=insist)
+
     def _try_again(self) -> None:
-        self._back_to_suggested()
-        self._load()
+        if self._model is not None:
+            try:
+                self._load_as_usual(self._model.id)
+            except InglenookError as error:
+                self.say(error.sentence)
+            self._forget_moves()
+            self._replan()
 
     def _back_to_suggested(self) -> None:
-        self._moved, self._start = {}, self._application.settings.current.load_options()
-        self._changed = True
-        self.footer.refuse("")
-        self._replan()
+        if self.plan is not None:
+            self._moved, self._start, self._changed = {}, self.plan.suggested, True
+            self.footer.refuse("")
+            self._replan()
 
     def _make_default(self) -> None:
         before = self._application.settings.current
@@ -275,7 +294,10 @@ class PlanPage(SayingPage):
         """The sliders take no more room than they need, so that the buttons follow them."""
         holder = self._scroll.widget()
         if holder is not None and (arrangement := holder.layout()) is not None:
-            arrangement.activate()
+            for inner in (self.pictures, self.controls, self._inside):
+                if (own := inner.layout()) is not None:
+                    own.invalidate()  # what changed just now is told to the layouts above only later
+            arrangement.invalidate()
             height = arrangement.totalHeightForWidth(max(200, self.width() - SCROLL_BAR))
             holder.setMinimumHeight(height)  # else Qt takes the height that the narrowest width would need
             self._scroll.setMaximumHeight(height)
