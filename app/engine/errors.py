@@ -328,7 +328,8 @@ _CLASSES: dict[str, type[EngineError]] = {
     cls.code: cls
     for cls in (
         FileMissing, FileUnreadable, NotGguf, GgufTruncated, GgufBroken, UnknownArchitecture, NotAChatModel,
-        NoModel, LoadFailed, OutOfMemory, DeviceFailed, WorkerUnreachable, Cancelled, TemplateBroken, TemplateLimit, PromptTooLong, DecodeFailed, Busy,
+        NoModel, LoadFailed, OutOfMemory, DeviceFailed, WorkerUnreachable, Cancelled, TemplateBroken, TemplateLimit,
+        PromptTooLong, DecodeFailed, Busy,
         InternalError, EngineDied, EngineClosed, EngineUnavailable,
     )
 }  # fmt: skip

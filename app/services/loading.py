@@ -26,9 +26,9 @@ from app.services.errors import NoSuchThing, ServiceError, WouldSwap
 from app.services.healing import Healing, Listener, Loaded
 from app.services.jobs import Jobs
 from app.services.library import Library
+from app.services.load_wishes import Ready, Wish, Wishes
 from app.services.placement import Placement, Wanted
 from app.services.sharing import Shared
-from app.services.wishes import Ready, Wish, Wishes
 from app.settings.errors import NotSaved
 from app.settings.file import SettingsFile
 

@@ -86,9 +86,7 @@ class Network:
         words = ONLINE if online else NOTHING_LEAVES
         if self._computing:
             words = f"This model also uses {', '.join(self._computing)}"
-        return NetworkState(
-            mode=mode, online=online, forced_by=self._forced_by, words=words, computing=self._computing
-        )
+        return NetworkState(mode=mode, online=online, forced_by=self._forced_by, words=words, computing=self._computing)
 
     @property
     def endpoint(self) -> str:

@@ -1,8 +1,8 @@
 """How a model is loaded on this computer: as it was set by hand, as it worked where the full plan did not, else as is
 best.
 
-What was set by hand is kept in the store for this computer, what was learned by failing also for the settings of then. engine/placing is imported when it
-is first needed: the window starts without it.
+What was set by hand is kept in the store for this computer, what was learned by failing also for the settings of then.
+engine/placing is imported when it is first needed: the window starts without it.
 """
 
 from __future__ import annotations
@@ -202,9 +202,7 @@ def freed(machine: Machine, shares: Sequence[DeviceShare], options: LoadOptions)
     devices = tuple(
         msgspec.structs.replace(
             device,
-            memory_free_bytes=min(
-                device.memory_free_bytes + sizes[device.name].total_bytes, device.memory_total_bytes
-            ),
+            memory_free_bytes=min(device.memory_free_bytes + sizes[device.name].total_bytes, device.memory_total_bytes),
         )
         if device.name in sizes
         else device

@@ -1,135 +1,68 @@
-"""What is wished of the engine, one wish after the other, worked off by one thread of its own.
+"""What somebody who looks around wants now: the newest wish of its kind, and what a search has found so far.
 
-What a wish means is the business of `loading`.
+Knows the gate, to cancel what nobody wants any more, and values of the Hub. No threads, no changes.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 
-import msgspec
+from app.hub.values import ModelSummary, SearchQuery
+from app.privacy.gate import Gate
+from app.privacy.policy import Action
 
-from app.base.errors import InglenookError
-from app.engine.values import LoadedModel, LoadOptions, ModelFile
-from app.services.errors import ServiceError
-from app.services.jobs import LOADING, Jobs
-
-log = logging.getLogger(__name__)
+MAX_RESULTS = 5000
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """A loaded model: the library's view and the engine's. `stepped_down`: what was given up for it, '' for nothing."""
+class Newest:
+    """Of several wishes only the last one counts: beginning one cancels what the one before has under way."""
 
-    file: ModelFile
-    model: LoadedModel
-    stepped_down: str = ""
-
-
-class Wish:
-    """One model to be loaded, or None to unload. Several may wait for the same wish.
-
-    `by_hand`: with these options. `again`: even if it is loaded as it should be. `insist`: even if the system has to
-    swap. `idle`: only if nobody uses what is loaded.
-    """
-
-    def __init__(
-        self, file: ModelFile | None, *, remember: bool = False, restarted: bool = False,
-        by_hand: LoadOptions | None = None, again: bool = False, insist: bool = False, idle: bool = False,
-    ) -> None:  # fmt: skip
-        self.file = file
-        self.remember = remember
-        self.restarted = restarted
-        self.by_hand = by_hand
-        self.again = again
-        self.insist = insist
-        self.idle = idle
-        self.cancelled = threading.Event()
-        self.future: Future[Ready | None] = Future()
-
-
-class Wishes:
-    """Thread-safe. The thread starts with the first wish."""
-
-    def __init__(
-        self,
-        fulfil: Callable[[Wish], Ready | None],
-        broken: Callable[[ServiceError], None],
-        pause_s: Callable[[], float | None],
-        idle: Callable[[], bool],
-        jobs: Jobs,
-    ) -> None:
-        """`fulfil` raises what keeps a wish from being fulfilled; `broken` hears of our own faults. After `pause_s`
-        without a wish (None: never) `idle` is asked whether to unload."""
-        self._fulfil = fulfil
-        self._broken = broken
-        self._pause_s = pause_s
-        self._idle = idle
-        self._jobs = jobs
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
-        self._running = False
-        self._waiting = 0  # those that the thread has not taken up yet
-        self._current: Wish | None = None
+        self._number = 0
+        self._action: Action | None = None
 
-    @property
-    def current(self) -> Wish | None:
-        """The one that is being fulfilled."""
-        return self._current
-
-    @property
-    def any(self) -> bool:
-        """Whether one is being fulfilled or waits."""
+    def begin(self) -> int:
+        """A new wish; its number."""
         with self._lock:
-            return self._current is not None or self._waiting > 0
+            self._number += 1
+            number, action, self._action = self._number, self._action, None
+        if action is not None:
+            self._gate.cancel(action)
+        return number
 
-    def put(self, wish: Wish) -> Wish:
-        """Takes a wish, and returns it."""
+    def entered(self, number: int, action: Action) -> bool:
+        """Remembers what the wish has under way; False when it is outdated."""
         with self._lock:
-            start, self._running = not self._running, True
-            self._waiting += 1
-        self._queue.put(wish)
-        if start:
-            self._jobs.start(LOADING, self._work)
-        return wish
+            if number != self._number:
+                return False
+            self._action = action
+            return True
 
-    def end(self) -> None:
-        """Ends the thread."""
-        self._queue.put(None)
+    def holds(self, number: int) -> bool:
+        """Whether this is still the newest."""
+        return number == self._number
 
-    def _next(self) -> Wish | None:
-        while True:
-            try:
-                wish = self._queue.get(timeout=self._pause_s())
-            except queue.Empty:
-                if self._idle():
-                    self.put(Wish(None, idle=True))
-                continue
-            with self._lock:
-                self._waiting -= 1 if wish is not None else 0
-                self._current = wish
-            return wish
 
-    def _work(self) -> None:
-        while (wish := self._next()) is not None:
-            result: Ready | None = None
-            refusal: InglenookError | None = None
-            try:
-                result = self._fulfil(wish)
-            except InglenookError as error:
-                refusal = error
-            except Exception as error:  # the edge of this thread: the next wish must still be heard
-                log.exception("loading failed")
-                refusal = ServiceError(
-                    "The model could not be loaded because of a fault in Inglenook.", detail=type(error).__name__
-                )
-                self._broken(refusal)
-            with self._lock:
-                self._current = None
-            if refusal is not None:
-                wish.future.set_exception(refusal)
-            else:
-                wish.future.set_result(result)
+class Results:
+    """What one search has found so far. `busy`: a turn is under way."""
+
+    def __init__(self, number: int, query: SearchQuery) -> None:
+        self.number = number
+        self.query = query
+        self.repos: set[str] = set()
+        self.cursors: set[str] = {""}
+        self.cursor = ""
+        self.begun = False
+        self.more = True
+        self.busy = True
+
+    def take(self, models: tuple[ModelSummary, ...], cursor: str) -> tuple[ModelSummary, ...]:
+        """The models that are new. A next page that was there before is the end."""
+        new = tuple(model for model in models if model.repo not in self.repos)
+        self.repos.update(model.repo for model in new)
+        self.more = cursor not in self.cursors and len(self.repos) < MAX_RESULTS
+        self.cursors.add(cursor)
+        self.cursor = cursor
+        return new

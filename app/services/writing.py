@@ -24,6 +24,7 @@ from app.engine.values import GenerateRequest, GenerationFacts, Sampling, Templa
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
+from app.services.load_wishes import Ready
 from app.services.loading import Loading
 from app.services.marking import Marking
 from app.services.prompts import Chosen, Prompts, Wanted
@@ -31,7 +32,6 @@ from app.services.refusals import Refusals
 from app.services.snapshots import Snapshots
 from app.services.summarising import Summarising
 from app.services.wakefulness import Wakefulness
-from app.services.wishes import Ready
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class Writing:
             if ended.code == Code.CANCELLED:
                 return ReplyState.STOPPED, None
             error = attempt.error or error_from(ended.code, ended.detail, ended.numbers)
-            if ended.code != ENGINE_DIED:  # of that loading hears by itself
+            if ended.code != ENGINE_DIED and isinstance(error, EngineError):  # of that loading hears by itself
                 self._loading.failed_writing(ready, error)
             return (ReplyState.LOST if ended.code == ENGINE_DIED else ReplyState.FAILED), error
 
