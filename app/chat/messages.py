@@ -47,8 +47,8 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     those in `kept_before`, and `note` in place of the oldest turns. `trimmed` counts those before `first_kept` that it
     did not see. Without a `first_kept` (replies of earlier versions) `left_out` names all that did not fit.
     `reread_tokens` were processed again although nothing in them had been changed. `devices`: what the model took of
-    each device it was computed on, the CPU's share first; empty in replies of earlier versions. `error_*` are set when the state is
-    failed or lost.
+    each device it was computed on, the CPU's share first; empty in replies of earlier versions. `error_*` are set when
+    the state is failed or lost.
     """
 
     model_id: str = ""

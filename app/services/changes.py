@@ -121,12 +121,14 @@ class NetworkState(_Change, frozen=True, kw_only=True):
     """Whether the network may be reached. `mode` is the person's choice: ask, online or offline.
 
     `forced_by` names what keeps it offline whatever they chose (--offline, a variable), `words` is the line to show.
+    `computing`: further computers (HOST:PORT) that the loaded model lies on, this one left out.
     """
 
     mode: str
     online: bool
     forced_by: str = ""
     words: str = ""
+    computing: tuple[str, ...] = ()
 
 
 class NetworkChanged(_Change, frozen=True, kw_only=True):
