@@ -60,9 +60,14 @@ class FakePlans:
             shape = dataclasses.replace(shape, layer_expert_bytes=each, expert_bytes=sum(each), expert_share=0.1)
         settings = self.settings.current
         wanted = options or self.kept.get(model_id) or settings.load_options()
-        found = placing.plan(shape, wanted, self.computer, Preference(settings.engine.preference))
+        preference = Preference(settings.engine.preference)
         kept = options is None and model_id in self.kept
-        return msgspec.structs.replace(found, by_person=kept, stepped_down="" if options else self.stepped_down)
+        return msgspec.structs.replace(
+            placing.plan(shape, wanted, self.computer, preference),
+            suggested=placing.best(shape, settings.load_options(), self.computer, preference),
+            by_person=kept,
+            stepped_down="" if options else self.stepped_down,
+        )
 
     def load(self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False) -> None:
         if self.refuse is not None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from app.base.errors import InglenookError
-from app.engine.values import LoadOptions, LoadPlan, ModelFile
+from app.engine.values import LoadPlan, ModelFile
 from app.services.changes import (
     Change,
     EngineChanged,
@@ -26,6 +25,7 @@ from app.ui.components.plan.controls import PlanControls
 from app.ui.components.plan.device import DevicePictures
 from app.ui.components.plan.footer import PlanFooter
 from app.ui.components.plan.head import PlanHead
+from app.ui.components.plan.moves import Moves
 from app.ui.ports import ApplicationPort
 from app.ui.theme.theme import Theme
 from app.ui.widgets.labels import Paragraph
@@ -34,13 +34,11 @@ from app.ui.widgets.toast import SayingPage
 
 WIDTH = 728
 MARGIN = 32
-GENERAL = {"n_ctx": "engine.n_ctx", "n_threads": "engine.n_threads", "type_k": "cache.type_k", "type_v": "cache.type_v"}
-"""What of a plan is worth keeping for every model, and the option it becomes."""
 NOTHING_KNOWN = "Nothing is known of this model yet. It is planned once its file can be read."
 
 
 class PlanPage(SayingPage):
-    """What a person moved is remembered apart from what was planned around it: the rest follows it."""
+    """Shows a plan for what a person moved, and follows what becomes of it."""
 
     left = Signal()
     models_wanted = Signal()
@@ -50,9 +48,8 @@ class PlanPage(SayingPage):
         super().__init__()
         self._application, self._theme = application, theme
         self._model: ModelFile | None = None
-        self._start: LoadOptions | None = None
-        self._moved: dict[str, Any] = {}
-        self._changed = False
+        self._moves = Moves(application.settings)
+        self._cancelled = False
         self.plan: LoadPlan | None = None
         self.head = PlanHead(theme)
         self.head.back_wanted.connect(self.left)
@@ -69,7 +66,7 @@ class PlanPage(SayingPage):
         self.footer = PlanFooter(theme)
         self.footer.load_wanted.connect(self._load)
         self.footer.insisted.connect(lambda: self._load(insist=True))
-        self.footer.cancel_wanted.connect(lambda: application.loading.cancel())
+        self.footer.cancel_wanted.connect(self._cancel)
         self.footer.default_wanted.connect(self._make_default)
         self.footer.back_wanted.connect(self._back_to_suggested)
         self.footer.resized.connect(self._refit)
@@ -93,6 +90,7 @@ class PlanPage(SayingPage):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(_centred(self._inside, MARGIN))
         reserve_bar(scroll)
+        application.fitting.prepare()  # devices and speeds, where they are not known yet
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
@@ -107,7 +105,7 @@ class PlanPage(SayingPage):
         """Shows how a model would be loaded now."""
         found = next((one for one in self._application.library.list() if one.id == model_id), None)
         self._model, self.plan = found, None
-        self._forget_moves()
+        self._moves.forget()
         self.footer.refuse("")
         if found is not None:
             self.head.show_model(general_words.model_title(found), found.quantization)
@@ -126,27 +124,16 @@ class PlanPage(SayingPage):
         elif isinstance(change, MachineMeasured | SettingsChanged | LibraryChanged) and self.isVisible():
             self._replan()
 
-    def _forget_moves(self) -> None:
-        self._start, self._moved, self._changed = None, {}, False
-
-    def _asked(self) -> LoadOptions | None:
-        """What the person wants; None is what would be done without asking."""
-        if self._start is None and not self._moved:
-            return None
-        start = self._start or self._application.settings.current.load_options()
-        return msgspec.structs.replace(start, **self._moved)
-
     def _replan(self, *, another: bool = False) -> None:
         if self._model is None:
             return
         why = NOTHING_KNOWN
-        asked = self._asked()
         try:
-            self.plan = self._application.plans.plan(self._model.id, asked)
+            self.plan = self._application.plans.plan(self._model.id, self._moves.asked)
         except InglenookError as error:
             self.plan, why = None, error.sentence
-        if asked is None and self.plan is not None and (self.plan.by_person or self.plan.stepped_down):
-            self._start = self.plan.options  # what was kept is gone on from
+        if self.plan is not None and not self._moves.changed and (self.plan.by_person or self.plan.stepped_down):
+            self._moves.go_on_from(self.plan.options)
         there = self.plan is not None
         for widget in (self.pictures, self._line, self.controls, self.footer):
             widget.setVisible(there)
@@ -168,7 +155,7 @@ class PlanPage(SayingPage):
         self._refit()
 
     def _show_step(self, plan: LoadPlan) -> None:
-        if plan.stepped_down and not self._changed:
+        if plan.stepped_down and not self._moves.changed:
             self.notice.say(
                 "The full plan did not work the last time",
                 plan.stepped_down,
@@ -185,11 +172,9 @@ class PlanPage(SayingPage):
         if model is None or plan is None:
             return
         name = general_words.model_title(model)
-        settings = self._application.settings.current.load_options()
-        kept = {field: value for field, value in self._moved.items() if field in GENERAL}
         self.footer.show_ways(
             f"Chat with {name}" if self._there else f"Load {name}",
-            default=any(getattr(settings, field) != value for field, value in kept.items()),
+            default=bool(self._moves.general),
             back=words.by_hand(plan),
         )
 
@@ -198,25 +183,28 @@ class PlanPage(SayingPage):
         """Whether the model is in memory as the plan says."""
         state = self._application.loading.state
         known = self._model is not None and state.model_id == self._model.id
-        return known and state.state is EngineState.READY and not self._changed
+        return known and state.state is EngineState.READY and not self._moves.changed
 
     def _follow(self, change: EngineChanged) -> None:
         if self._model is None or change.model_id != self._model.id:
             self.footer.show_loading(None)
+            if self.isVisible() and change.state in (EngineState.READY, EngineState.OFF):
+                self._replan()  # another one takes memory now, or none does
             return
         loading = change.state in (EngineState.STARTING, EngineState.LOADING)
         self.footer.show_loading(change if loading else None)
         if change.state is EngineState.READY and not change.sentence:
-            self._forget_moves()
+            if not self._cancelled:
+                self._moves.forget()
+            self._cancelled = False
             self._replan()
-        elif change.sentence and not loading:
+        elif change.state is EngineState.FAILED:
             self.footer.refuse(f"{change.model_name or 'It'} was not loaded", change.sentence, insist=change.can_insist)
 
     # --- what is done -----------------------------------------------------------------------------------------------
 
     def _wish(self, fields: dict[str, Any]) -> None:
-        self._moved |= fields
-        self._changed = True
+        self._moves.take(fields)
         self.footer.refuse("")
         self._replan()
 
@@ -236,20 +224,14 @@ class PlanPage(SayingPage):
             self.chat_wanted.emit(model.id)
             return
         try:
-            if not self._changed:
+            if not self._moves.changed:
                 plans.load(model.id, insist=insist)
-            elif not self._as_usual(plan):
+            elif words.by_hand(plan):
                 plans.load(model.id, plan.options, insist=insist)
             else:
                 self._load_as_usual(model.id, insist=insist)
         except InglenookError as error:
             self.footer.refuse(f"{general_words.model_title(model)} was not loaded", error.sentence)
-
-    def _as_usual(self, plan: LoadPlan) -> bool:
-        """Whether that is what would be done if nothing were kept for this model."""
-        assert self._model is not None
-        usual = self._application.plans.plan(self._model.id, self._application.settings.current.load_options())
-        return usual is not None and words.same(usual.options, plan.options)
 
     def _load_as_usual(self, model_id: str, *, insist: bool = False) -> None:
         """Nothing is kept for this model any more; one that is loaded is loaded again by that alone."""
@@ -258,24 +240,27 @@ class PlanPage(SayingPage):
         if state.state is not EngineState.READY or state.model_id != model_id:
             plans.load(model_id, insist=insist)
 
+    def _cancel(self) -> None:
+        """What was moved stays where it is."""
+        self._cancelled = True
+        self._application.loading.cancel()
+
     def _try_again(self) -> None:
         if self._model is not None:
             try:
                 self._load_as_usual(self._model.id)
             except InglenookError as error:
                 self.say(error.sentence)
-            self._forget_moves()
+            self._moves.forget()
             self._replan()
 
     def _back_to_suggested(self) -> None:
-        if self.plan is not None:
-            self._moved, self._start, self._changed = {}, self.plan.suggested, True
-            self.footer.refuse("")
-            self._replan()
+        self._moves.go_back()
+        self.footer.refuse("")
+        self._replan()
 
     def _make_default(self) -> None:
-        before = self._application.settings.current
-        kept = {GENERAL[field]: value for field, value in self._moved.items() if field in GENERAL}
+        before, kept = self._application.settings.current, self._moves.general
         old = {name: getattr(getattr(before, name.partition(".")[0]), name.partition(".")[2]) for name in kept}
 
         def change(values: dict[str, Any]) -> None:

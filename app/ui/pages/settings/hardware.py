@@ -69,6 +69,7 @@ class HardwareSection(Section):
         self.add_row("Keep in memory", "The system may not move a loaded model to the disk", self.locked)
         self._add_workers(theme)
         self._asked.connect(self._show_machine)
+        self._prepared = False
         self.finish()
 
     def _add_workers(self, theme: Theme) -> None:
@@ -107,7 +108,10 @@ class HardwareSection(Section):
     # --- what is shown ----------------------------------------------------------------------------------------------
 
     def ask(self) -> None:
-        """Reads what this computer has now."""
+        """Reads what this computer has now; what was never looked at is looked at."""
+        if not self._prepared:
+            self._prepared = True
+            self._application.fitting.prepare()
 
         def work() -> None:
             try:
