@@ -46,8 +46,9 @@ class Label(QLabel):
         theme.changed.connect(self.update)
 
     def setText(self, text: str) -> None:
-        super().setText(text)
-        self._offer_whole()
+        if text != self.text():
+            super().setText(text)
+            self._offer_whole()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(self._use))

@@ -48,6 +48,7 @@ class _Legend(QWidget):
         super().__init__()
         self._theme = theme
         self._pieces: tuple[Piece, ...] = ()
+        self._known: tuple[int, list[tuple[int, int]]] = (-1, [])
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -55,11 +56,18 @@ class _Legend(QWidget):
 
     def show_pieces(self, pieces: tuple[Piece, ...]) -> None:
         if pieces != self._pieces:
-            self._pieces = pieces
-            self.updateGeometry()
+            lines, self._pieces = self.heightForWidth(self.width()), pieces
+            self._known = (-1, [])
+            if self.heightForWidth(self.width()) != lines:
+                self.updateGeometry()
             self.update()
 
     def _places(self, width: int) -> list[tuple[int, int]]:
+        if self._known[0] != width:
+            self._known = (width, self._placed(width))
+        return self._known[1]
+
+    def _placed(self, width: int) -> list[tuple[int, int]]:
         caption = QFontMetrics(self._theme.font("caption"))
         strong = QFontMetrics(self._theme.font("caption_strong"))
         found, left, top = [], 0, 0
