@@ -86,7 +86,7 @@ def _rungs(shape: ModelShape, options: LoadOptions, machine: Machine) -> Iterato
         yield Step(options=options, sentence=said)
     if shape.can_quantize_cache and (options.type_k in _WIDE_TYPES or options.type_v in _WIDE_TYPES):
         smaller = msgspec.structs.replace(options, type_k=SMALLER, type_v=SMALLER)
-        much, less = (size_words(sum(Costs.of(shape, one).caches)) for one in (options, smaller))
+        much, less = (size_words(Costs.of(shape, one).caches[-1]) for one in (options, smaller))
         options = smaller
         yield Step(options=options, sentence=f"The conversation's memory in 8 bit: {less} instead of {much}.")
     if options.n_cells > options.n_ctx:

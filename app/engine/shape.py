@@ -8,6 +8,7 @@ is an upper bound. Headers are hostile: every number is bounded before it is use
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -127,16 +128,23 @@ class ModelShape:
         size = padded(n_ctx)
         slots = max(options.n_seq_max, 1)
         bytes_k, bytes_v = CACHE_BYTES.get(options.type_k, 4.0), CACHE_BYTES.get(options.type_v, 4.0)
+        kinds, which = self._kinds
         found = []
-        for layer in self.layers:
+        for layer in kinds:
             cells = min(size, padded(layer.window * slots + _slice(n_ctx, options))) if layer.window else size
             found.append(round(cells * (layer.k * bytes_k + layer.v * bytes_v)))
-        return found
+        return [found[index] for index in which]
+
+    @functools.cached_property
+    def _kinds(self) -> tuple[list[Layer], list[int]]:
+        """The different layers there are, and which one each is: plans are asked for while a slider moves."""
+        kinds = {layer: index for index, layer in enumerate(dict.fromkeys(self.layers))}
+        return list(kinds), [kinds[layer] for layer in self.layers]
 
     def mask_cells(self, n_ctx: int, options: LoadOptions) -> int:
         """Cells that the masks of all caches have for one token of a slice."""
         size = padded(n_ctx)
-        windows = {layer.window for layer in self.layers if layer.k}
+        windows = {layer.window for layer in self._kinds[0] if layer.k}
         slots = max(options.n_seq_max, 1)
         return sum(min(size, padded(w * slots + _slice(n_ctx, options))) if w else size for w in windows)
 
