@@ -506,6 +506,19 @@ def picker_loading(stage: Stage) -> None:
     stage.window.conversation.toggle_picker()
 
 
+def picker_insist(stage: Stage) -> None:
+    """It would push other programs out of memory; a step down is under way after that."""
+    conversation(stage)
+    stage.window.conversation.toggle_picker()
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.qwen(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free.",
+        detail="would_swap",
+        can_insist=True,
+    )
+
+
 def picker_refused(stage: Stage) -> None:
     conversation(stage)
     stage.window.conversation.toggle_picker()
@@ -691,6 +704,7 @@ SCENES: dict[str, Scene] = {
         plan_unknown,
         picker,
         picker_loading,
+        picker_insist,
         picker_refused,
         search,
         search_nothing,

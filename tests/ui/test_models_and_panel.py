@@ -65,8 +65,10 @@ def test_loading_shows_amounts_and_can_be_cancelled(window: Window, application:
     application.library.models = [own_model(), starter()]
     picker = opened(window)
     application.loading.become(EngineState.LOADING, own_model(), fraction=0.0)
-    application.loading.become(EngineState.LOADING, own_model(), fraction=0.5)
-    assert picker._loading_amount.text() == "2.5 GB of 5.0 GB"
+    application.loading.become(
+        EngineState.LOADING, own_model(), fraction=0.5, done_bytes=2_500_000_000, total_bytes=5_000_000_000
+    )
+    assert picker._loading_amount.text() == "2.5 of 5.0 GB"
     assert window.conversation.header.pill.accessibleName() == "Model: Own-8B, loading"
     cancel = next(b for b in picker.findChildren(QAbstractButton) if b.text() == "Cancel")
     cancel.click()

@@ -38,6 +38,17 @@ def test_pictures_hold_what_there_is_and_nothing_else() -> None:
     assert (card.right, memory.right) == ("1.1 GB free", "19 GB free")
 
 
+def test_what_is_loaded_is_told_apart_from_other_programs() -> None:
+    full = msgspec.structs.replace(CARD, memory_free_bytes=GB)
+    machine = msgspec.structs.replace(MACHINE, devices=(full,))
+    card, memory = words.pictures(machine, held=SHARES)
+    assert [(piece.name, piece.size_bytes) for piece in card.pieces] == [
+        ("Other programs", 500_000_000), ("The loaded model", 6_500_000_000), ("Free", GB),
+    ]  # fmt: skip
+    assert memory.pieces[1].size_bytes == GB // 10  # weights of a mapped file count as free
+    assert words.pictures(machine, held=SHARES, mapped=False)[1].pieces[1].size_bytes == GB + GB // 10
+
+
 def test_too_much_is_told_as_what_is_missing() -> None:
     small = msgspec.structs.replace(CARD, memory_free_bytes=4 * GB)
     card = words.pictures(msgspec.structs.replace(MACHINE, devices=(small,)), SHARES)[0]

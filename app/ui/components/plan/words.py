@@ -61,9 +61,12 @@ class Picture:
         return f"{size_words(self.free_bytes)} free"
 
 
-def pictures(machine: Machine, shares: Sequence[DeviceShare] = ()) -> list[Picture]:
-    """Each device and main memory with what a model takes there. A card without a memory of its own is part of main
-    memory."""
+def pictures(
+    machine: Machine, shares: Sequence[DeviceShare] = (), held: Sequence[DeviceShare] = (), *, mapped: bool = True
+) -> list[Picture]:
+    """Each device and main memory with what a model would take there, or with what one holds there already. A card
+    without a memory of its own is part of main memory. `mapped`: weights that are held in main memory are those of a
+    mapped file, and count as free."""
     own = [device for device in machine.devices if device.kind != "igpu"]
     names = {device.name for device in own}
     made = [
@@ -74,22 +77,27 @@ def pictures(machine: Machine, shares: Sequence[DeviceShare] = ()) -> list[Pictu
             "globe" if device.host else "chip",
             (device.memory_total_bytes, device.memory_free_bytes),
             [share for share in shares if share.name == device.name],
+            sum(share.total_bytes for share in held if share.name == device.name),
         )
         for device in own
     ]
     here = [share for share in shares if share.name not in names]
+    ours = [share for share in held if share.name not in names]
+    kept = sum(share.total_bytes - (share.weights_bytes if mapped and share.kind == "cpu" else 0) for share in ours)
     shared = next((d.description or d.name for d in machine.devices if d.kind == "igpu"), "")
     place = f"shared with {shared}" if shared else ""
     sizes = (machine.memory_total_bytes, machine.memory_free_bytes)
-    return [*made, _picture("CPU", "Memory", place, "desktop", sizes, here)]
+    return [*made, _picture("CPU", "Memory", place, "desktop", sizes, here, kept)]
 
 
 def _picture(
-    key: str, title: str, place: str, icon: str, sizes: tuple[int, int], shares: Sequence[DeviceShare]
+    key: str, title: str, place: str, icon: str, sizes: tuple[int, int], shares: Sequence[DeviceShare], held: int
 ) -> Picture:
     total, free = sizes
+    held = min(held, total - free)
     wanted = (
-        Piece(OTHERS, "Other programs", total - free),
+        Piece(OTHERS, "Other programs", total - free - held),
+        Piece(WEIGHTS, "The loaded model", held),
         Piece(WEIGHTS, "Weights", sum(share.weights_bytes for share in shares)),
         Piece(CACHE, "Conversation (KV)", sum(share.kv_bytes for share in shares)),
         Piece(COMPUTE, "Compute", sum(share.compute_bytes for share in shares)),

@@ -280,9 +280,7 @@ class PlanPage(SayingPage):
         holder = self._scroll.widget()
         if holder is not None and (arrangement := holder.layout()) is not None:
             for inner in (self.pictures, self.controls, self._inside):
-                if (own := inner.layout()) is not None:
-                    own.invalidate()  # what changed just now is told to the layouts above only later
-            arrangement.invalidate()
+                inner.updateGeometry()  # what changed inside just now would be told to the layouts above only later
             height = arrangement.totalHeightForWidth(max(200, self.width() - SCROLL_BAR))
             holder.setMinimumHeight(height)  # else Qt takes the height that the narrowest width would need
             self._scroll.setMaximumHeight(height)

@@ -140,7 +140,10 @@ class HardwareSection(Section):
         if not isinstance(found, Machine):
             return
         self._machine = found
-        self.pictures.show_pictures(words.pictures(found))
+        model = self._application.loading.state.model
+        engine = self._application.settings.current.engine
+        mapped = engine.use_mmap and not engine.use_mlock
+        self.pictures.show_pictures(words.pictures(found, held=model.shares if model else (), mapped=mapped))
         self.facts.show_facts(
             {
                 "Cores": cores_words(found),
