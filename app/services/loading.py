@@ -57,7 +57,11 @@ class Loading:
         self._jobs = jobs
         self._lock = threading.Lock()
         self._wishes = Wishes(
-            self._fulfil, self._broken, lambda: None if self._ready is None else self._minute_s, lambda: self._unused, jobs
+            self._fulfil,
+            self._broken,
+            lambda: None if self._ready is None else self._minute_s,
+            lambda: self._unused,
+            jobs,
         )
         self._call: Call[LoadedModel] | None = None
         self._ready: Ready | None = None

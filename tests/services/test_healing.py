@@ -83,7 +83,9 @@ def test_other_settings_begin_with_the_full_plan_again(tmp_path: Path) -> None:
 
 
 def test_where_no_step_helps_the_person_is_told_the_numbers() -> None:
-    script = {"load": {"code": "out_of_memory", "numbers": {"needed_bytes": 9_100_000_000, "free_bytes": 6_400_000_000}}}
+    script = {
+        "load": {"code": "out_of_memory", "numbers": {"needed_bytes": 9_100_000_000, "free_bytes": 6_400_000_000}}
+    }
     with running(script) as (app, seen):
         ended = load(app, seen)
         assert ended.state is EngineState.FAILED

@@ -11,7 +11,8 @@ import os
 from typing import Any
 
 from app.engine.values import LoadOptions
-from app.engine.worker.llama import Model, api, log
+from app.engine.worker.llama import api, log
+from app.engine.worker.model import Model
 from app.engine.worker.speculation import MOST
 
 DEFAULT_N_CTX = 8192
@@ -72,6 +73,7 @@ class Context:
         params.n_outputs_max_per_seq = params.n_outputs_max
         params.n_threads = params.n_threads_batch = n_threads
         params.type_k, params.type_v = _cache_type(options.type_k), _cache_type(options.type_v)
+        params.offload_kqv = options.offload_kv
         params.swa_full = False
         params.kv_unified = True
         self.flash_attention = int(params.flash_attn_type)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.engine import gguf
 from app.engine.errors import EngineError
+from app.engine.gguf_header import Header
+from app.engine.hardware import DeviceShare
 from app.engine.protocol import Code
+from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadedModel, LoadOptions
+from app.engine.worker import devices
 from app.engine.worker.context import ABORTED, Abort, Context, ContextError
 from app.engine.worker.cores import physical_cores
-from app.engine.worker.llama import LoadError, Model, probe
+from app.engine.worker.model import LoadError, Model, probe
+from app.engine.worker.placement import NoDeviceError, Placement
 from app.engine.worker.prompts import PromptBuilder
+from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
+from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
@@ -29,50 +37,67 @@ class LoadingError(Exception):
         self.numbers = numbers or {}
 
 
-def check(path: Path, *, thoroughly: bool) -> None:
-    """Refuse a file that cannot become a model, before the one that is loaded goes. Raises LoadingError.
+def check(path: Path, *, thoroughly: bool) -> Sequence[Header]:
+    """Refuse a file that cannot become a model, before the one that is loaded goes; its headers. Raises LoadingError.
 
     First our own reader, then, `thoroughly`, a dry run of llama.cpp's loader: some 0.1 s that save the loaded model.
     """
-    try:
-        gguf.check_loadable(path)
+    with told(path):
+        headers = (gguf.check_loadable(path), *gguf.read_others(path))
         if thoroughly:
             probe(path)
-    except EngineError as error:
-        raise LoadingError(error.code, error.detail, error.numbers) from error
-    except LoadError as error:
-        raise loading_error(path, error.detail) from error
+    return headers
+
+
+def reach(endpoints: Sequence[str]) -> None:
+    """Make the devices of other computers known. Raises LoadingError."""
+    try:
+        devices.add(endpoints)
+    except UnreachableError as error:
+        raise LoadingError(Code.WORKER_UNREACHABLE, error.endpoint, {"busy": 1} if error.busy else None) from error
+    except LookupError as error:
+        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
+
+
+def check_devices(path: Path, options: LoadOptions) -> None:
+    """Refuse options that name what is not there, before the model that is loaded goes. Raises LoadingError."""
+    reach(options.rpc)
+    with told(path):
+        Placement(options)
 
 
 class Loaded:
     """A model ready to write, with all that belongs to it. `close` frees it."""
 
-    def __init__(self, path: Path, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
-        """`on_progress` gets 0..1 and returns False to stop. Raises LoadingError."""
+    def __init__(
+        self,
+        path: Path,
+        options: LoadOptions,
+        abort: Abort,
+        on_progress: Callable[[float], bool],
+        headers: Sequence[Header] = (),
+    ) -> None:
+        """`on_progress` gets 0..1 and returns False to stop; `headers` are the file's. Raises LoadingError."""
         begun = time.perf_counter()
         self.options = options
-        try:
-            self.model = Model(path, options, on_progress)
-        except LoadError as error:
-            raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
-        self.context: Context | None = None
-        try:
-            self._make_ready(options, abort, on_progress)
-        except BaseException:
-            self.close()
-            raise
-        self.info = self._describe(time.perf_counter() - begun)
+        with listening() as report:
+            with told(path):
+                self.model = Model(path, options, on_progress)
+            self.context: Context | None = None
+            try:
+                self._make_ready(options, abort, on_progress)
+            except BaseException:
+                self.close()
+                raise
+        shares = reported_shares(report, _shape(headers), headers, options.rpc)
+        self.info = self._describe(shares, time.perf_counter() - begun)
 
     def _make_ready(self, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
         if not self.model.can_chat or vocabulary.is_empty:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "other")
-        try:
+        with told(self.model.path):
             self.context = context = Context(self.model, options, options.n_threads or physical_cores(), abort)
-        except ContextError as error:
-            raise loading_error(self.model.path, str(error)) from error
-        except ValueError as error:
-            raise LoadingError(Code.LOAD_FAILED, str(error)) from error
         if not context.has_memory:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "embedding")
         self.sequences = Sequences(
@@ -103,7 +128,7 @@ class Loaded:
             self.context.close()
         self.model.close()
 
-    def _describe(self, load_s: float) -> LoadedModel:
+    def _describe(self, shares: tuple[DeviceShare, ...], load_s: float) -> LoadedModel:
         model, context = self.model, self.context
         assert context is not None
         return LoadedModel(
@@ -117,7 +142,7 @@ class Loaded:
             n_ctx_train=model.n_ctx_train,
             n_vocab=self.vocabulary.n_tokens,
             n_layer=model.n_layer,
-            n_gpu_layers=model.offloaded_layers,
+            n_gpu_layers=n_gpu_layers(shares),
             n_threads=context.n_threads,
             tokenizer=self.vocabulary.hash,
             has_template=bool(model.chat_template),
@@ -126,7 +151,32 @@ class Loaded:
             n_cells=context.n_cells,
             n_seq_max=context.n_slots,
             can_shift=self.sequences.can_shift,
+            shares=shares,
         )
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What goes wrong within the block, as a LoadingError."""
+    try:
+        yield
+    except EngineError as error:
+        raise LoadingError(error.code, error.detail, error.numbers) from error
+    except LoadError as error:
+        raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
+    except ContextError as error:
+        raise loading_error(path, str(error)) from error
+    except NoDeviceError as error:
+        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
+    except ValueError as error:
+        raise LoadingError(Code.LOAD_FAILED, str(error)) from error
+
+
+def _shape(headers: Sequence[Header]) -> ModelShape | None:
+    try:
+        return shape_of(*headers) if headers else None
+    except EngineError:
+        return None
 
 
 def loading_error(path: Path, log: str) -> LoadingError:
