@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import msgspec
@@ -39,10 +40,21 @@ class FakePlans:
     n_expert_layers: int = 0
     refuse: InglenookError | None = None
     unknown: bool = False
+    refreshed: int = 0
+    line: str = ""
     asked: list[LoadOptions | None] = field(default_factory=list)
 
     def devices(self) -> Machine:
         return self.computer
+
+    def refresh(self) -> Future[str]:
+        self.refreshed += 1
+        done: Future[str] = Future()
+        if self.refuse is not None:
+            done.set_exception(self.refuse)
+        else:
+            done.set_result(self.line)
+        return done
 
     def plan(self, model_id: str, options: LoadOptions | None = None) -> LoadPlan | None:
         if self.refuse is not None:

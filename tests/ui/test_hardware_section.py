@@ -87,6 +87,10 @@ def test_other_computers(section: HardwareSection, application: FakeApplication,
     assert application.settings.current.engine.workers == ("192.168.1.20:50052",)
     assert section.address.text() == ""
     assert [row.entry.words for row in section.workers.rows] == ["7.1 GB free"]
+    assert not section._line.isVisible()
+    application.plans.line = "192.168.1.21:50052 does not answer."
+    section.look()
+    assert section._line.text() == "192.168.1.21:50052 does not answer."
     section.workers.rows[0].remove.click()
     assert application.settings.current.engine.workers == ()
     window.settings.toast.take_back()

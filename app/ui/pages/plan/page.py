@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from app.base.errors import InglenookError
 from app.engine.values import LoadPlan, ModelFile
@@ -43,6 +45,7 @@ class PlanPage(SayingPage):
     left = Signal()
     models_wanted = Signal()
     chat_wanted = Signal(str)
+    _looked = Signal(str)
 
     def __init__(self, application: ApplicationPort, theme: Theme) -> None:
         super().__init__()
@@ -50,6 +53,7 @@ class PlanPage(SayingPage):
         self._model: ModelFile | None = None
         self._moves = Moves(application.settings)
         self._cancelled = False
+        self._looked.connect(lambda line: self.say(line) if line and self.isVisible() else None)
         self.plan: LoadPlan | None = None
         self.head = PlanHead(theme)
         self.head.back_wanted.connect(self.left)
@@ -112,6 +116,12 @@ class PlanPage(SayingPage):
             self._replan(another=True)
             self._scroll.verticalScrollBar().setValue(0)
             self._follow(self._application.loading.state)
+            self._application.plans.refresh().add_done_callback(self._tell)
+
+    def _tell(self, done: Future[str]) -> None:
+        """On the thread of the service, once the devices were looked at; the window may be gone."""
+        if isValid(self) and not done.cancelled() and done.exception() is None:
+            self._looked.emit(done.result())
 
     def take_focus(self) -> None:
         """Puts the focus on what is wanted most."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from shiboken6 import isValid
 
 from app.base.errors import InglenookError
 from app.base.sizes import size_words
@@ -36,9 +38,10 @@ WRONG = "That is no HOST:PORT, like 192.168.1.20:50052."
 
 
 class HardwareSection(Section):
-    """Follows settings and measurements; what devices have free is asked for on a thread whenever it is shown."""
+    """Follows settings and measurements. Devices are looked at whenever it is shown, in the background."""
 
     _asked = Signal(object)
+    _looked = Signal(str)
     said = Signal(str, object)
 
     def __init__(self, theme: Theme, change: Change, application: ApplicationPort) -> None:
@@ -69,7 +72,7 @@ class HardwareSection(Section):
         self.add_row("Keep in memory", "The system may not move a loaded model to the disk", self.locked)
         self._add_workers(theme)
         self._asked.connect(self._show_machine)
-        self._prepared = False
+        self._looked.connect(self._show_line)
         self.finish()
 
     def _add_workers(self, theme: Theme) -> None:
@@ -100,6 +103,10 @@ class HardwareSection(Section):
         row.setLayout(line)
         self.column.addSpacing(8)
         self.column.addWidget(row)
+        self._line = Paragraph("", theme, "secondary", "ochre")
+        self._line.hide()
+        self.column.addSpacing(8)
+        self.column.addWidget(self._line)
         self._wrong = Label("", theme, "caption", "rose")
         self.address.textEdited.connect(lambda _text: self._wrong.setText(""))
         self.column.addSpacing(4)
@@ -107,11 +114,25 @@ class HardwareSection(Section):
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
+    def look(self) -> None:
+        """Shows what is known of this computer, and looks at its devices and at other computers."""
+        self.ask()
+        self._application.fitting.prepare()
+        self._application.plans.refresh().add_done_callback(self._tell)
+
+    def _tell(self, done: Future[str]) -> None:
+        """On the thread of the service; the window may be gone."""
+        if isValid(self) and not done.cancelled():
+            error = done.exception()
+            self._looked.emit(done.result() if error is None else str(getattr(error, "sentence", "")))
+
+    def _show_line(self, line: str) -> None:
+        self._line.setText(line)
+        self._line.setVisible(bool(line))
+        self._line.updateGeometry()
+
     def ask(self) -> None:
-        """Reads what this computer has now; what was never looked at is looked at."""
-        if not self._prepared:
-            self._prepared = True
-            self._application.fitting.prepare()
+        """Reads what is known of this computer now."""
 
         def work() -> None:
             try:
@@ -185,7 +206,7 @@ class HardwareSection(Section):
         self.address.clear()
         if endpoint not in self._workers:
             self._change("engine.workers", (*self._workers, endpoint))
-            self.ask()
+            self.look()
 
     def _remove(self, endpoint: str) -> None:
         before = self._workers

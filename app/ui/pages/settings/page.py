@@ -211,7 +211,7 @@ class SettingsPage(SayingPage):
         if key == "network":
             self.network.account.reload()
         elif key == "hardware":
-            self.hardware.ask()
+            self.hardware.look()
         elif key == "conversations":
             self.conversations.ask()
 
