@@ -84,7 +84,7 @@ def test_explanations() -> None:
     far = msgspec.structs.replace(MACHINE, devices=(OTHER,))
     all_of_it = LoadOptions(n_gpu_layers=-1)
     assert words.explanation(plan(far, fit=unmeasured, options=all_of_it), [])[0] == (
-        "Everything goes on a device on 192.168.1.20."
+        "Everything goes on Radeon RX 7600."
     )
     experts = LoadOptions(n_gpu_layers=33, n_cpu_experts=12)
     assert words.explanation(plan(fit=unmeasured, options=experts), [])[0] == (

@@ -73,7 +73,7 @@ def pictures(
         _picture(
             device.name,
             device.description or device.name,
-            f"on {device.host}" if device.host else "",
+            f"on {device.host}" if device.host and device.host not in device.description else "",
             "globe" if device.host else "chip",
             (device.memory_total_bytes, device.memory_free_bytes),
             [share for share in shares if share.name == device.name],
@@ -155,7 +155,7 @@ def _places(plan: LoadPlan) -> str:
     total, on = plan.n_layer + 1, sum(layers_on(plan).values())
     card = f"{len(devices)} devices" if len(devices) > 1 else "the graphics card"
     if len(devices) == 1 and devices[0].host:
-        card = f"a device on {devices[0].host}"
+        card = device_word(devices[0])
     if not devices:
         return "It lies in main memory and is computed by the processor."
     if not on:

@@ -209,7 +209,7 @@ class Verbs:
             if change.stepped_down and stepped != self._stepped:  # said once, not at every load of what was kept
                 banner.say(
                     ENGINE,
-                    f"{change.model_name} has less room than planned",
+                    f"{change.model_name} is loaded with less than planned",
                     f"{change.stepped_down} Nothing you wrote was lost.",
                     action="See the plan",
                     act=lambda: self._page.show_plan(change.model_id),
