@@ -240,7 +240,9 @@ class Application:
         """The state of this installation in facts."""
         from app.services.diagnostics import Diagnostics
 
-        return Diagnostics(self.places, self.ground, self.library, self.settings, self.engine)
+        return Diagnostics(
+            self.places, self.ground, self.library, self.settings, self.engine, self._workers, self.plans.devices
+        )
 
     @_Late
     def leaving(self) -> Leaving:

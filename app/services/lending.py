@@ -17,14 +17,19 @@ END_S = 5.0
 
 
 def is_endpoint(endpoint: str) -> bool:
-    """Whether this is HOST:PORT."""
-    return target_of_worker(endpoint) is not None
+    """Whether this is HOST:PORT; port 0 takes a free one."""
+    return target_of_worker(_with_port(endpoint)) is not None
 
 
 def is_here(endpoint: str) -> bool:
     """Whether only this computer itself can reach it."""
-    target = target_of_worker(endpoint)
+    target = target_of_worker(_with_port(endpoint))
     return target is not None and target.local
+
+
+def _with_port(endpoint: str) -> str:
+    host, _, port = endpoint.rpartition(":")
+    return f"{host}:1" if port == "0" else endpoint
 
 
 def lend(endpoint: str, threads: int, say: Callable[[str], None]) -> int:

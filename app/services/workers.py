@@ -51,7 +51,7 @@ class Workers:
                 if error.detail not in allowed:
                     raise
                 allowed.remove(error.detail)
-                line = f"{error.sentence} Nothing of a model lies there now."
+                line = f"{error.sentence} It takes no part now."
 
     def used(self, endpoints: Sequence[str]) -> None:
         """A model was loaded that uses these, or none."""
@@ -64,7 +64,7 @@ class Workers:
                 self._gate.compute(endpoint)
             except NetworkError as error:
                 log.info("a further computer is not asked: %s", error.code)
-                line = line or f"{error.sentence} Nothing of a model lies on {endpoint} now."
+                line = line or f"{error.sentence} {endpoint} takes no part now."
             else:
                 found.append(endpoint)
         return found, line
