@@ -93,9 +93,10 @@ class PlanControls(QWidget):
         if most > 1:
             self.threads = self._slider("threads", "Processor threads", 1, most, 2)
             self.threads.valueChanged.connect(lambda count: self._tell(n_threads=count))
-        if machine.devices or plan.n_ctx_train > suggested_ctx(plan):
+        choosable = bool(machine.devices) or plan.n_ctx_train > suggested_ctx(plan)
+        if choosable:
             self._column.addWidget(self.rows["preference"])
-            self.rows["preference"].show()
+        self.rows["preference"].setVisible(choosable)
         shown = self._rows_shown()
         for row in shown:
             row.line.setVisible(row is not shown[-1])  # what follows begins with one
