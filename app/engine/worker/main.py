@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] = ()) -> int:
 
     With `--listen` it serves this computer's devices to others instead (serving.py).
     """
+    # Where libggml aborts, it would call a debugger: seconds of waiting, and pages that push the reason out of sight.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     if arguments:
         from app.engine.worker.serving import main as serve
 
