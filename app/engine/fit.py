@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -21,6 +21,9 @@ from app.engine.speed import tokens_per_s, ttft_s
 from app.engine.values import LoadOptions
 
 DEFAULT_N_CTX = 8192
+
+WIDE_TYPES = ("f32", "f16", "bf16")
+"""Types of the cache that are not quantized."""
 
 _CPU = "CPU"
 
@@ -54,7 +57,8 @@ class Costs:
     `weights`, `experts` and `caches` are sums over the layers before each one, so that any run of layers is told by a
     difference; in the weights the output comes last, with its copy of a tied embedding. `caches` hold states too.
     `work` is the working buffer of a device that has layers, `feed` that of main memory when all layers are elsewhere,
-    `logits` what main memory holds for the results.
+    `logits` what main memory holds for the results; `copies` and `scores` come on top where several devices follow each
+    other, and where attention falls apart (shape.py).
     """
 
     shape: ModelShape
@@ -65,6 +69,8 @@ class Costs:
     work: int
     feed: int
     logits: int
+    copies: int
+    scores: int
 
     @classmethod
     def of(cls, shape: ModelShape, options: LoadOptions) -> Costs:
@@ -85,6 +91,8 @@ class Costs:
             work=shape.compute_bytes(held, options),
             feed=shape.feed_bytes(held, options),
             logits=4 * shape.n_vocab * rows,
+            copies=shape.copies_bytes(held, options),
+            scores=shape.scores_bytes(held, options),
         )
 
     def before(self, layer: int, kept: int, cached: bool) -> int:
@@ -92,14 +100,43 @@ class Costs:
         `kept` stay in main memory; with their caches or not."""
         return self.weights[layer] - self.experts[min(layer, kept)] + (self.caches[layer] if cached else 0)
 
-    def working(self, on: int, kept: int, cached: bool, device: Device) -> int:
-        """The working buffer of the first device: for reading prompts, cards compute with a copy of what stays in main
-        memory, one matrix after another, and so have room for the largest (ggml's `offload_op`)."""
-        first = self.shape.n_layer + 1 - on
-        if (not first and not kept and cached) or is_remote(device):
-            return self.work
-        dense, experts = self.shape.layer_widest[:first], self.shape.expert_widest[: max(first, kept)]
-        return self.work + max(max(dense, default=0), max(experts, default=0))
+    def working(self, options: LoadOptions, kept: int, counts: Sequence[int], devices: Sequence[Device]) -> list[int]:
+        """The working buffers: of main memory, then of each device, if they take so many layers and the experts of the
+        first `kept` stay in main memory.
+
+        With devices that compute for others (ggml's `offload_op`), prompts are read with copies of what stays in main
+        memory, one matrix after another: the first device has room for the largest.
+        """
+        shape, cached = self.shape, options.offload_kv
+        first = shape.n_layer + 1 - sum(counts)
+        used = [index for index, count in enumerate(counts) if count]
+        whole = not first and not self.experts[kept] and cached
+        main, work = self.feed if whole else self.work, self.work
+        fetched = max((after - before for before, after in pairwise(self.caches)), default=0)
+        if self._falls_apart(options, first):
+            # A quantized cache insists on the one operation: then what it needs is fetched from where it lies.
+            more = self.scores if options.type_v in WIDE_TYPES else fetched + self.feed
+            main, work = main + more, work + more
+        if whole and len(used) > 1:
+            main, work = main + self.copies, work + self.copies
+            if shape.layer_inputs or not any(layer.k for layer in shape.layers):
+                work += 2 * self.work  # more goes from one to the next than an embedding
+        if not cached:  # a compressed one (MLA) is spread out, too
+            work += fetched if any(layer.v for layer in shape.layers) else 3 * fetched
+        buffers = [work] * len(counts)
+        if used and not whole and not is_remote(devices[used[0]]):
+            stay = (*shape.layer_widest[:first], *shape.expert_widest[: max(first, kept)])
+            buffers[used[0]] += max(stay, default=0)
+        return [main, *buffers]
+
+    def _falls_apart(self, options: LoadOptions, first: int) -> bool:
+        """Whether attention is computed elsewhere than in its layer's place, and so not in one operation: seen where
+        the first layer on a device has a state and the last one in main memory attention, and where models with both
+        have caches in main memory. `first`: the first layer on a device."""
+        layers = self.shape.layers
+        if not options.offload_kv and first <= len(layers):
+            return any(layer.state for layer in layers) and any(layer.k for layer in layers)
+        return 0 < first < len(layers) and bool(layers[first - 1].k) and not layers[first].k
 
     def plan(self, options: LoadOptions, devices: Sequence[Device]) -> MemoryPlan:
         """Where it all lies."""
@@ -113,16 +150,16 @@ class Costs:
         weights = (self.weights[first] if on else sum(shape.layer_bytes) + shape.output_bytes) + shape.input_bytes
         weights += self.experts[kept] - self.experts[first]
         caches = self.caches[first if options.offload_kv else total]
-        computing = first > 0 or kept > first or not options.offload_kv
-        shares = [_share(_CPU, "cpu", weights, caches, (self.work if computing else self.feed) + self.logits, first)]
-        for index, (device, count) in enumerate(zip(named, _counts(on, options, named), strict=True)):
+        counts = _counts(on, options, named)
+        main, *works = self.working(options, kept, counts, named)
+        shares = [_share(_CPU, "cpu", weights, caches, main + self.logits, first)]
+        for device, count, work in zip(named, counts, works, strict=True):
             if not count:
                 continue
             after = first + count
             weights = self.weights[after] - self.weights[first]
             weights -= self.experts[min(max(kept, first), after)] - self.experts[first]
             caches = self.caches[after] - self.caches[first] if options.offload_kv else 0
-            work = self.work if index else self.working(on, options.n_cpu_experts, options.offload_kv, device)
             shares.append(_share(device.name, device.kind, weights, caches, work, count))
             first = after
         return MemoryPlan(n_ctx=self.n_ctx, n_gpu_layers=on, exact=False, shares=tuple(shares))

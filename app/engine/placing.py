@@ -3,12 +3,14 @@
 Reckoned from the model's header in a few milliseconds, so that sliders answer at once. What a person set stays as it
 is; what is open is chosen. Rules, in this order: local cards before other computers; all layers on as few cards as hold
 them; of a mixture of experts, first the experts of some layers stay in main memory (a token reads few of them), and
-only then whole layers; a cache in main memory where that is faster than fewer layers on the device.
+only then whole layers. The cache lies where the layers do, unless a person wants otherwise: devices would fetch it from
+main memory for each token.
 """
 
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -17,7 +19,6 @@ from app.engine.budgets import Room, is_remote
 from app.engine.fit import DEFAULT_N_CTX, Costs, devices_of, fit, last, sizes
 from app.engine.hardware import Device, Machine, MemoryPlan
 from app.engine.shape import CELLS, ModelShape
-from app.engine.speed import tokens_per_s
 from app.engine.values import LoadOptions, LoadPlan, Preference
 
 FULL, SMALLER = "f16", "q8_0"
@@ -28,11 +29,7 @@ SHORTER = (4096, 2048)
 
 LEAST_N_CTX = 4096
 SMALL_BATCH = 128
-FASTER = 1.5
-"""How much faster a cache in main memory must promise to be: going back and forth, and reading prompts with attention
-on the CPU, have costs that are not reckoned."""
-
-_LEVELS, _HIGHEST = 10, 1e6
+_LEVELS, _HIGHEST, _ROUNDS = 10, 1e6, 4
 
 
 def best(
@@ -177,7 +174,7 @@ def _placed(
         return options if forced or room.holds(sizes(costs.plan(options, ()))) else None
     found = None
     for devices in _sets(options, machine):
-        found = _on(costs, options, devices, room, machine)
+        found = _on(costs, options, devices, room)
         if _whole(shape, found):
             break
     if found is None or forced or room.holds(sizes(costs.plan(found, machine.devices))):
@@ -209,21 +206,14 @@ def _sets(options: LoadOptions, machine: Machine) -> Iterator[list[Device]]:
     yield [*remote, *local]
 
 
-def _on(costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room, machine: Machine) -> LoadOptions:
+def _on(costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room) -> LoadOptions:
     """As many layers on these devices as they hold, or as many as options say."""
-    total = costs.shape.n_layer + 1
-    if options.n_gpu_layers >= 0:
-        if options.layers_on and len(options.layers_on) == len(devices):
-            return options
-        return _Cards(costs, options, devices, room).spread(min(options.n_gpu_layers, total), options.n_cpu_experts)
-    found = _Cards(costs, options, devices, room).most()
-    if not options.offload_kv or not costs.caches[-1] or _whole(costs.shape, found):
-        return found
-    other = _Cards(costs, msgspec.structs.replace(options, offload_kv=False), devices, room).most()
-    if not room.holds(sizes(costs.plan(other, machine.devices))):
-        return found
-    here, there = (tokens_per_s(costs.shape, one, machine, costs.plan(one, machine.devices)) for one in (found, other))
-    return other if there > FASTER * here > 0 else found
+    cards = _Cards(costs, options, devices, room)
+    if options.n_gpu_layers < 0:
+        return cards.most()
+    if options.layers_on and len(options.layers_on) == len(devices):
+        return options
+    return cards.spread(min(options.n_gpu_layers, costs.shape.n_layer + 1), options.n_cpu_experts)
 
 
 class _Cards:
@@ -275,14 +265,24 @@ class _Cards:
 
     def _filled(self, on: int, kept: int, level: float) -> list[int] | None:
         """How many layers each device takes, in order, if it may be filled to this part of its budget."""
-        cached = self._options.offload_kv
-        work = self._costs.working(on, kept, cached, self._devices[0])
+        others = len(self._devices) - 1
+        counts = [on - min(others, on), *[1] * min(others, on), *[0] * max(others - on, 0)]
+        for _ in range(_ROUNDS):  # how large working buffers are depends on where one device ends and the next begins
+            works = self._costs.working(self._options, kept, counts, self._devices)[1:]
+            filled = self._with(works, on, kept, level)
+            if filled is None or filled == counts:
+                return filled
+            counts = filled
+        return None
+
+    def _with(self, works: Sequence[int], on: int, kept: int, level: float) -> list[int] | None:
+        """The same with these working buffers."""
+        before = functools.partial(self._costs.before, kept=kept, cached=self._options.offload_kv)
         counts, at = [], self._total - on
-        for budget in self._budgets:
-            until = self._costs.before(at, kept, cached) + level * budget - work
-            after = bisect.bisect_right(self._layers, until, lo=at, key=lambda i: self._costs.before(i, kept, cached))
-            counts.append(max(after - 1 - at, 0))
-            at, work = max(after - 1, at), self._costs.work
+        for budget, work in zip(self._budgets, works, strict=True):
+            after = bisect.bisect_right(self._layers, before(at) + level * budget - work, lo=at, key=before) - 1
+            counts.append(max(after - at, 0))
+            at = max(after, at)
         return counts if at == self._total else None
 
     def _named(self, counts: Sequence[int], kept: int) -> LoadOptions:

@@ -47,6 +47,7 @@ _BOTH_KINDS = frozenset({"falcon-h1"})  # attention and a state in every layer
 _NO_STATE_WITH_FEED_FORWARD = frozenset({"nemotron_h", "nemotron_h_moe"})
 
 _LAYER = re.compile(r"blk\.(\d+)\.")
+_EXPERTS = re.compile(r"_(ch|)exps\.")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class ModelShape:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
     a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
     layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
-    at the widest place of the graph. `head_step`: the numbers of a head's key and value come in multiples of it.
+    at the widest place of the graph, `layer_inputs` those that go in beside the embedding, for all layers together.
+    `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
     architecture: str
@@ -91,6 +93,8 @@ class ModelShape:
     input_params: int
     expert_params: int
     head_step: int = 0
+    n_head: int = 0
+    layer_inputs: int = 0
 
     @property
     def n_layer(self) -> int:
@@ -155,7 +159,18 @@ class ModelShape:
 
     def feed_bytes(self, n_ctx: int, options: LoadOptions) -> int:
         """The working buffer of main memory when all layers are elsewhere: what goes in, and the masks."""
-        return _slice(n_ctx, options) * (8 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+        inputs = 8 * self.n_embd + 4 * self.layer_inputs
+        return _slice(n_ctx, options) * (inputs + 2 * self.mask_cells(n_ctx, options))
+
+    def copies_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What each working buffer takes more where several devices follow each other: what goes from one to the next,
+        and the masks, are there four times, so that slices of a prompt can follow each other too."""
+        return 3 * _slice(n_ctx, options) * (4 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+
+    def scores_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What attention takes more where it is not computed in one operation: each head's scores for all cells, and
+        masks of twice the size."""
+        return _slice(n_ctx, options) * (4 * self.n_head + 2) * self.mask_cells(n_ctx, options)
 
 
 def period_of(architecture: str) -> tuple[int, int]:
@@ -191,7 +206,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         if found and int(found[1]) < n_layer:
             layer = int(found[1])
             sizes[layer] += tensor.size_bytes
-            if "_exps." in tensor.name:
+            if _EXPERTS.search(tensor.name):
                 expert_sizes[layer] += tensor.size_bytes
                 expert_widest[layer] = max(expert_widest[layer], tensor.size_bytes)
                 experts += tensor.size_bytes
@@ -201,7 +216,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
             widths.look(tensor.name, tensor.shape)
         elif found:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
-        elif tensor.name.startswith("output"):
+        elif tensor.name.startswith(("output", "altup_")):  # gemma3n ends with its altup matrices
             outputs += tensor.size_bytes
             tied = tied and not tensor.name.startswith("output.")
         else:
@@ -231,6 +246,8 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
         head_step=read.head_step(n_layer),
+        n_head=max(read.per_layer("attention.head_count", index) for index in range(n_layer)),
+        layer_inputs=n_layer * read.number("embedding_length_per_layer_input"),
     )
 
 

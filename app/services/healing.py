@@ -25,7 +25,7 @@ from app.services.workers import Workers
 
 log = logging.getLogger(__name__)
 
-CRASHED = "On the processor alone, because the engine crashed while a graphics device computed."
+CRASHED = "On the processor alone, because the engine crashed with a graphics device."
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):

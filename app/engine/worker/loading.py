@@ -25,6 +25,7 @@ from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
+from app.engine.worker.warming import in_main_memory, warm
 
 
 class LoadingError(Exception):
@@ -74,25 +75,30 @@ class Loaded:
         path: Path,
         options: LoadOptions,
         abort: Abort,
-        on_progress: Callable[[float], bool],
-        headers: Sequence[Header] = (),
+        on_progress: Callable[[int, int], bool],
+        headers: Sequence[Header],
     ) -> None:
-        """`on_progress` gets 0..1 and returns False to stop; `headers` are the file's. Raises LoadingError."""
+        """`on_progress` gets bytes done and in all, and returns False to stop; `headers` are those of the file's parts.
+
+        Raises LoadingError.
+        """
         begun = time.perf_counter()
         self.options = options
+        total = sum(header.file_size_bytes for header in headers)
+        read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
+        self.context: Context | None = None
         with listening() as report:
             with told(path):
-                self.model = Model(path, options, on_progress)
-            self.context: Context | None = None
+                self.model = Model(path, options, lambda done: on_progress(max(read, round(done * total)), total))
             try:
-                self._make_ready(options, abort, on_progress)
+                self._make_ready(options, abort, lambda: on_progress(total, total))
             except BaseException:
                 self.close()
                 raise
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
 
-    def _make_ready(self, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
+    def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
         if not self.model.can_chat or vocabulary.is_empty:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "other")
@@ -115,9 +121,9 @@ class Loaded:
             has_tokens=vocabulary.has,
         )
         self.prompts = PromptBuilder(vocabulary, self.template)
-        # Weights that are only mapped are read now, while progress is shown, and not within the first reply.
+        # What of the weights has not been touched yet is touched now, and not within the first reply.
         status = context.warm_up(max(vocabulary.bos, 0))
-        if status == ABORTED or not on_progress(1.0):
+        if status == ABORTED or not goes_on():
             raise LoadingError(Code.CANCELLED)
         if status != 0:
             raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
@@ -172,9 +178,24 @@ def told(path: Path) -> Iterator[None]:
         raise LoadingError(Code.LOAD_FAILED, str(error)) from error
 
 
+def _warm(path: Path, options: LoadOptions, headers: Sequence[Header], on_bytes: Callable[[int], bool]) -> int:
+    """Read what will lie in main memory; how much that is. Raises LoadingError where it was cancelled."""
+    shape = _shape(headers)
+    if shape is None:
+        return 0
+    layers = Placement(options).n_gpu_layers
+    files = [
+        (part, in_main_memory(header, shape.n_layer, layers, options))
+        for part, header in zip(gguf.parts_of(path), headers, strict=False)
+    ]
+    if not warm(files, on_bytes):
+        raise LoadingError(Code.CANCELLED)
+    return sum(end - begin for _, ranges in files for begin, end in ranges)
+
+
 def _shape(headers: Sequence[Header]) -> ModelShape | None:
     try:
-        return shape_of(*headers) if headers else None
+        return shape_of(*headers)
     except EngineError:
         return None
 

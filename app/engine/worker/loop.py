@@ -261,14 +261,14 @@ class Loop:
             return
         self._unload()
         self._set_alone(request)
-        told = (-1.0, 0.0)
+        told = (-1, 0.0)
 
-        def progress(fraction: float) -> bool:
+        def progress(done: int, total: int) -> bool:
             nonlocal told
             now = time.perf_counter()
-            if fraction > told[0] and (now - told[1] >= PROGRESS_INTERVAL_S or fraction >= 1.0):
-                told = (fraction, now)
-                self._emit(Progress(id=request, phase="load", done=fraction, total=1.0))
+            if done > told[0] and (now - told[1] >= PROGRESS_INTERVAL_S or done >= total):
+                told = (done, now)
+                self._emit(Progress(id=request, phase="load", done=float(done), total=float(total)))
             return not self._stopping and request not in self._cancelled
 
         try:

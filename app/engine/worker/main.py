@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] = ()) -> int:
 
     With `--listen` it serves this computer's devices to others instead (serving.py).
     """
+    # libggml would call a debugger before it aborts: seconds, and so many lines that the one that tells why is lost.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     if arguments:
         from app.engine.worker.serving import main as serve
 

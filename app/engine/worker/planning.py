@@ -78,7 +78,11 @@ def _counted_twice(
         names = {tensor.name for header in headers for tensor in header.tensors}
         for layer in range(1, shape.n_layer):
             owner = owners.of(report.assigned[layer])
-            if owner != owners.of(report.assigned[layer - 1]) and f"blk.{layer}.attn_norm.weight" in names:
+            if (
+                owner != owners.of(report.assigned[layer - 1])
+                and f"blk.{layer}.attn_norm.weight" in names
+                and "altup_proj.weight" not in names
+            ):
                 found[owner] += 4 * report.copies * shape.n_embd * min(options.n_ubatch, options.n_batch, n_ctx)
     return found
 

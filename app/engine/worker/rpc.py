@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 
 # ggml-rpc.cpp and transport.h: | command (1 byte) | size (8 bytes) | what the client's transport can do |, answered by
 # | size | major, minor, patch, padding (1 byte each) | what the server's transport can do |
@@ -48,7 +48,7 @@ def greet(endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
                     raise UnreachableError(endpoint, "it is no RPC server, or one of another version")
                 answer += part
         except TimeoutError as error:
-            raise UnreachableError(endpoint, f"it did not answer within {timeout_s:.0f} s", busy=True) from error
+            raise UnreachableError(endpoint, f"it did not answer within {timeout_s:g} s", busy=True) from error
         except OSError as error:
             raise UnreachableError(endpoint, str(error)) from error
     size, *_ = _ANSWER.unpack(answer)

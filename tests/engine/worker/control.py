@@ -27,7 +27,9 @@ class Control:
 
     def __init__(self, path: Path, n_slots: int = 1) -> None:
         options = LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH, n_threads=1, n_seq_max=n_slots)
-        self.loaded = loading.Loaded(path, options, Abort(), lambda done: True)
+        self.loaded = loading.Loaded(
+            path, options, Abort(), lambda done, total: True, loading.check(path, thoroughly=False)
+        )
         self.position = 0
 
     @property

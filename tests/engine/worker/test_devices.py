@@ -79,32 +79,49 @@ def test_devices_of_other_computers_are_told_only_when_they_are_named(
     assert all(device.memory_total_bytes > 0 for device in far)
 
 
-PLACES: list[tuple[dict[str, Any], dict[str, int]]] = [
-    ({"n_gpu_layers": 0}, {"CPU": 31}),
-    ({"n_gpu_layers": 10, "devices": ("RPC1",)}, {"CPU": 21, "RPC1": 10}),
-    ({"devices": ("RPC0",)}, {"CPU": 0, "RPC0": 31}),
-    ({"devices": ("RPC1", "RPC0"), "layers_on": (20, 11)}, {"CPU": 0, "RPC0": 11, "RPC1": 20}),
-    ({"devices": ("RPC0", "RPC1"), "layers_on": (5, 7), "offload_kv": False}, {"CPU": 19, "RPC0": 5, "RPC1": 7}),
-    ({"devices": ("RPC0", "RPC1"), "layers_on": (0, 4), "use_mmap": False}, {"CPU": 27, "RPC1": 4}),
+PLACES: list[tuple[dict[str, Any], tuple[int, int, int]]] = [
+    # options, and the layers on CPU, RPC0 and RPC1; the output is one of nine
+    ({"n_gpu_layers": 0}, (9, 0, 0)),
+    ({"n_gpu_layers": 4, "devices": ("RPC1",)}, (5, 0, 4)),
+    ({"devices": ("RPC0",)}, (0, 9, 0)),
+    ({"devices": ("RPC1", "RPC0"), "layers_on": (5, 4)}, (0, 4, 5)),
+    ({"devices": ("RPC0", "RPC1"), "layers_on": (1, 3), "offload_kv": False}, (5, 1, 3)),
+    ({"devices": ("RPC0", "RPC1"), "layers_on": (0, 4), "use_mmap": False}, (5, 0, 4)),
 ]
 
 
-def test_layers_go_where_they_are_put_and_the_text_stays_the_same(
-    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], starter_model: Path
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "qwen3moe", "mamba"])
+def test_each_device_takes_what_was_planned(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], architecture: str, tmp_path: Path
 ) -> None:
-    texts = set()
+    path = write(tmp_path / "m.gguf", architecture, Shape(n_layer=8, n_embd=512, n_ff=2048, n_vocab=8192))
     for options, expected in PLACES:
         every = {"n_ctx": 1024, "rpc": endpoints(remotes), **options}
-        event = client.load(starter_model, **every)
+        event = client.load(path, **every)
         assert isinstance(event, Loaded), event
         shares = event.model.shares
-        assert layers(shares) == expected
-        assert event.model.n_gpu_layers == sum(count for name, count in expected.items() if name != "CPU")
-        check_plan(planned(client, starter_model, **every), shares)
+        assert layers(shares) == {
+            name: count for name, count in zip(("CPU", "RPC0", "RPC1"), expected, strict=True) if count or name == "CPU"
+        }
+        assert event.model.n_gpu_layers == sum(expected[1:])
         assert all((share.kv_bytes > 0) == options.get("offload_kv", True) for share in shares[1:])
+        check_plan(planned(client, path, **every), shares)
+
+
+def test_the_text_is_the_same_wherever_it_is_computed(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tiny: Callable[[str], Path]
+) -> None:
+    texts = set()
+    for counts in ((), (5,), (1, 2)):
+        devices = ("RPC0", "RPC1")[: len(counts)]
+        every: dict[str, Any] = {"n_ctx": 512, "n_gpu_layers": 0 if not counts else -1, "rpc": endpoints(remotes)}
+        event = client.load(tiny("dense"), **every, devices=devices, layers_on=counts)
+        assert isinstance(event, Loaded), event
+        assert event.model.n_gpu_layers == sum(counts)
         # The same slices on the same kind of processor, so not even rounding differs.
-        texts.add(client.write(QUESTION, max_tokens=12).text)
-    assert len(texts) == 1, texts
+        texts.add(client.write(QUESTION, max_tokens=24).text)
+    assert len(texts) == 1
+    assert texts != {""}
 
 
 def test_experts_stay_in_main_memory(
@@ -119,6 +136,9 @@ def test_experts_stay_in_main_memory(
     assert on_device[0] - on_device[1] == 2 * (on_device[1] - on_device[2]) > 0
     assert len({sum(share.weights_bytes for share in shares) for shares in (whole, some, every)}) == 1
     assert layers(some) == layers(whole)
+    event = client.load(path, **at, n_cpu_experts=4)
+    assert isinstance(event, Loaded), event
+    check_plan(some, event.model.shares)
 
 
 def test_what_is_not_there_is_refused_and_the_model_stays(

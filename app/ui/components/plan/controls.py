@@ -60,7 +60,7 @@ class PlanControls(QWidget):
 
     def _made_choices(self) -> tuple[Segmented, Segmented]:
         self.rows["cache"], cache = choice_row("Conversation memory", words.KV_TYPES, self._theme)
-        self.rows["preference"], preference = choice_row("What to go for", words.PREFERENCES, self._theme)
+        self.rows["preference"], preference = choice_row("Prefer", words.PREFERENCES, self._theme)
         cache.chosen.connect(lambda key: self._tell(type_k=key, type_v=key))
         preference.chosen.connect(self.preferred)
         return cache, preference

@@ -58,12 +58,12 @@ class HardwareSection(Section):
         self.measure = Button("Measure again", theme)
         self.measure.clicked.connect(self._measure)
         self.add_row("Speed of this computer", "How fast a model will be is reckoned from it", self.measure)
-        self.preference = Segmented("What to go for", words.PREFERENCES, theme)
+        self.preference = Segmented("Prefer", words.PREFERENCES, theme)
         self.preference.chosen.connect(lambda key: change("engine.preference", key))
-        self.add_row("What to go for", words.PREFERENCE_WORDS["fastest"], self.preference)
+        self.add_row("Prefer", words.PREFERENCE_WORDS["fastest"], self.preference)
         self.unload = Choice("Unload after", {str(key): word for key, word in MINUTES.items()}, theme)
         self.unload.currentIndexChanged.connect(lambda _at: change("engine.unload_minutes", int(self.unload.key())))
-        self.add_row("Unload when idle", "Gives the model's memory back; it is loaded again when needed", self.unload)
+        self.add_row("Unload after", "So long without a message; then its memory is given back", self.unload)
         self.mapped = Switch("Map the file", theme)
         self.mapped.clicked.connect(lambda on: change("engine.use_mmap", on))
         self.add_row("Map the file", "Weights are given up and read again where memory is short", self.mapped)
@@ -146,7 +146,7 @@ class HardwareSection(Section):
         """Shows what holds, without telling."""
         engine = settings.engine
         self.preference.choose(engine.preference)
-        self.explain("What to go for", words.PREFERENCE_WORDS[engine.preference])
+        self.explain("Prefer", words.PREFERENCE_WORDS[engine.preference])
         own = {engine.unload_minutes: f"{engine.unload_minutes} minutes"} | MINUTES
         self.unload.fill({str(key): own[key] for key in sorted(own, key=lambda minutes: minutes or 10**9)})
         self.unload.show_key(str(engine.unload_minutes))
