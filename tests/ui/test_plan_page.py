@@ -265,7 +265,7 @@ def test_nothing_is_cut_off(make_window: object, application: FakeApplication, w
     large_model(application, CARD, OTHER)
     window = make_window(width, 600)  # type: ignore[operator]
     page = opened(window)
-    assert page._scroll.horizontalScrollBar().maximum() == 0
+    assert page.column.horizontalScrollBar().maximum() == 0
     for row in page.controls._rows_shown():
         assert not row.title.elided
         assert not row.caption.elided

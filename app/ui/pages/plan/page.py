@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from app.base.errors import InglenookError
@@ -23,6 +23,7 @@ from app.services.changes import (
 from app.ui import words as general_words
 from app.ui.components.models.notice import Notice
 from app.ui.components.plan import words
+from app.ui.components.plan.column import MARGIN, PlanColumn, centred
 from app.ui.components.plan.controls import PlanControls
 from app.ui.components.plan.device import DevicePictures
 from app.ui.components.plan.footer import PlanFooter
@@ -31,11 +32,9 @@ from app.ui.components.plan.moves import Moves
 from app.ui.ports import ApplicationPort
 from app.ui.theme.theme import Theme
 from app.ui.widgets.labels import Paragraph
-from app.ui.widgets.surfaces import SCROLL_BAR, Hairline, reserve_bar
+from app.ui.widgets.surfaces import SCROLL_BAR, Hairline
 from app.ui.widgets.toast import SayingPage
 
-WIDTH = 728
-MARGIN = 32
 NOTHING_KNOWN = "Nothing is known of this model yet. It is planned once its file can be read."
 
 
@@ -73,34 +72,20 @@ class PlanPage(SayingPage):
         self.footer.cancel_wanted.connect(self._cancel)
         self.footer.default_wanted.connect(self._make_default)
         self.footer.back_wanted.connect(self._back_to_suggested)
-        self.footer.resized.connect(self._refit)
-        self._inside = QWidget()
-        column = QVBoxLayout(self._inside)
-        column.setContentsMargins(0, 20, 0, 0)
-        column.setSpacing(0)
+
         self._line = Hairline(theme)
-        for widget, space in (
+        self.column = PlanColumn(
             (self.verdict, 6), (self.explanation, 20), (self.notice, 0), (self._gap, 0), (self.pictures, 20),
             (self._line, 0), (self.controls, 0),
-        ):  # fmt: skip
-            column.addWidget(widget)
-            column.addSpacing(space)
-        column.addStretch()
-        self._scroll = scroll = QScrollArea()
-        scroll.setObjectName("bare")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(_centred(self._inside, MARGIN))
-        reserve_bar(scroll)
+        )  # fmt: skip
+        self.footer.resized.connect(self.column.refit)
         application.fitting.prepare()  # devices and speeds, where they are not known yet
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
         whole.addWidget(self.head)
-        whole.addWidget(scroll, 100)
-        whole.addWidget(_centred(self.footer, MARGIN + SCROLL_BAR))
+        whole.addWidget(self.column, 100)
+        whole.addWidget(centred(self.footer, MARGIN + SCROLL_BAR))
         whole.addStretch(1)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
@@ -114,7 +99,7 @@ class PlanPage(SayingPage):
         if found is not None:
             self.head.show_model(general_words.model_title(found), found.quantization)
             self._replan(another=True)
-            self._scroll.verticalScrollBar().setValue(0)
+            self.column.verticalScrollBar().setValue(0)
             self._follow(self._application.loading.state)
             self._application.plans.refresh().add_done_callback(self._tell)
 
@@ -151,7 +136,7 @@ class PlanPage(SayingPage):
             self.verdict.setText("There is no plan for it.")
             self.explanation.show_text(why, "")
             self.notice.unsay()
-            self._refit()
+            self.column.refit()
             return
         plan = self.plan
         drawn = words.pictures(plan.machine, plan.fit.plan.shares)
@@ -162,7 +147,7 @@ class PlanPage(SayingPage):
         self.controls.show_plan(plan, self._application.settings.current.engine.preference, another=another)
         self._show_step(plan)
         self._show_ways()
-        self._refit()
+        self.column.refit()
 
     def _show_step(self, plan: LoadPlan) -> None:
         if plan.stepped_down and not self._moves.changed:
@@ -283,35 +268,8 @@ class PlanPage(SayingPage):
         change(kept)
         self.say("Every model is loaded like this from now on", undo=lambda: change(old))
 
-    # --- the room there is ------------------------------------------------------------------------------------------
-
-    def _refit(self) -> None:
-        """The sliders take no more room than they need, so that the buttons follow them."""
-        holder = self._scroll.widget()
-        if holder is not None and (arrangement := holder.layout()) is not None:
-            for inner in (self.pictures, self.controls, self._inside):
-                inner.updateGeometry()  # what changed inside just now would be told to the layouts above only later
-            height = arrangement.totalHeightForWidth(max(200, self.width() - SCROLL_BAR))
-            holder.setMinimumHeight(height)  # else Qt takes the height that the narrowest width would need
-            self._scroll.setMaximumHeight(height)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._refit()
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.left.emit()
         else:
             super().keyPressEvent(event)
-
-
-def _centred(widget: QWidget, right: int) -> QWidget:
-    widget.setMaximumWidth(WIDTH)
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(MARGIN, 0, right, 0)
-    row.addStretch(0)
-    row.addWidget(widget, 1)
-    row.addStretch(0)
-    return holder
