@@ -24,7 +24,8 @@ from app.engine.values import GenerateRequest, GenerationFacts, Sampling, Templa
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
-from app.services.loading import Loading, Ready
+from app.services.load_wishes import Ready
+from app.services.loading import Loading
 from app.services.marking import Marking
 from app.services.prompts import Chosen, Prompts, Wanted
 from app.services.refusals import Refusals
@@ -78,6 +79,7 @@ class _Attempt:
             system_prompt=self.turn.system_prompt,
             n_ctx=ready.model.n_ctx if ready is not None else 0,
             tokenizer=ready.model.tokenizer if ready is not None else "",
+            devices=ready.model.shares if ready is not None else (),
             reread_tokens=selecting.reread(self.sequel, last, made.dropped_tokens) if made is not None else 0,
             error_code=error.code if error is not None else "",
             error_sentence=error.sentence if error is not None else "",
@@ -151,6 +153,8 @@ class Writing:
             if ended.code == Code.CANCELLED:
                 return ReplyState.STOPPED, None
             error = attempt.error or error_from(ended.code, ended.detail, ended.numbers)
+            if ended.code != ENGINE_DIED and isinstance(error, EngineError):  # of that loading hears by itself
+                self._loading.failed_writing(ready, error)
             return (ReplyState.LOST if ended.code == ENGINE_DIED else ReplyState.FAILED), error
 
     def _wanted(self, turn: Turn, ready: Ready) -> Wanted:
