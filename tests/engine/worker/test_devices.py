@@ -108,6 +108,24 @@ def test_each_device_takes_what_was_planned(
         check_plan(planned(client, path, **every), shares)
 
 
+def test_layers_for_guessing_ahead_do_not_count(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "m.gguf", "qwen3moe", Shape(n_layer=6), n_ahead=2)
+    for options, expected in (
+        ({"n_gpu_layers": 3, "devices": ("RPC0",)}, {"CPU": 4, "RPC0": 3}),
+        ({"n_gpu_layers": 1, "devices": ("RPC0",)}, {"CPU": 6, "RPC0": 1}),
+        ({"devices": ("RPC0",)}, {"CPU": 0, "RPC0": 7}),
+        ({"devices": ("RPC1", "RPC0"), "layers_on": (4, 3)}, {"CPU": 0, "RPC0": 3, "RPC1": 4}),
+        ({"devices": ("RPC0", "RPC1"), "layers_on": (4, 0)}, {"CPU": 3, "RPC0": 4}),
+    ):
+        every: dict[str, Any] = {"n_ctx": 512, "rpc": endpoints(remotes), **options}
+        event = client.load(path, **every)
+        assert isinstance(event, Loaded), event
+        assert layers(event.model.shares) == expected
+        check_plan(planned(client, path, **every), event.model.shares)
+
+
 def test_the_text_is_the_same_wherever_it_is_computed(
     client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tiny: Callable[[str], Path]
 ) -> None:
