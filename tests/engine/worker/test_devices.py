@@ -6,12 +6,14 @@ Each load is held against its plan, device by device, and its text against the p
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.engine.command import rpc_server_command
 from app.engine.hardware import DeviceShare
 from app.engine.protocol import Code, Describe, Described, Loaded, Plan, Planned
 from app.engine.values import LoadOptions
@@ -193,6 +195,11 @@ def test_a_server_ends_when_it_is_told_to() -> None:
         one.process.send_signal(signal.SIGTERM)
         assert one.process.wait(30) == 0
     with rpc_worker() as other:
+        taken = subprocess.run(
+            rpc_server_command(other.endpoint), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (taken.returncode, taken.stdout) == (1, "")
+        assert "cannot listen" in taken.stderr
         assert other.process.stdin is not None
         other.process.stdin.close()
         assert other.process.wait(30) == 0
