@@ -56,9 +56,9 @@ class Costs:
 
     `weights`, `experts` and `caches` are sums over the layers before each one, so that any run of layers is told by a
     difference; in the weights the output comes last, with its copy of a tied embedding. `caches` hold states too.
-    `work` is the working buffer of a device that has layers, `feed` that of main memory when all layers are elsewhere,
-    `logits` what main memory holds for the results; `copies` and `scores` come on top where several devices follow each
-    other, and where attention falls apart (shape.py).
+    `work` is the working buffer of a device that has layers, `rest` if all experts are elsewhere, `feed` that of main
+    memory when all layers are elsewhere, `logits` what main memory holds for the results; `copies` and `scores` come on
+    top where several devices follow each other, and where attention falls apart (shape.py).
     """
 
     shape: ModelShape
@@ -67,6 +67,7 @@ class Costs:
     experts: tuple[int, ...]
     caches: tuple[int, ...]
     work: int
+    rest: int
     feed: int
     logits: int
     copies: int
@@ -89,6 +90,7 @@ class Costs:
             experts=tuple(accumulate((*shape.layer_expert_bytes, 0), initial=0)),
             caches=tuple(accumulate((*(size + 4 * layer.state * slots for size, layer in caches), 0), initial=0)),
             work=shape.compute_bytes(held, options),
+            rest=shape.compute_bytes(held, options, experts=False),
             feed=shape.feed_bytes(held, options),
             logits=4 * shape.n_vocab * rows,
             copies=shape.copies_bytes(held, options),
@@ -111,7 +113,8 @@ class Costs:
         first = shape.n_layer + 1 - sum(counts)
         used = [index for index, count in enumerate(counts) if count]
         whole = not first and not self.experts[kept] and cached
-        main, work = self.feed if whole else self.work, self.work
+        main = self.feed if whole else self.work
+        work = self.work if self.experts[-1] > self.experts[max(first, kept)] else self.rest
         fetched = max((after - before for before, after in pairwise(self.caches)), default=0)
         if self._falls_apart(options, first):
             # A quantized cache insists on the one operation: then what it needs is fetched from where it lies.
