@@ -29,7 +29,7 @@ from app.privacy.exchange import Exchange
 from app.privacy.ledger import Outcome
 from app.privacy.policy import MIB, Purpose, Way
 from app.privacy.streams import CONNECTING
-from tests.privacy.conftest import Setting
+from tests.privacy.conftest import ENDS, Setting
 from tests.privacy.servers import Answer, Server, Silent, closing, unused_port
 from tests.support.application import until
 
@@ -412,7 +412,7 @@ def test_going_offline_hangs_up(setting: Setting) -> None:
         setting.gate.client().get(setting.policy.hub)
 
 
-@pytest.mark.parametrize("end", ["shut", "close", "cancel"])
+@pytest.mark.parametrize("end", ENDS)
 def test_a_connection_that_is_used_again_ends_at_once_too(
     setting: Setting, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,15 +448,11 @@ def test_a_connection_that_is_used_again_ends_at_once_too(
             thread = _reading(setting, setting.policy.hub, outcome, action)
             assert waits.wait(10)
             began = time.monotonic()
-            if end == "cancel":
-                setting.gate.cancel(action)
-            else:
-                setting.change(online=False)
-                getattr(setting.gate, end)()
+            kind = setting.end(end, action)
             thread.join(10)
         assert time.monotonic() - began < 1
         server.join(10)
-    assert [type(error) for error in outcome] == [Offline if end == "shut" else Cancelled]
+    assert [type(error) for error in outcome] == [kind]
 
 
 def test_a_connection_in_the_making_is_given_up_at_once(setting: Setting) -> None:
