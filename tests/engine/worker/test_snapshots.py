@@ -384,7 +384,7 @@ def test_a_kill_while_it_is_written_costs_only_the_speed(
             write(killed, messages, file, max_tokens=2)
             killed.send(Keep(id=killed.next_id(), sequence="a"))
             spin(lambda: any(file.parent.glob("*.part")) or file.exists(), 30.0)
-            spin(lambda: False, source.uniform(0.0, 0.005))
+            spin(lambda: False, source.uniform(0.0, 0.012))
             killed.process.send_signal(signal.SIGKILL)
         finally:
             killed.close()
