@@ -22,6 +22,7 @@ from app.chat.messages import ReplyState, Role
 from app.chat.prompt import NOTE_HEADING
 from app.engine.errors import EngineDied
 from app.engine.values import GenerateRequest, Sampling
+from app.services import views
 from app.services.changes import ContextChanged, EngineChanged, EngineState, NoteGrew, PathChanged, TroubleChanged
 from app.services.errors import NoSuchThing, NoteFailed, ServiceError
 from app.services.lookup import new_message
@@ -131,7 +132,8 @@ def test_views_that_wait_get_the_answer_to_the_last() -> None:
         assert {future.result(PATIENCE_S).entries[-1].excerpt for future in later} == {"d"}
 
 
-def test_a_reply_that_is_being_written_is_listed() -> None:
+def test_a_reply_that_is_being_written_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "COUNT_TIMEOUT_S", 0.5)  # the scripted engine counts nothing while it writes
     with chatting(slow_reply(), n_ctx=4000) as chat:
         sent = chat.app.sending.send(None, "Go on")
         chat.id = sent.conversation_id
@@ -408,7 +410,8 @@ def test_a_message_too_long_for_a_note_is_read_in_part() -> None:
         assert chat.view().note == "Note."
 
 
-def test_a_note_that_is_given_up() -> None:
+def test_a_note_that_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "COUNT_TIMEOUT_S", 0.5)  # the scripted engine counts nothing while it writes
     with chatting(*[reply("Fine.")] * 3, slow_reply(), n_ctx=4000) as chat:
         for number in range(3):
             chat.say(f"Question {number}")
