@@ -8,9 +8,11 @@ is an upper bound. Headers are hostile: every number is bounded before it is use
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.engine.errors import GgufBroken
 from app.engine.gguf_header import Header
@@ -44,7 +46,12 @@ _FULL_EVERY = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}  # of how many layer
 _BOTH_KINDS = frozenset({"falcon-h1"})  # attention and a state in every layer
 _NO_STATE_WITH_FEED_FORWARD = frozenset({"nemotron_h", "nemotron_h_moe"})
 
+_INPUTS = frozenset({"token_embd", "position_embd", "token_types", "per_layer_token_embd"})
+_WITH_THE_FIRST = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm", "rope_freqs"})
+_NORM_AT_THE_END = frozenset({"lfm2", "lfm2moe"})  # where the last norm is called as the first one elsewhere
+
 _LAYER = re.compile(r"blk\.(\d+)\.")
+_EXPERTS = re.compile(r"_(ch|)exps\.")
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,11 @@ class ModelShape:
 
     `input_bytes` are read a row at a time and stay in main memory; `output_bytes` come after the last layer. `tied`:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
-    a token. `activations` are the numbers a token needs at the widest place of the graph.
+    a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
+    layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
+    at the widest place of the graph, `without_experts` at the widest that is left where all experts are computed
+    elsewhere, `layer_inputs` those that go in beside the embedding, for all layers together.
+    `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
     architecture: str
@@ -74,6 +85,9 @@ class ModelShape:
     n_params: int
     layers: tuple[Layer, ...]
     layer_bytes: tuple[int, ...]
+    layer_expert_bytes: tuple[int, ...]
+    layer_widest: tuple[int, ...]
+    expert_widest: tuple[int, ...]
     input_bytes: int
     output_bytes: int
     embedding_bytes: int
@@ -81,8 +95,12 @@ class ModelShape:
     expert_bytes: int
     expert_share: float
     activations: float
+    without_experts: float
     input_params: int
     expert_params: int
+    head_step: int = 0
+    n_head: int = 0
+    layer_inputs: int = 0
 
     @property
     def n_layer(self) -> int:
@@ -100,6 +118,11 @@ class ModelShape:
         return sum(4 * layer.state for layer in self.layers)
 
     @property
+    def can_quantize_cache(self) -> bool:
+        """Whether there is a cache that types with blocks of 32 numbers can hold: heads must divide into them."""
+        return any(layer.k for layer in self.layers) and self.head_step % 32 == 0
+
+    @property
     def active_bytes(self) -> float:
         """Weights that writing one token reads."""
         read = sum(self.layer_bytes) + self.output_bytes + (self.embedding_bytes if self.tied else 0)
@@ -115,27 +138,46 @@ class ModelShape:
         size = padded(n_ctx)
         slots = max(options.n_seq_max, 1)
         bytes_k, bytes_v = CACHE_BYTES.get(options.type_k, 4.0), CACHE_BYTES.get(options.type_v, 4.0)
+        kinds, which = self._kinds
         found = []
-        for layer in self.layers:
+        for layer in kinds:
             cells = min(size, padded(layer.window * slots + _slice(n_ctx, options))) if layer.window else size
             found.append(round(cells * (layer.k * bytes_k + layer.v * bytes_v)))
-        return found
+        return [found[index] for index in which]
+
+    @functools.cached_property
+    def _kinds(self) -> tuple[list[Layer], list[int]]:
+        """The different layers there are, and which one each is: plans are asked for while a slider moves."""
+        kinds = {layer: index for index, layer in enumerate(dict.fromkeys(self.layers))}
+        return list(kinds), [kinds[layer] for layer in self.layers]
 
     def mask_cells(self, n_ctx: int, options: LoadOptions) -> int:
         """Cells that the masks of all caches have for one token of a slice."""
         size = padded(n_ctx)
-        windows = {layer.window for layer in self.layers if layer.k}
+        windows = {layer.window for layer in self._kinds[0] if layer.k}
         slots = max(options.n_seq_max, 1)
         return sum(min(size, padded(w * slots + _slice(n_ctx, options))) if w else size for w in windows)
 
-    def compute_bytes(self, n_ctx: int, options: LoadOptions) -> int:
-        """The working buffer of a device that has layers. A rule found by comparing with llama.cpp's own plans."""
-        rows = _slice(n_ctx, options)
-        return round(rows * (4 * self.activations + 2 * self.mask_cells(n_ctx, options)))
+    def compute_bytes(self, n_ctx: int, options: LoadOptions, *, experts: bool = True) -> int:
+        """The working buffer of a device that has layers; without `experts`, if theirs are all elsewhere. A rule found
+        by comparing with llama.cpp's own plans."""
+        numbers = self.activations if experts else self.without_experts
+        return round(_slice(n_ctx, options) * (4 * numbers + 2 * self.mask_cells(n_ctx, options)))
 
     def feed_bytes(self, n_ctx: int, options: LoadOptions) -> int:
         """The working buffer of main memory when all layers are elsewhere: what goes in, and the masks."""
-        return _slice(n_ctx, options) * (8 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+        inputs = 8 * self.n_embd + 4 * self.layer_inputs
+        return _slice(n_ctx, options) * (inputs + 2 * self.mask_cells(n_ctx, options))
+
+    def copies_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What each working buffer takes more where several devices follow each other: what goes from one to the next,
+        and the masks, are there four times, so that slices of a prompt can follow each other too."""
+        return 3 * _slice(n_ctx, options) * (4 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+
+    def scores_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What attention takes more where it is not computed in one operation: each head's scores for all cells, and
+        masks of twice the size."""
+        return _slice(n_ctx, options) * (4 * self.n_head + 2) * self.mask_cells(n_ctx, options)
 
 
 def period_of(architecture: str) -> tuple[int, int]:
@@ -160,29 +202,35 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
     if not 0 < n_layer <= MAX_LAYERS:
         raise GgufBroken(f"{n_layer} layers")
     layers = tuple(read.layer(index, n_layer) for index in range(n_layer))
-    sizes = [0] * n_layer
+    sizes, expert_sizes = [0] * n_layer, [0] * n_layer
+    widest, expert_widest = [0] * n_layer, [0] * n_layer
     inputs = outputs = embedding = experts = 0
     params = input_params = expert_params = n_vocab = 0
     tied, widths = True, _Widths()
     for tensor in (tensor for one in (header, *further) for tensor in one.tensors):
         params += tensor.elements
-        found = _LAYER.match(tensor.name)
-        if found and int(found[1]) < n_layer:
-            sizes[int(found[1])] += tensor.size_bytes
-            if "_exps." in tensor.name:
+        name, _, _ = tensor.name.partition(".")
+        layer = read.layer_of(tensor.name)
+        if 0 <= layer < n_layer:
+            sizes[layer] += tensor.size_bytes
+            if _EXPERTS.search(tensor.name):
+                expert_sizes[layer] += tensor.size_bytes
+                expert_widest[layer] = max(expert_widest[layer], tensor.size_bytes)
                 experts += tensor.size_bytes
                 expert_params += tensor.elements
+            else:
+                widest[layer] = max(widest[layer], tensor.size_bytes)
             widths.look(tensor.name, tensor.shape)
-        elif found:
+        elif layer >= 0:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
-        elif tensor.name.startswith(("output", "altup_")):  # gemma3n ends with its altup matrices
-            outputs += tensor.size_bytes
-            tied = tied and not tensor.name.startswith("output.")
-        else:
+        elif name in _INPUTS:
             inputs += tensor.size_bytes
             input_params += tensor.elements
             if tensor.name == "token_embd.weight":
                 embedding, n_vocab = tensor.size_bytes, tensor.shape[-1]
+        else:
+            outputs += tensor.size_bytes
+            tied = tied and name != "output"
     used, count = read.number("expert_used_count"), read.number("expert_count")
     return ModelShape(
         architecture=header.architecture,
@@ -192,6 +240,9 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         n_params=params,
         layers=layers,
         layer_bytes=tuple(sizes),
+        layer_expert_bytes=tuple(expert_sizes),
+        layer_widest=tuple(widest),
+        expert_widest=tuple(expert_widest),
         input_bytes=inputs,
         output_bytes=outputs,
         embedding_bytes=embedding,
@@ -199,8 +250,12 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         expert_bytes=experts,
         expert_share=min(used / count, 1.0) if count else 1.0,
         activations=read.activations(widths, n_layer),
+        without_experts=read.activations(widths if read.has_states else replace(widths, expert=0), n_layer),
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
+        head_step=read.head_step(n_layer),
+        n_head=max(read.per_layer("attention.head_count", index) for index in range(n_layer)),
+        layer_inputs=n_layer * read.number("embedding_length_per_layer_input"),
     )
 
 
@@ -229,6 +284,14 @@ class _Reader:
     def number(self, key: str, default: int = 0) -> int:
         found = self._header.number(f"{{arch}}.{key}", default)
         return found if 0 <= found < _LIMIT else default
+
+    def layer_of(self, name: str) -> int:
+        """Which layer a tensor lies with; -1 for what comes before all of them or after."""
+        if found := _LAYER.match(name):
+            return int(found[1])
+        first, _, _ = name.partition(".")
+        after = self._architecture in _NORM_AT_THE_END and first == "token_embd_norm"
+        return 0 if first in _WITH_THE_FIRST and not after else -1
 
     def per_layer(self, key: str, index: int, default: int = 0) -> int:
         found = self._header.metadata.get(f"{self._architecture}.{key}")
@@ -284,6 +347,23 @@ class _Reader:
         latent = self.number("attention.key_length_mla") and self.number("attention.value_length_mla")
         return Layer(k=heads_kv * k, v=0 if latent else heads_kv * v, window=window, state=state)
 
+    @property
+    def has_states(self) -> bool:
+        """Whether some layers keep a state, whose computing is wide by itself."""
+        return self._state() > 0
+
+    def head_step(self, n_layer: int) -> int:
+        """What the numbers of all heads' keys and values are multiples of; 0 if there are none."""
+        found = 0
+        for index in range(n_layer):
+            heads = self.per_layer("attention.head_count", index)
+            usual = self.number("embedding_length") // heads if heads else 0
+            names = ("key_length", "value_length")
+            found = math.gcd(found, *(self.number(f"attention.{name}", usual) for name in names))
+            if self.window(index):
+                found = math.gcd(found, *(self.number(f"attention.{name}_swa") for name in names))
+        return found
+
     def _recurrent(self, index: int) -> bool:
         """Whether this layer keeps a state."""
         if not self._state():
@@ -323,6 +403,8 @@ class _Reader:
         queries = n_head * (latent or key)
         used = self.number("expert_used_count")
         places = [3.0 * widths.dense + 3 * n_embd + queries]
+        if used:
+            places.append(float(n_embd * used + 2 * n_embd + queries))  # what the experts give back
         if widths.expert:
             places.append(3.0 * widths.expert * used + 3 * n_embd + queries)
             places.append(2.0 * n_embd * used + 4 * n_embd + queries)
