@@ -7,7 +7,7 @@ through the same verdict. Which options to load with is chosen by placing.py; he
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -281,11 +281,21 @@ def _why(verdict: Verdict, plan: MemoryPlan, machine: Machine, now: bool) -> str
     if verdict is Verdict.NO:
         return f"{needs}, and this computer has {there} of memory, of which 1 GiB is kept free."
     if verdict is Verdict.GPU:
-        words = f"{needs}, of which {size_words(cards)} lie on the graphics card."
+        words = f"{needs}, of which {size_words(cards)} lie on {_place(plan, devices)}."
     elif verdict is Verdict.PARTLY:
-        words = f"{needs}: {size_words(cards)} fit on the graphics card, {size_words(main)} stay in memory."
+        words = f"{needs}: {size_words(cards)} fit on {_place(plan, devices)}, {size_words(main)} stay in memory."
     else:
         words = f"{needs}, and this computer has {there} of memory."
     if not now:
         words += f" At this moment only {size_words(machine.memory_free_bytes)} are free."
     return words
+
+
+def _place(plan: MemoryPlan, devices: Mapping[str, Device]) -> str:
+    """What people call the devices that a plan uses."""
+    used = [devices[share.name] for share in plan.shares if share.name in devices]
+    remote = sum(is_remote(device) for device in used)
+    if not remote:
+        return "the graphics card" if len(used) == 1 else "the graphics cards"
+    far = "another computer" if len({device.host for device in used if is_remote(device)}) == 1 else "other computers"
+    return far if remote == len(used) else f"the graphics card and {far}"
