@@ -17,7 +17,7 @@ from app.engine.worker.speculation import MOST
 
 DEFAULT_N_CTX = 8192
 MOST_SLOTS = 64
-DECODED, NO_ROOM, ABORTED, ALLOCATION_FAILED = 0, 1, 2, -2  # what llama_decode returns
+DECODED, NO_ROOM, ABORTED, ALLOCATION_FAILED, COMPUTE_FAILED = 0, 1, 2, -2, -3  # what llama_decode returns
 _PARTIAL = 1  # LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY: of the memory only what cannot be cut
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 

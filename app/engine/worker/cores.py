@@ -44,14 +44,15 @@ def physical_cores() -> int:
 
 def cores() -> Cores:
     """The cores within the affinity mask and the container's quota; at least 1 of each."""
+    found = Cores(_half(), _half())
     if sys.platform == "linux":
-        return of_linux(Path("/"), os.sched_getaffinity(0))
-    if sys.platform == "darwin":
-        every = _sysctl("hw.physicalcpu") or _half()
-        return Cores(_sysctl("hw.perflevel0.physicalcpu") or every, every)
-    if sys.platform == "win32":
-        return of_windows(_processor_cores()) or Cores(_half(), _half())
-    return Cores(_half(), _half())
+        found = of_linux(Path("/"), os.sched_getaffinity(0))
+    elif sys.platform == "darwin":
+        every = _sysctl("hw.physicalcpu") or found.every
+        found = Cores(_sysctl("hw.perflevel0.physicalcpu") or every, every)
+    elif sys.platform == "win32":
+        found = of_windows(_processor_cores()) or found
+    return found
 
 
 def _half() -> int:

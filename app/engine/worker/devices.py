@@ -41,14 +41,13 @@ class _Properties(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Handle:
-    """A device as libggml knows it. `endpoint` is empty for one of this computer, `card` tells equal hardware."""
+    """A device as libggml knows it. `endpoint` is empty for one of this computer."""
 
     pointer: int
     name: str
     kind: str
     backend: str
     endpoint: str
-    card: str
 
     @property
     def takes_layers(self) -> bool:
@@ -77,14 +76,13 @@ def add(endpoints: Sequence[str]) -> None:
 
 def handles(endpoints: Sequence[str] = ()) -> list[Handle]:
     """The devices of this computer, and of those computers that are named and were added; no card twice."""
-    found: list[Handle] = []
-    for pointer in _pointers():
-        handle = _handle(pointer)
-        if handle.endpoint and handle.endpoint not in endpoints:
-            continue
-        if not handle.card or all(handle.card != other.card for other in found):
-            found.append(handle)
-    return found
+    found = [handle for handle in map(_handle, _pointers()) if not handle.endpoint or handle.endpoint in endpoints]
+    here = [handle for handle in found if handle.takes_layers and not handle.endpoint]
+    if len({handle.backend for handle in here}) < 2:
+        return found  # nobody is asked for more than a name: that alone would wake some drivers up
+    cards = [_card(handle) for handle in here]
+    again = [handle for at, handle in enumerate(here) if cards[at] and cards[at] in cards[:at]]
+    return [handle for handle in found if handle not in again]
 
 
 def usual(found: Sequence[Handle]) -> list[Handle]:
@@ -133,13 +131,15 @@ def cpu_buffers() -> int:
     return int(_need("ggml_backend_dev_buffer_type", _pointer, _pointer)(cpu))
 
 
-def serve(endpoint: str, threads: int) -> None:
-    """Be the RPC server of this computer's devices at HOST:PORT: its cards, or its processor where it has none.
+def serve(endpoint: str, threads: int, names: Sequence[str] = ()) -> None:
+    """Be the RPC server of these devices at HOST:PORT, or of the cards here, or of the processor where there is none.
 
     Returns only when that did not work.
     """
     found = handles()
-    offered = usual(found) or [handle for handle in found if handle.kind == "cpu"]
+    offered = [handle for handle in found if handle.name in names] if names else usual(found)
+    if not names and not offered:
+        offered = [handle for handle in found if handle.kind == "cpu"]
     pointers = (_pointer * len(offered))(*(handle.pointer for handle in offered))
     start = _of_backend(RPC, "ggml_backend_rpc_start_server", None, _string, _string, _size, _size, _pointer)
     start(endpoint.encode(), None, threads, len(offered), ctypes.cast(pointers, _pointer))
@@ -150,17 +150,17 @@ def _handle(pointer: int) -> Handle:
     registry = _need("ggml_backend_dev_backend_reg", _pointer, _pointer)(pointer)
     backend = text(_need("ggml_backend_reg_name", _string, _pointer)(registry))
     name = text(_need("ggml_backend_dev_name", _string, _pointer)(pointer))
-    endpoint = card = ""
-    if backend == RPC:
-        # Not its properties, which are fetched from there with the memory.
-        endpoint = text(_need("ggml_backend_dev_description", _string, _pointer)(pointer))
-    elif kind in LAYERS_GO_TO:
-        properties = _Properties()
-        _need("ggml_backend_dev_get_props", None, _pointer, ctypes.POINTER(_Properties))(
-            pointer, ctypes.byref(properties)
-        )
-        card = text(properties.device_id)
-    return Handle(pointer, name, kind, backend, endpoint, card)
+    # Of a device elsewhere the description is where it is.
+    endpoint = text(_need("ggml_backend_dev_description", _string, _pointer)(pointer)) if backend == RPC else ""
+    return Handle(pointer, name, kind, backend, endpoint)
+
+
+def _card(handle: Handle) -> str:
+    """What tells a card whichever driver reaches it; empty where that is not known."""
+    properties = _Properties()
+    ask = _need("ggml_backend_dev_get_props", None, _pointer, ctypes.POINTER(_Properties))
+    ask(handle.pointer, ctypes.byref(properties))
+    return text(properties.device_id)
 
 
 def _pointers() -> Iterator[int]:
