@@ -10,6 +10,7 @@ SIGINT, with --until-eof also at the end of its input. --memory: it takes no mor
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FAILED = 1
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
+_MAPPED_BYTES = 65536
 _GREETING_S = 0.2
 _TURN_S = 0.5  # so often the main thread looks up: not every system wakes a waiting one for a signal
 
@@ -26,6 +29,7 @@ _TURN_S = 0.5  # so often the main thread looks up: not every system wakes a wai
 def main(arguments: Sequence[str]) -> int:
     """Serve until told to end; the exit code."""
     given = _parser().parse_args(arguments)
+    _give_memory_back()
     output = os.dup(1)
     os.dup2(2, 1)  # native code prints
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,6 +97,15 @@ def _free(endpoint: str) -> tuple[str, int]:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind((host, int(port)))
         return host, int(trial.getsockname()[1])
+
+
+def _give_memory_back() -> None:
+    """Have what is freed leave this process at once. glibc keeps it for later, and sets 64 MiB of addresses aside for
+    each thread; both would count as taken from those who lend their memory."""
+    change = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if change is not None:
+        change(_M_ARENA_MAX, 1)
+        change(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
 
 
 def _limit(size_bytes: int) -> None:
