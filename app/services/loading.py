@@ -268,10 +268,8 @@ class Loading:
 
     def _load(self, wish: Wish, file: ModelFile, before: Ready | None) -> Ready:
         self._told.model(EngineState.LOADING, file, restarted=wish.restarted)
-        by_hand = wish.by_hand
-        wanted = self._placement.wanted(file.id) if by_hand is None else self._placement.by_hand(by_hand)
         try:
-            loaded = self._attempt(wish, file, wanted, before)
+            loaded = self._attempt(wish, file, before)
         except (EngineError, WouldSwap) as error:
             self._refused(wish, file, before, error)
             raise
@@ -283,7 +281,7 @@ class Loading:
         self._told.ready(ready, restarted=wish.restarted)
         return ready
 
-    def _attempt(self, wish: Wish, file: ModelFile, wanted: Wanted, before: Ready | None) -> Loaded:
+    def _attempt(self, wish: Wish, file: ModelFile, before: Ready | None) -> Loaded:
         def progress(fraction: float, line: str) -> None:
             self._told.model(EngineState.LOADING, file, fraction=fraction, restarted=wish.restarted, stepped_down=line)
 
@@ -297,7 +295,8 @@ class Loading:
         if wish.insist or self.insists:
             self._insisted.add(file.id)
         insist = file.id in self._insisted
-        return self._healing.load(file, wanted, before.model if before else None, listener, insist=insist)
+        model = before.model if before is not None else None
+        return self._healing.load(file, wish.by_hand, model, listener, insist=insist)
 
     def _refused(self, wish: Wish, file: ModelFile, before: Ready | None, error: InglenookError) -> None:
         log.info("loading was refused: %s", error.code)
