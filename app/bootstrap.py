@@ -33,6 +33,7 @@ from app.services.conversations import Conversations
 from app.services.errors import NotOpen
 from app.services.ground import Ground
 from app.services.growing import LongerWindows
+from app.services.healing import Healing
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
 from app.services.library import Library
@@ -42,6 +43,8 @@ from app.services.lookup import Lookup
 from app.services.marking import Marking
 from app.services.memory import Memory
 from app.services.network import Network
+from app.services.placement import Placement
+from app.services.plans import Plans
 from app.services.prompts import Prompts
 from app.services.refusals import Refusals
 from app.services.sending import Sending
@@ -50,6 +53,7 @@ from app.services.summarising import Summarising
 from app.services.views import Views
 from app.services.wakefulness import Wakefulness
 from app.services.watch import Watch
+from app.services.workers import Workers
 from app.services.writing import Writing
 from app.settings.errors import SettingsError
 from app.settings.file import SettingsFile
@@ -117,7 +121,18 @@ class Application:
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
         cells = Cells(lambda: self.fitting.machine())
-        self.loading = Loading(self.engine, self.library, self.settings, cells, self.publisher, self.jobs)
+        placement = Placement(
+            self.settings, self.ground, cells, lambda: self.fitting.machine(),
+            lambda devices: self.fitting.devices_seen(devices),
+        )  # fmt: skip
+        self._workers = Workers(self.engine, self.gate, self.network.computing)
+        self.loading = Loading(
+            self.engine, self.library, self.settings, cells, placement,
+            Healing(self.engine, placement, self._workers), self.publisher, self.jobs,
+        )  # fmt: skip
+        self.plans = Plans(
+            self.library, self.settings, placement, self.loading, self._workers, self.publisher, self.jobs
+        )
         memory, self._live = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, self._live)
         lookup, marking = Lookup(self.ground, memory), Marking(self.ground, memory, self.publisher)
@@ -225,7 +240,9 @@ class Application:
         """The state of this installation in facts."""
         from app.services.diagnostics import Diagnostics
 
-        return Diagnostics(self.places, self.ground, self.library, self.settings, self.engine)
+        return Diagnostics(
+            self.places, self.ground, self.library, self.settings, self.engine, self._workers, self.plans.devices
+        )
 
     @_Late
     def leaving(self) -> Leaving:

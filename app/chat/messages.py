@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from app.chat.context_view import Policy
+from app.engine.hardware import DeviceShare
 from app.engine.values import GenerationFacts, Sampling
 
 
@@ -45,8 +46,9 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     What the model saw of the path that leads to the reply: the messages from `first_kept` on but those in `left_out`,
     those in `kept_before`, and `note` in place of the oldest turns. `trimmed` counts those before `first_kept` that it
     did not see. Without a `first_kept` (replies of earlier versions) `left_out` names all that did not fit.
-    `reread_tokens` were processed again although nothing in them had been changed. `error_*` are set when the state is
-    failed or lost.
+    `reread_tokens` were processed again although nothing in them had been changed. `devices`: what the model took of
+    each device it was computed on, the CPU's share first; empty in replies of earlier versions. `error_*` are set when
+    the state is failed or lost.
     """
 
     model_id: str = ""
@@ -64,6 +66,7 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trimmed: int = 0
     note: str = ""
     reread_tokens: int = 0
+    devices: tuple[DeviceShare, ...] = ()
     error_code: str = ""
     error_sentence: str = ""
     error_detail: str = ""

@@ -68,7 +68,7 @@ class Call(Generic[T]):
 
 
 class EngineClient(Protocol):
-    """What services use. No method waits for the engine but `close`."""
+    """What services use. No method waits for the engine but `rest` and `close`."""
 
     @property
     def model(self) -> LoadedModel | None:
@@ -114,6 +114,13 @@ class EngineClient(Protocol):
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         """How much memory a model would take, and where; a header with a hole behind it is enough."""
+
+    def rest(self) -> None:
+        """End the process and every open call, so that all its memory is back; the next command starts another.
+        Waits."""
+
+    def hurry(self) -> None:
+        """After the process died: start it again at once."""
 
     def close(self) -> None:
         """End the process and every open call."""
@@ -269,6 +276,12 @@ class Engine:
             lambda event: event.plan,
         )
 
+    def rest(self) -> None:
+        self._supervisor.rest()
+
+    def hurry(self) -> None:
+        self._supervisor.hurry()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -363,7 +376,7 @@ class Engine:
         elif outcome.kind in ("not_started", "wrong_protocol", "slow_start", "installation", "instruction"):
             error = EngineUnavailable(outcome.detail, sentence=outcome.sentence)
         else:
-            error = EngineDied(outcome.detail, sentence=outcome.sentence)
+            error = EngineDied.of(outcome.kind, outcome.sentence, outcome.detail)
         self._fail_open(error, lambda number: number <= run)
 
     def _on_state(self, state: State, outcome: Outcome | None) -> None:

@@ -16,10 +16,18 @@ from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadedModel, LoadOptions
 from app.engine.worker import devices
-from app.engine.worker.context import ABORTED, Abort, Context, ContextError
+from app.engine.worker.context import (
+    ABORTED,
+    ALLOCATION_FAILED,
+    COMPUTE_FAILED,
+    Abort,
+    Context,
+    ContextError,
+)
 from app.engine.worker.cores import physical_cores
+from app.engine.worker.llama import log
 from app.engine.worker.model import LoadError, Model, probe
-from app.engine.worker.placement import NoDeviceError, Placement
+from app.engine.worker.placement import NoDeviceError, Placement, counted
 from app.engine.worker.prompts import PromptBuilder
 from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
 from app.engine.worker.rpc import UnreachableError
@@ -51,6 +59,11 @@ def check(path: Path, *, thoroughly: bool) -> Sequence[Header]:
         if thoroughly:
             probe(path)
     return headers
+
+
+def layers_ahead(headers: Sequence[Header]) -> int:
+    """How many layers of a model are there for guessing ahead only; they are not loaded."""
+    return max(headers[0].number("{arch}.nextn_predict_layers"), 0)
 
 
 def reach(endpoints: Sequence[str]) -> None:
@@ -90,16 +103,22 @@ class Loaded:
         total = sum(header.file_size_bytes for header in headers)
         read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
         self.context: Context | None = None
+        ahead = layers_ahead(headers)
         with listening() as report:
             with told(path):
-                self.model = Model(path, options, lambda done: on_progress(max(read, round(done * total)), total))
+                self.model = Model(
+                    path, counted(options, ahead), lambda done: on_progress(max(read, round(done * total)), total)
+                )
             try:
                 self._make_ready(options, abort, lambda: on_progress(total, total))
             except BaseException:
                 self.close()
                 raise
+        report.leave_out(ahead)
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
+        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
+        self.attends_in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
 
     def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
@@ -129,7 +148,7 @@ class Loaded:
         if status == ABORTED or not goes_on():
             raise LoadingError(Code.CANCELLED)
         if status != 0:
-            raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
+            raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
 
     def close(self) -> None:
         """Free context and model."""
@@ -162,6 +181,14 @@ class Loaded:
             can_shift=self.sequences.can_shift,
             shares=shares,
         )
+
+
+def decode_failure(model: Model, status: int, otherwise: str) -> tuple[str, str]:
+    """Code and detail for what llama_decode returned; `otherwise` is the code where it tells nothing of its reason."""
+    if status == COMPUTE_FAILED and model.devices:
+        return Code.DEVICE_FAILED, ", ".join(model.devices)
+    code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else otherwise
+    return code, f"llama_decode gave {status}\n{log.errors()}"
 
 
 @contextlib.contextmanager

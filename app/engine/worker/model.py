@@ -96,6 +96,11 @@ class Model:
             self.handle = None
             devices.held.subtract(self._placement.endpoints)
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that have layers, by ggml's names."""
+        return tuple(handle.name for handle in self._placement.handles)
+
     def metadata(self, key: str) -> str:
         """A metadata value as text; empty when the file has none."""
         size = 256

@@ -1,6 +1,6 @@
 """The worker as a device of another computer: libggml's own RPC server, for one client at a time.
 
-    --listen HOST:PORT [--threads N] [--memory BYTES] [--until-eof]
+    --listen HOST:PORT [--device NAME]... [--threads N] [--memory BYTES] [--until-eof]
 
 Port 0 takes a free one. When it listens, one line goes to stdout: `listening on HOST:PORT`. It ends on SIGTERM and
 SIGINT, with --until-eof also at the end of its input. --memory: it takes no more than so much of main memory for others
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
 
     def serve() -> None:
         try:
-            devices.serve(endpoint, given.threads or physical_cores())
+            devices.serve(endpoint, given.threads or physical_cores(), given.device)
+        except LookupError as error:
+            sys.stderr.write(f"{error}\n")
         finally:
             ended.set()
 
@@ -78,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="--engine-worker")
     parser.add_argument("--listen", required=True)
+    parser.add_argument("--device", action="append", default=[])
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--until-eof", action="store_true")
