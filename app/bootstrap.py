@@ -232,7 +232,7 @@ class Application:
         """Everything that is kept, and taking it away."""
         from app.services.leaving import Leaving
 
-        return Leaving(self.places, self.settings, self._tokens.forget)
+        return Leaving(self.places, self.ground, self.settings, self._tokens.forget)
 
     # --- start and end ----------------------------------------------------------------------------------------------
 
@@ -291,8 +291,10 @@ class Application:
             self.network.close()
             self.ground.closed()
             store.close()
-        if "leaving" in self.__dict__:
-            self.leaving.carry_out()
+
+    def leave(self) -> str:
+        """Removes what the person agreed to lose, after `close`; returns what stayed all the same, or ''."""
+        return self.leaving.carry_out() if "leaving" in self.__dict__ else ""
 
     def _busy(self) -> bool:
         """Whether a reply is being written or a model loaded right now."""

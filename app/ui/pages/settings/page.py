@@ -200,7 +200,8 @@ class SettingsPage(SayingPage):
         inside = scroll.widget()
         if inside is not None and (arrangement := inside.layout()) is not None:
             arrangement.activate()
-        scroll.ensureWidgetVisible(self.about.leaving.remove_row)
+        leaving = self.about.leaving
+        scroll.ensureWidgetVisible(leaving.remove_row if leaving.refusal.isHidden() else leaving.refusal)
 
     def _change(self, name: str, value: object) -> None:
         try:
