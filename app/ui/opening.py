@@ -68,7 +68,12 @@ class OpenedFiles(QObject):
     def _tell(self, file: Path, sentence: str) -> None:
         page = self._window.conversation
         page.banner.say(
-            REFUSED, f"{file.name} was not opened", sentence, kind="rose", action="Choose a model", act=page.toggle_picker
+            REFUSED,
+            f"{file.name} was not opened",
+            sentence,
+            kind="rose",
+            action="Choose a model",
+            act=page.toggle_picker,
         )
 
 
