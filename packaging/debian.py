@@ -23,7 +23,11 @@ SOURCES = ROOT / "packaging" / "linux"
 HOME = "usr/lib/inglenook"
 MAINTAINER = "The Inglenook authors <inglenook@example.org>"
 # Loaded only where its libraries are: it must not bring them.
-OPTIONAL = ("libqgtk3.so",)
+OPTIONAL = re.compile(r"libqgtk3\.so|libggml-(cuda|hip|vulkan)\.so")
+# What Debian has of it is another version, or nothing.
+BROUGHT_ALONG = re.compile(r"lib(python|cudart|cublas)")
+FONTS = "fonts-dejavu-core | fonts-liberation | fonts-noto-core"
+RECOMMENDS = {"vulkan": ["libvulkan1"]}
 DESCRIPTION = """\
 talk with language models that run on your own computer
  Inglenook is a desktop application for language models in GGUF files. They run
@@ -64,7 +68,7 @@ def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
 def _leave_to_debian(inside: Path) -> None:
     """Takes the libraries out that PyInstaller brought from the system."""
     for path in inside.glob("lib*.so*"):
-        if not path.is_symlink() and not path.name.startswith("libpython"):
+        if not path.is_symlink() and not BROUGHT_ALONG.match(path.name):
             path.unlink()
 
 
@@ -120,7 +124,7 @@ def _control(root: Path, name: str, architecture: str, flavour: Flavour) -> None
         f"Maintainer: {MAINTAINER}",
         f"Installed-Size: {size}",
         f"Depends: {', '.join(_dependencies(root))}",
-        "Recommends: fonts-dejavu-core | fonts-liberation | fonts-noto-core",
+        f"Recommends: {', '.join([FONTS, *RECOMMENDS.get(flavour.backend, [])])}",
         "Suggests: gnome-keyring | kwalletmanager",
         "Section: science",
         "Priority: optional",
@@ -134,7 +138,7 @@ def _control(root: Path, name: str, architecture: str, flavour: Flavour) -> None
 def _dependencies(root: Path) -> list[str]:
     """What the libraries inside need of the system, as dpkg-shlibdeps reads it off them."""
     inside = [path for path in (root / HOME).rglob("*") if path.is_file() and not path.is_symlink() and _is_elf(path)]
-    looked_at = [path for path in inside if path.name not in OPTIONAL]
+    looked_at = [path for path in inside if not OPTIONAL.fullmatch(path.name)]
     place = root.with_name(f"{root.name}-depends")
     shutil.rmtree(place, ignore_errors=True)
     (place / "debian").mkdir(parents=True)
