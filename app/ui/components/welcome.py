@@ -56,9 +56,9 @@ class Greeting(QWidget):
         self.choose = Button("Choose another model", theme, QUIET)
         self.choose.set_accent(True)
         self.choose.clicked.connect(self.model_requested)
-        self.find = Button("Find a model", theme, QUIET)
-        self.find.set_accent(True)
-        self.find.clicked.connect(self.find_requested)
+        self.find_model = Button("Find a model", theme, QUIET)
+        self.find_model.set_accent(True)
+        self.find_model.clicked.connect(self.find_requested)
         self.open_file = Button("Open a file…", theme, QUIET)
         self.open_file.set_accent(True)
         self.open_file.clicked.connect(self.file_requested)
@@ -70,7 +70,7 @@ class Greeting(QWidget):
         row.addWidget(self.name)
         row.addWidget(self.facts)
         row.addStretch(1)
-        for button in (self.choose, self.find, self.open_file):
+        for button in (self.choose, self.find_model, self.open_file):
             row.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(tokens.OVERHANG, 0, tokens.OVERHANG, 12)
@@ -93,7 +93,7 @@ class Greeting(QWidget):
             self.sentence.setText("")
             return
         self.choose.setVisible(model is not None)
-        for button in (self.find, self.open_file):
+        for button in (self.find_model, self.open_file):
             button.setVisible(model is None)
         if model is None:
             self.sentence.setText(
