@@ -160,6 +160,11 @@ class Loading:
                 return self._ready.file
         return self._library.default()
 
+    def refuse_without_models(self, model_id: str = "") -> None:
+        """Raises NoModelFound where it is known that a reply could not be written with anything. Reads no disk."""
+        if self._library.refreshed.is_set():
+            self.choice(model_id)
+
     def ensure(self, file: ModelFile, stop: threading.Event) -> Ready:
         """Waits until `file` is loaded. Raises what loading raises, and Cancelled when `stop` is set meanwhile."""
         with self._lock:

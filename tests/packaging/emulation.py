@@ -23,15 +23,21 @@ static long call(long number, long a, long b, long c) {
   __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
   return result;
 }
-static char *words[1024] = {QEMU, "-L", ROOT, "-cpu", CPU, "-0"};
+static char *words[1024];
 void begin(long *stack) {
-  long count = stack[0], at = 6;
+  long count = stack[0], at = 0;
   char **given = (char **)(stack + 1), **environment = given + count + 1;
   long *auxiliary = (long *)environment;
   while (*auxiliary) auxiliary++;
   char *file = given[0];
   for (auxiliary++; auxiliary[0]; auxiliary += 2)
     if (auxiliary[0] == 31) file = (char *)auxiliary[1];
+  words[at++] = QEMU;  /* here, because nobody moves the addresses in a loader's data */
+  words[at++] = "-L";
+  words[at++] = ROOT;
+  words[at++] = "-cpu";
+  words[at++] = CPU;
+  words[at++] = "-0";
   words[at++] = given[0];
   words[at++] = file;
   for (long i = 1; i < count && at < 1023; i++) words[at++] = given[i];

@@ -79,7 +79,7 @@ class Verbs:
             page.banner.say(
                 SEND,
                 "There is no model on this computer yet",
-                "Open a GGUF file, and the message can be sent. It stays here until then.",
+                "Find one under Models, or open a GGUF file. What you wrote stays here until then.",
                 action="Open a model",
                 act=self.open_model_file,
             )
