@@ -32,13 +32,20 @@ DESCRIPTION = """\
 talk with language models that run on your own computer
  Inglenook is a desktop application for language models in GGUF files. They run
  on this computer, in a process of their own, on the processor or a graphics
- card. A small model is part of it, so that it answers without an account and
- without a network; others are found, judged and downloaded in the application.
+ card. {models}
  .
  Nothing leaves the computer before that is agreed to, conversations are kept in
  one file, and what the model sees of them is always shown.
 """
-LITE = "\n .\n This flavour comes without the small model.\n"
+STARTER = """\
+A small model is part of it, so that it answers without an account and
+ without a network; others are found, judged and downloaded in the application."""
+NO_STARTER = """\
+Models are found, judged and downloaded in the application; none is
+ part of this package."""
+# The same for a shelf of applications.
+SHELF_STARTER = "A small model is part of it, so that it answers at once, without an account and without a network."
+SHELF_NO_STARTER = "Models are found and downloaded in it, or opened where they are."
 
 
 def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
@@ -49,7 +56,7 @@ def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
     shutil.copytree(folder, root / HOME, symlinks=True)
     (root / HOME / "LICENSE.txt").unlink(missing_ok=True)  # stands in the file copyright
     _leave_to_debian(root / HOME / "_internal")
-    _desktop(root, work / "icons")
+    _desktop(root, work / "icons", SHELF_NO_STARTER if flavour.lite else SHELF_STARTER)
     _papers(root, name)
     for path in root.rglob("*"):
         if not path.is_symlink():
@@ -72,7 +79,7 @@ def _leave_to_debian(inside: Path) -> None:
             path.unlink()
 
 
-def _desktop(root: Path, icons: Path) -> None:
+def _desktop(root: Path, icons: Path, models: str) -> None:
     share = root / "usr/share"
     places = {
         "inglenook.desktop": share / "applications/inglenook.desktop",
@@ -82,7 +89,7 @@ def _desktop(root: Path, icons: Path) -> None:
     }
     for source, place in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(_filled(source), encoding="utf-8")
+        place.write_text(_filled(source).replace("@MODELS@", models), encoding="utf-8")
     for icon in icons.glob("*.png"):
         place = share / f"icons/hicolor/{icon.stem}x{icon.stem}/apps/inglenook.png"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +138,7 @@ def _control(root: Path, name: str, architecture: str, flavour: Flavour) -> None
     ]
     if name != "inglenook":
         lines += ["Provides: inglenook", "Conflicts: inglenook", "Replaces: inglenook"]
-    lines.append(f"Description: {DESCRIPTION.strip()}{LITE.rstrip() if flavour.lite else ''}")
+    lines.append(f"Description: {DESCRIPTION.format(models=NO_STARTER if flavour.lite else STARTER).strip()}")
     (control / "control").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
