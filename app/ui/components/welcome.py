@@ -70,8 +70,14 @@ class Greeting(QWidget):
         row.addWidget(self.name)
         row.addWidget(self.facts)
         row.addStretch(1)
-        for button in (self.choose, self.find_model, self.open_file):
-            row.addWidget(button)
+        row.addWidget(self.choose)
+        self._ways = QWidget()
+        ways = QHBoxLayout(self._ways)
+        ways.setContentsMargins(0, 0, 0, 0)
+        ways.setSpacing(20)
+        ways.addWidget(self.find_model)
+        ways.addWidget(self.open_file)
+        row.addWidget(self._ways)
         column = QVBoxLayout(self)
         column.setContentsMargins(tokens.OVERHANG, 0, tokens.OVERHANG, 12)
         column.setSpacing(0)
@@ -93,8 +99,7 @@ class Greeting(QWidget):
             self.sentence.setText("")
             return
         self.choose.setVisible(model is not None)
-        for button in (self.find_model, self.open_file):
-            button.setVisible(model is None)
+        self._ways.setVisible(model is None)
         if model is None:
             self.sentence.setText(
                 "There is no model on this computer yet. Find one that suits it and download it, or open a GGUF file "
