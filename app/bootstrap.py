@@ -5,7 +5,7 @@ Start: `build` makes settings, engine client and services without touching the d
 process starts with the first model that is wanted. What the first frame can do without is imported and built when it
 is first asked for. End (`close`), in this order: replies stop and are kept, the gate shuts (who waits for the network
 wakes up), the engine ends, the services' threads are joined, what the disk refused is tried a last time and the ledger
-is written, the store closes.
+is written, the store closes. What the person agreed to lose goes after that (`leave`).
 """
 
 from __future__ import annotations
