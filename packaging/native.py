@@ -31,6 +31,8 @@ RPC = "-DGGML_RPC=ON"
 PORTABLE = "-DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_NATIVE=OFF"
 # Apple's processors differ less than a variant costs, and Metal is part of the system.
 PORTABLE_APPLE = "-DGGML_NATIVE=OFF -DGGML_METAL_EMBED_LIBRARY=ON"
+# One computer's cards need no library for talking with those of others.
+PORTABLE_MORE = {"cuda": "-DGGML_CUDA_NCCL=OFF"}
 INSTALL = ("install", "--force-reinstall", "--no-deps")
 
 
@@ -54,7 +56,7 @@ def portable_wheel(environment: Environment, backend: str) -> Path:
 def portable_flags(backend: str) -> str:
     """The build flags of packages."""
     flags = PORTABLE_APPLE if sys.platform == "darwin" else PORTABLE
-    return f"{flags} {RPC} {BACKENDS[backend]}".strip()
+    return " ".join(filter(None, [flags, RPC, BACKENDS[backend], PORTABLE_MORE.get(backend)]))
 
 
 def lay_out(wheel: Path, folder: Path) -> list[Path]:
