@@ -20,7 +20,7 @@ NATIVE = [
 PORTABLE = [
     "llama_cpp/lib/libllama.so", "llama_cpp/lib/libggml.so.0", "llama_cpp/lib/libggml-base.so.0",
     "bin/libggml-cpu-x64.so", "bin/libggml-cpu-zen4.so", "bin/libggml-rpc.so", "lib/libggml-base.so",
-    "bin/libggml-vulkan.so", "lib/libllama-common.so.0",
+    "bin/libggml-vulkan.so", "lib/libllama-common.so.0", "bin/libggml-cpu-sapphirerapids.so",
 ]  # fmt: skip
 
 
