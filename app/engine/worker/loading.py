@@ -117,6 +117,8 @@ class Loaded:
         report.leave_out(ahead)
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
+        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
+        self.attends_in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
 
     def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)

@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     def serve() -> None:
         try:
             devices.serve(endpoint, given.threads or physical_cores(), given.device)
+        except LookupError as error:
+            sys.stderr.write(f"{error}\n")
         finally:
             ended.set()
 
