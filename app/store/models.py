@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app.base.paths import Places, resources
 from app.engine.values import ModelFile, Origin
 from app.store.reader import Query, Reader
-from app.store.tables import ModelRow
+from app.store.tables import LoadPlanRow, ModelRow
 from app.store.text import storable
 from app.store.writer import Writer
 
@@ -74,9 +74,10 @@ class Models:
         return self._writer.submit(work)
 
     def remove(self, id: str) -> Future[None]:
-        """Forgets the row; the file is not touched. Replies keep the model's name."""
+        """Forgets the row and its load plan; the file is not touched. Replies keep the model's name."""
 
         def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(LoadPlanRow).where(LoadPlanRow.model_id == id))
             connection.execute(sa.delete(ModelRow).where(ModelRow.id == id))
 
         return self._writer.submit(work)

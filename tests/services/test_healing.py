@@ -215,7 +215,7 @@ def test_the_model_that_is_loaded_makes_room_for_the_next_one() -> None:
 @pytest.fixture
 def confined(starter_model: Path) -> Iterator[tuple[Application, Recorder]]:
     """The real engine with so little memory that the first two steps are not enough for the starter model."""
-    command = [sys.executable, "-c", LIMITED, str(350 * 1024 * 1024), *worker_command()]
+    command = [sys.executable, "-c", LIMITED, str(395 * 1024 * 1024), *worker_command()]
     app, seen = build(find_places(), engine_command=command), Recorder()
     app.publisher.subscribe(seen)
     app.settings.override("engine.n_threads", 2)
@@ -242,7 +242,8 @@ def test_a_model_steps_down_until_it_fits(confined: tuple[Application, Recorder]
     assert ended.stepped_down == lines(seen)[-1]
     failed_at = next(at for line, at in times if line)
     print(f"from a failed load to a working one: {times[-1][1] - failed_at:.2f} s, {len(lines(seen))} steps")
-    sent = app.sending.send(None, "Say hello.", choices=Choices(sampling=Sampling(max_tokens=8)))
+    brief = Choices(sampling=Sampling(temperature=0.0, seed=1, max_tokens=8))
+    sent = app.sending.send(None, "Say hello.", choices=brief)
     assert seen.end_of(sent.reply_id).state is ReplyState.DONE
     model = app.library.list()[0]
     assert app.plans.plan(model.id).stepped_down == ended.stepped_down
