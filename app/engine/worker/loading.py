@@ -9,12 +9,13 @@ from pathlib import Path
 from app.engine import gguf
 from app.engine.errors import EngineError
 from app.engine.protocol import Code
-from app.engine.values import LoadedModel, LoadOptions
+from app.engine.values import Adapter, LoadedModel, LoadOptions
+from app.engine.worker.adapters import Adapters
 from app.engine.worker.context import ABORTED, Abort, Context, ContextError
 from app.engine.worker.cores import physical_cores
 from app.engine.worker.llama import LoadError, Model, probe
 from app.engine.worker.prompts import PromptBuilder
-from app.engine.worker.sequences import Sequences
+from app.engine.worker.sequences import Overlay, Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
 
@@ -56,6 +57,7 @@ class Loaded:
         except LoadError as error:
             raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
         self.context: Context | None = None
+        self.adapters = Adapters(self.model)
         try:
             self._make_ready(options, abort, on_progress)
         except BaseException:
@@ -96,6 +98,17 @@ class Loaded:
             raise LoadingError(Code.CANCELLED)
         if status != 0:
             raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
+
+    def bring(self, adapters: tuple[Adapter, ...]) -> Overlay:
+        """Have adapters ready to be laid over the model for a conversation. Raises EngineError."""
+        assert self.context is not None
+        return self.adapters.bring(adapters, [slot.overlay for slot in self.sequences.slots], self.context)
+
+    def decode(self, overlay: Overlay) -> int:
+        """Decode the batch, all of it with the same adapters. Returns llama_decode's status."""
+        assert self.context is not None
+        self.adapters.lay(overlay, self.context)
+        return self.context.decode()
 
     def close(self) -> None:
         """Free context and model."""

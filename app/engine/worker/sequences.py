@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from app.engine.worker.checkpoints import Checkpoints
 from app.engine.worker.rolling import common_prefix, find_gap
 
+Overlay = tuple[tuple[str, float], ...]
+"""The adapters laid over the model: the fingerprint of each and its scale, in the order of the fingerprints."""
+
 
 class Memory(Protocol):
     """The part of context.Context that is needed here."""
@@ -35,7 +38,7 @@ class Slot:
     `shared`: so many of the first tokens may lie in cells that are another sequence's too. `dropped`: tokens that the
     last prompt could not use. `snapshot` and `dirty`: the file of its state, and whether the state differs from it;
     one larger than `snapshot_limit` bytes is not wanted (0: of any size). `ahead`: so many of the last were only read
-    ahead, of what a person has not sent yet; they belong into no snapshot.
+    ahead, of what a person has not sent yet; they belong into no snapshot. `overlay`: what all of it was read with.
     """
 
     index: int
@@ -51,6 +54,7 @@ class Slot:
     snapshot_limit: int = 0
     dirty: bool = False
     ahead: int = 0
+    overlay: Overlay = ()
 
     @property
     def settled(self) -> int:
@@ -92,21 +96,21 @@ class Sequences:
         """The slot of a conversation; None when it is not in memory."""
         return next((slot for slot in self.slots if name and slot.name == name), None)
 
-    def acquire(self, name: str, prompt: list[int], *, shift: bool = False) -> Slot | None:
+    def acquire(self, name: str, prompt: list[int], *, shift: bool = False, overlay: Overlay = ()) -> Slot | None:
         """The slot to write `name`'s reply in, cut back to what `prompt` shares with it; None when all are busy.
 
         The slot of that name, else an empty one, else the one that was unused for longest. Where another slot has more
         of the prompt, that is copied, and the other keeps its own. `shift`: what is missing in the prompt may be cut
-        out of the cache, and what carries traces of it may be used. `prompt` must not be empty; at least its last token
-        stays to be decoded, because its logits are wanted.
+        out of the cache, and what carries traces of it may be used. What was read with another `overlay` is of no use.
+        `prompt` must not be empty; at least its last token stays to be decoded, because its logits are wanted.
         """
         if all(slot.busy for slot in self.slots):
             return None
         own = next((slot for slot in self.slots if slot.name == name and not slot.busy), None)
         had = own.n_past if own else 0
-        if own and shift:
+        if own and shift and own.overlay == overlay:
             had -= self._roll(own, prompt)
-        reach = {slot.index: self._reach(slot, prompt, traces=shift and slot is own) for slot in self.slots}
+        reach = {slot.index: self._reach(slot, prompt, overlay, traces=shift and slot is own) for slot in self.slots}
         source = max(self.slots, key=lambda slot: (reach[slot.index], slot is own, not slot.busy))
         keep = reach[source.index]
         slot = own or self._vacate(source if keep else None)
@@ -117,12 +121,12 @@ class Sequences:
         self._cut(slot, keep)
         if slot.name != name:
             slot.name, slot.snapshot, slot.dirty = name, "", True
-        slot.busy, slot.used = True, self._tick()
+        slot.busy, slot.used, slot.overlay = True, self._tick(), overlay
         slot.dropped = max(had - slot.n_past, 0)
         slot.tokens = list(prompt)
         return slot
 
-    def place(self, name: str, n_tokens: int) -> Slot | None:
+    def place(self, name: str, n_tokens: int, overlay: Overlay = ()) -> Slot | None:
         """An empty slot for `name`, busy, with room for so many tokens made; None where that cannot be had now."""
         own = self.find(name)
         if (own and own.busy) or all(slot.busy for slot in self.slots):
@@ -130,6 +134,7 @@ class Sequences:
         slot = own or self._vacate(None)
         self._empty(slot)
         slot.name, slot.tokens, slot.busy, slot.used = name, [], True, self._tick()
+        slot.overlay = overlay
         while self.n_held + n_tokens > self.n_cells:
             if not self.evict_idle():
                 self.release(slot)
@@ -165,7 +170,7 @@ class Sequences:
     def forget(self, slot: Slot) -> None:
         """Drop an idle slot's conversation, telling nobody."""
         self._empty(slot)
-        slot.name, slot.tokens, slot.snapshot, slot.dirty = "", [], "", False
+        slot.name, slot.tokens, slot.snapshot, slot.dirty, slot.overlay = "", [], "", False, ()
 
     def holds(self, slot: Slot, count: int) -> bool:
         """Whether the memory holds this many tokens of a slot, so that one could go on from there."""
@@ -176,10 +181,10 @@ class Sequences:
         """The tokens that all slots hold, those that they share counted for each."""
         return sum(slot.n_past for slot in self.slots)
 
-    def held(self, name: str, prompt: list[int]) -> int:
+    def held(self, name: str, prompt: list[int], overlay: Overlay = ()) -> int:
         """How many tokens of a prompt the slot of that name would not have to decode again."""
         slot = self.find(name)
-        return self._reach(slot, prompt, traces=True) if slot and prompt else 0
+        return self._reach(slot, prompt, overlay, traces=True) if slot and prompt else 0
 
     # --- while a reply is written -------------------------------------------------------------------------------------
 
@@ -238,8 +243,10 @@ class Sequences:
         self.forget(slot)
         return slot
 
-    def _reach(self, slot: Slot, prompt: list[int], *, traces: bool) -> int:
+    def _reach(self, slot: Slot, prompt: list[int], overlay: Overlay, *, traces: bool) -> int:
         """How many tokens of the prompt could be taken from a slot; `traces`: those that carry traces too."""
+        if slot.overlay != overlay:
+            return 0
         held = slot.n_past if traces or slot.traces < 0 else slot.traces
         same = min(common_prefix(slot.tokens[:held], prompt), len(prompt) - 1)
         if same <= 0:

@@ -15,12 +15,39 @@ from app.engine.worker import llama
 from app.engine.worker.context import ABORTED, ALLOCATION_FAILED, DECODED, NO_ROOM, Context
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded
+from app.engine.worker.sequences import Overlay
 from app.engine.worker.speculation import MOST, Costs
 
 SLICE = 64  # tokens of a batch while somebody writes: costs an eighth of the reading speed, 512 hold everyone up
+TURN = 4  # batches with the same adapters while replies with others wait: a change costs some milliseconds
 RESERVE = 256  # cells that must be free beyond its own for a reply to go on that had to give up its cells
 
 Output = tuple[Generation, int, int]  # how many tokens of it are in the batch, and the index of its logits or -1
+
+
+class Turns:
+    """Whose turn it is where replies are written with different adapters: a batch has room for one set of them.
+
+    Each set has some batches before the next one's turn.
+    """
+
+    def __init__(self) -> None:
+        self._order: list[Overlay] = []  # whose turn it is first
+        self._left = 0
+
+    def of(self, running: list[Generation]) -> list[Generation]:
+        """Those that share the next batch."""
+        overlays = dict.fromkeys(generation.slot.overlay for generation in running)
+        if len(overlays) < 2:
+            return running
+        order = [one for one in self._order if one in overlays]
+        order += [one for one in overlays if one not in order]
+        if self._left == 0:
+            order.append(order.pop(0))
+            self._left = TURN
+        self._left -= 1
+        self._order = order
+        return [generation for generation in running if generation.slot.overlay == order[0]]
 
 
 class Steps:
@@ -42,6 +69,7 @@ class Steps:
         self._loaded: Loaded | None = None
         self._freed = False  # a reply ended since one was suspended
         self._costs = Costs()
+        self._turns = Turns()
         self._begun = 0.0  # when the decode under way began
         self._draft: list[int] = []  # the tokens at the end of the batch that are only guessed
         self.active: list[Generation] = []  # those that read: who waited longest first
@@ -72,10 +100,10 @@ class Steps:
         assert context is not None
         self._resume(loaded)
         outputs = self._batch(context)
-        status = self._decode(loaded, context, outputs)
+        status = self._decode(loaded, outputs)
         while status == NO_ROOM and (loaded.sequences.evict_idle() or self._suspend(loaded)):
             outputs = self._batch(context)
-            status = self._decode(loaded, context, outputs)
+            status = self._decode(loaded, outputs)
         if status is None:
             return
         if status == DECODED:
@@ -97,8 +125,10 @@ class Steps:
         context.clear_batch()
         self._draft = []
         running = [generation for generation in self.active if not generation.suspended]
+        writes = any(generation.pending == 1 for generation in running)
+        running = self._turns.of(running)
         outputs = [self._add(context, generation, 1) for generation in running if generation.pending == 1]
-        room = max(min(SLICE, context.n_batch) - len(outputs), 1) if outputs else context.n_batch
+        room = max(min(SLICE, context.n_batch) - len(outputs), 1) if writes else context.n_batch
         for generation in running:
             if generation.pending > 1 and room > 0:
                 outputs.append(self._add(context, generation, room))
@@ -130,7 +160,7 @@ class Steps:
     def _keeps_checkpoints(self) -> bool:
         return self._loaded is not None and self._loaded.sequences.checkpoints is not None
 
-    def _decode(self, loaded: Loaded, context: Context, outputs: list[Output]) -> int | None:
+    def _decode(self, loaded: Loaded, outputs: list[Output]) -> int | None:
         """llama_decode's status; None when there is nothing to decode (any more)."""
         alone = outputs[0][0].id if len(outputs) == 1 else 0
         if loaded.sequences.whole_only and outputs and outputs[0][1] == 1:
@@ -138,7 +168,7 @@ class Steps:
         if not outputs or not self._begin_decode(alone):
             return None
         self._begun = time.perf_counter()
-        return context.decode()
+        return loaded.decode(outputs[0][0].slot.overlay)
 
     def _take(self, loaded: Loaded, context: Context, outputs: list[Output]) -> None:
         if self._draft:
