@@ -75,6 +75,8 @@ class Context:
         params.swa_full = False
         params.kv_unified = True
         self.flash_attention = int(params.flash_attn_type)
+        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
+        self.attends_in_tiles = not model.offloaded_layers and options.type_k == options.type_v in ("f16", "f32")
         self.moved = False  # positions were changed and the next decode has not made it true yet
         params.no_perf = True
         log.clear()
@@ -96,7 +98,7 @@ class Context:
         self._tokens: Any = (ctypes.c_int32 * size)()
         self._positions: Any = (ctypes.c_int32 * size)()
         self._counts = (ctypes.c_int32 * size)(*([1] * size))
-        self._slots = [ctypes.pointer(ctypes.c_int32(slot)) for slot in range(self.n_slots)]
+        self._slots = [ctypes.pointer(ctypes.c_int32(slot)) for slot in range(self.n_slots + (self.spare >= 0))]
         self._sequences = (ctypes.POINTER(ctypes.c_int32) * size)(*([self._slots[0]] * size))
         self._outputs: Any = (ctypes.c_int8 * size)()
         self._batch = api.llama_batch(
@@ -109,6 +111,7 @@ class Context:
             logits=self._outputs,
         )
         self._filled = 0
+        self._padded = 0
 
     def close(self) -> None:
         """Free the context; a second call does nothing."""
@@ -153,11 +156,25 @@ class Context:
         self._outputs[end - len(tokens) : end] = bytes([1] * len(tokens))
         return end - len(tokens)
 
+    def pad(self, count: int) -> None:
+        """Fill the batch up to `count` tokens with some that are nobody's, in the spare sequence; they are forgotten as
+        soon as they are decoded. There must be a spare sequence, and room in the batch and the cells."""
+        start, self._padded = self._filled, count - self._filled
+        self._tokens[start:count] = bytes(self._padded)
+        self._positions[start:count] = range(self._padded)
+        self._outputs[start:count] = bytes(self._padded)
+        self._sequences[start:count] = [self._slots[self.spare]] * self._padded
+
     def decode(self) -> int:
         """Decode the batch; the GIL is free meanwhile. Returns llama_decode's status."""
-        self._batch.n_tokens = self._filled
+        self._batch.n_tokens = self._filled + self._padded
         status = int(api.llama_decode(self.handle, self._batch))
         self.moved = self.moved and status != DECODED
+        if self._padded:
+            self.remove_from(self.spare, 0)
+            end = self._filled + self._padded
+            self._sequences[self._filled : end] = [self._slots[0]] * self._padded
+            self._padded = 0
         return status
 
     def sample(self, sampler: int, index: int) -> int:

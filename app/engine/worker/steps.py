@@ -15,39 +15,19 @@ from app.engine.worker import llama
 from app.engine.worker.context import ABORTED, ALLOCATION_FAILED, DECODED, NO_ROOM, Context
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded
-from app.engine.worker.sequences import Overlay
 from app.engine.worker.speculation import MOST, Costs
+from app.engine.worker.turns import Turns
 
 SLICE = 64  # tokens of a batch while somebody writes: costs an eighth of the reading speed, 512 hold everyone up
-TURN = 4  # batches with the same adapters while replies with others wait: a change costs some milliseconds
+TILE = 64  # tokens of a batch from which llama.cpp's attention on the processor works in tiles (GGML_FA_TILE_Q)
 RESERVE = 256  # cells that must be free beyond its own for a reply to go on that had to give up its cells
 
+# What a batch costs, in tokens without anything before them: by so many cells that a token looks back at, it costs one
+# more; a padded one costs TILED, and as much again by so many cells.
+ONE_BY_ONE, TILED, IN_TILES = 950, 55.0, 4560
+DEEP = 1024  # there is little to gain before
+
 Output = tuple[Generation, int, int]  # how many tokens of it are in the batch, and the index of its logits or -1
-
-
-class Turns:
-    """Whose turn it is where replies are written with different adapters: a batch has room for one set of them.
-
-    Each set has some batches before the next one's turn.
-    """
-
-    def __init__(self) -> None:
-        self._order: list[Overlay] = []  # whose turn it is first
-        self._left = 0
-
-    def of(self, running: list[Generation]) -> list[Generation]:
-        """Those that share the next batch."""
-        overlays = dict.fromkeys(generation.slot.overlay for generation in running)
-        if len(overlays) < 2:
-            return running
-        order = [one for one in self._order if one in overlays]
-        order += [one for one in overlays if one not in order]
-        if self._left == 0:
-            order.append(order.pop(0))
-            self._left = TURN
-        self._left -= 1
-        self._order = order
-        return [generation for generation in running if generation.slot.overlay == order[0]]
 
 
 class Steps:
@@ -133,7 +113,26 @@ class Steps:
             if generation.pending > 1 and room > 0:
                 outputs.append(self._add(context, generation, room))
                 room -= outputs[-1][1]
+        if self._pays_to_pad(context, outputs):
+            context.pad(TILE)
         return outputs
+
+    def _pays_to_pad(self, context: Context, outputs: list[Output]) -> bool:
+        """Whether a whole tile is sooner computed than these few tokens one by one.
+
+        Deep in a conversation attention is nearly all the work, and in a tile a token of it costs a fraction. The
+        proportions were measured on two processors and a model of 135M parameters; a larger one has more cells' worth
+        of other work for a token, but in both ways alike.
+        """
+        loaded = self._loaded
+        if loaded is None or context.spare < 0 or context.n_batch < TILE or not context.attends_in_tiles:
+            return False
+        count = sum(tokens for _, tokens, _ in outputs)
+        if not 1 < count < TILE or loaded.sequences.n_held + TILE > context.n_cells:
+            return False
+        seen = sum(tokens * generation.slot.n_past for generation, tokens, _ in outputs)
+        depth = seen / count
+        return depth >= DEEP and count * (1 + depth / ONE_BY_ONE) > TILED * (1 + depth / IN_TILES)
 
     def _add(self, context: Context, generation: Generation, room: int) -> Output:
         slot = generation.slot
