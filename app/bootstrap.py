@@ -28,11 +28,13 @@ from app.engine.snapshots import SnapshotFolder
 from app.engine.supervisor import State
 from app.services.cells import Cells
 from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
+from app.services.computers import Computers
 from app.services.contexts import Contexts
 from app.services.conversations import Conversations
 from app.services.errors import NotOpen
 from app.services.ground import Ground
 from app.services.growing import LongerWindows
+from app.services.healing import Healing
 from app.services.jobs import Jobs
 from app.services.keeping import Keeping
 from app.services.library import Library
@@ -42,6 +44,8 @@ from app.services.lookup import Lookup
 from app.services.marking import Marking
 from app.services.memory import Memory
 from app.services.network import Network
+from app.services.placement import Placement
+from app.services.plans import Plans
 from app.services.prompts import Prompts
 from app.services.refusals import Refusals
 from app.services.sending import Sending
@@ -117,7 +121,13 @@ class Application:
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
         cells = Cells(lambda: self.fitting.machine())
-        self.loading = Loading(self.engine, self.library, self.settings, cells, self.publisher, self.jobs)
+        placement = Placement(self.settings, self.ground, cells, lambda: self.fitting.machine())
+        computers = Computers(self.gate, self.network.computing)
+        self.loading = Loading(
+            self.engine, self.library, self.settings, cells, placement,
+            Healing(self.engine, placement, computers), self.publisher, self.jobs,
+        )  # fmt: skip
+        self.plans = Plans(self.library, placement, self.loading)
         memory, self._live = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, self._live)
         lookup, marking = Lookup(self.ground, memory), Marking(self.ground, memory, self.publisher)

@@ -69,7 +69,7 @@ class Call(Generic[T]):
 
 
 class EngineClient(Protocol):
-    """What services use. No method waits for the engine but `close`."""
+    """What services use. No method waits for the engine but `rest` and `close`."""
 
     @property
     def model(self) -> LoadedModel | None:
@@ -113,11 +113,18 @@ class EngineClient(Protocol):
     def forget(self, sequence: str) -> Call[None]:
         """Drop a conversation from memory."""
 
-    def describe(self) -> Call[EngineInfo]:
-        """Versions, devices, the loaded model."""
+    def describe(self, rpc: Sequence[str] = ()) -> Call[EngineInfo]:
+        """Versions, devices, the loaded model; with the devices of further computers (HOST:PORT), if they are named."""
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         """How much memory a model would take, and where; a header with a hole behind it is enough."""
+
+    def rest(self) -> None:
+        """End the process and every open call, so that all its memory is back; the next command starts another.
+        Waits."""
+
+    def hurry(self) -> None:
+        """After the process died: start it again at once."""
 
     def close(self) -> None:
         """End the process and every open call."""
@@ -266,8 +273,10 @@ class Engine:
             lambda number: protocol.Forget(id=number, sequence=sequence), protocol.Forgotten, lambda event: None
         )
 
-    def describe(self) -> Call[EngineInfo]:
-        return self._begin(lambda number: protocol.Describe(id=number), protocol.Described, lambda event: event.info)
+    def describe(self, rpc: Sequence[str] = ()) -> Call[EngineInfo]:
+        return self._begin(
+            lambda number: protocol.Describe(id=number, rpc=tuple(rpc)), protocol.Described, lambda event: event.info
+        )
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         return self._begin(
@@ -275,6 +284,12 @@ class Engine:
             protocol.Planned,
             lambda event: event.plan,
         )
+
+    def rest(self) -> None:
+        self._supervisor.rest()
+
+    def hurry(self) -> None:
+        self._supervisor.hurry()
 
     def close(self) -> None:
         with self._lock:
@@ -370,7 +385,7 @@ class Engine:
         elif outcome.kind in ("not_started", "wrong_protocol", "slow_start", "installation", "instruction"):
             error = EngineUnavailable(outcome.detail, sentence=outcome.sentence)
         else:
-            error = EngineDied(outcome.detail, sentence=outcome.sentence)
+            error = EngineDied.of(outcome.kind, outcome.sentence, outcome.detail)
         self._fail_open(error, lambda number: number <= run)
 
     def _on_state(self, state: State, outcome: Outcome | None) -> None:

@@ -9,6 +9,7 @@ parent. A sentence says what happened, whose fault it is where that helps, and w
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -23,6 +24,15 @@ ENGINE_UNAVAILABLE = "engine_unavailable"
 Numbers = Mapping[str, int]
 
 
+class Blame(enum.Enum):
+    """What a failed load or reply failed of, as far as the evidence goes; loading decides by it what to try next."""
+
+    MEMORY = "memory"
+    DRIVER = "driver"  # a device, its driver, or the computer it belongs to
+    FILE = "file"
+    UNKNOWN = "unknown"
+
+
 class EngineError(InglenookError):
     """Base of this room. `code` is one of protocol.Code or an unknown one.
 
@@ -30,6 +40,7 @@ class EngineError(InglenookError):
     """
 
     code = Code.INTERNAL
+    blame: Blame = Blame.UNKNOWN
     default: ClassVar[str] = "The engine reported an error that this version of Inglenook does not know."
 
     def __init__(
@@ -56,6 +67,8 @@ class EngineError(InglenookError):
 
 class ModelFileError(EngineError):
     """Something is wrong with the file that was chosen; another file would do."""
+
+    blame = Blame.FILE
 
 
 class FileMissing(ModelFileError):
@@ -219,6 +232,7 @@ class OutOfMemory(EngineError):
     """`numbers`: needed_bytes and free_bytes, when they are known."""
 
     code = Code.OUT_OF_MEMORY
+    blame = Blame.MEMORY
 
     @classmethod
     def words(cls, detail: str, numbers: Numbers) -> str:
@@ -229,6 +243,34 @@ class OutOfMemory(EngineError):
         if "needed_bytes" in numbers:
             return f"The model needs {size_words(numbers['needed_bytes'])}, more than is free. {advice}"
         return f"There is not enough memory for this model with this context. {advice}"
+
+
+class DeviceFailed(EngineError):
+    """`detail` is the device's name."""
+
+    code = Code.DEVICE_FAILED
+    blame = Blame.DRIVER
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        name = printable(detail)
+        named = f"The device {name}" if name else "A device"
+        return f"{named} failed: a fault of its driver, or of the computer it belongs to."
+
+
+class WorkerUnreachable(EngineError):
+    """`detail` is HOST:PORT."""
+
+    code = Code.WORKER_UNREACHABLE
+    blame = Blame.DRIVER
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        name = printable(detail)
+        return (
+            f"The computer {name or 'that was added'} does not answer. "
+            "Start `inglenook worker` there, or remove it in the settings."
+        )
 
 
 class Cancelled(EngineError):
@@ -298,6 +340,13 @@ class EngineDied(EngineError):
     code = ENGINE_DIED
     default = "The engine ended unexpectedly. It starts again by itself; what was written so far is kept."
 
+    @classmethod
+    def of(cls, kind: str, sentence: str, detail: str) -> EngineDied:
+        """The error for an outcome."""
+        error = cls(detail, sentence=sentence)
+        error.blame = _BLAMES.get(kind, Blame.UNKNOWN)
+        return error
+
 
 class EngineClosed(EngineError):
     code = ENGINE_CLOSED
@@ -313,12 +362,15 @@ class EngineUnavailable(EngineError):
     )
 
 
+_BLAMES = {"memory": Blame.MEMORY, "memory_likely": Blame.MEMORY, "driver": Blame.DRIVER}
+
 _CLASSES: dict[str, type[EngineError]] = {
     cls.code: cls
     for cls in (
         FileMissing, FileUnreadable, NotGguf, GgufTruncated, GgufBroken, UnknownArchitecture, NotAChatModel,
         AdapterMisfit,
-        NoModel, LoadFailed, OutOfMemory, Cancelled, TemplateBroken, TemplateLimit, PromptTooLong, DecodeFailed, Busy,
+        NoModel, LoadFailed, OutOfMemory, DeviceFailed, WorkerUnreachable, Cancelled, TemplateBroken, TemplateLimit,
+        PromptTooLong, DecodeFailed, Busy,
         InternalError, EngineDied, EngineClosed, EngineUnavailable,
     )
 }  # fmt: skip

@@ -18,6 +18,7 @@ _LAYERS = 32
 _EIGHT_BILLION = 8e9
 _CACHE_NUMBERS = 65_536  # for a token, of a model of eight billion parameters
 _ACTIVATIONS = 59_392
+_EXPERT_PART = 0.9  # of a layer with experts
 _WINDOW = 1024
 _NO_CACHE = ("mamba", "rwkv", "arwkv")
 _LATENT = {"deepseek2": 35_136, "deepseek3": 35_136, "kimi-linear": 10_000, "glm-dsa": 45_000}
@@ -56,6 +57,9 @@ def guess(
         n_params=params,
         layers=_layers(architecture, size),
         layer_bytes=tuple(each + (rest if index == 0 else 0) for index in range(_LAYERS)),
+        layer_expert_bytes=(int(each * _EXPERT_PART),) * _LAYERS if share < 1 else (0,) * _LAYERS,
+        layer_widest=(each // 4,) * _LAYERS,
+        expert_widest=(each // 3,) * _LAYERS if share < 1 else (0,) * _LAYERS,
         input_bytes=0,
         output_bytes=0,
         embedding_bytes=0,
@@ -65,6 +69,7 @@ def guess(
         activations=_ACTIVATIONS * size**0.4,
         input_params=0,
         expert_params=params,
+        head_step=32,
     )
 
 

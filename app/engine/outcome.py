@@ -81,10 +81,33 @@ _SENTENCES: dict[str, str] = {
         f"The engine could not go on reading the model file: it was changed, or its drive went away. {KEPT}"
     ),
     "installation": "The engine cannot be started: a part of it is missing or damaged. Install Inglenook again.",
+    "driver": (
+        f"The engine ended because a graphics driver, or a device of another computer, reported a fault. {KEPT}"
+    ),
     "ended": f"The engine ended unexpectedly. {KEPT}",
 }
 
-_MEMORY_MARKS = ("std::bad_alloc", "MemoryError", "out of memory", "failed to allocate", "unable to allocate")
+_MEMORY_MARKS = (
+    "std::bad_alloc",
+    "MemoryError",
+    "out of memory",
+    "OutOfMemory",
+    "OutOfDeviceMemory",
+    "failed to allocate",
+    "unable to allocate",
+)
+_DRIVER_MARKS = (
+    "CUDA error",
+    "HIP error",
+    "ROCm error",
+    "vk::",
+    "VK_ERROR",
+    "ggml_vulkan: ",
+    "ggml_metal_",
+    "SYCL error",
+    "Remote RPC server",
+    "RPC_STATUS_ASSERT",
+)
 _ASSERTION_MARKS = ("GGML_ASSERT", "GGML_ABORT", "Assertion `", "Assertion failed")
 _IMPORT_MARKS = ("ImportError", "ModuleNotFoundError", "cannot open shared object file", "Library not loaded")
 
@@ -129,6 +152,8 @@ def _kind_of_status(ending: Ending) -> str:
         return kind
     if any(mark in tail for mark in _MEMORY_MARKS):
         return "memory_likely"
+    if any(mark in tail for mark in _DRIVER_MARKS):
+        return "driver"
     if any(mark in tail for mark in _ASSERTION_MARKS):
         return "assertion"
     if any(mark in tail for mark in _IMPORT_MARKS):
@@ -144,9 +169,11 @@ def _kind_of_signal(number: int, ending: Ending, tail: str) -> str:
         if ending.memory_kills is None:
             return "memory_likely"
         return "memory" if ending.memory_kills > 0 else "killed"
+    if name in ("SIGABRT", "SIGSEGV") and any(mark in tail for mark in _MEMORY_MARKS):
+        return "memory_likely"  # a buffer that was refused is often used all the same
+    if name in ("SIGABRT", "SIGSEGV") and any(mark in tail for mark in _DRIVER_MARKS):
+        return "driver"
     if name == "SIGABRT":
-        if any(mark in tail for mark in _MEMORY_MARKS):
-            return "memory_likely"
         return "assertion" if any(mark in tail for mark in _ASSERTION_MARKS) else "aborted"
     by_name = {"SIGSEGV": "crashed", "SIGFPE": "crashed", "SIGILL": "instruction", "SIGBUS": "file_vanished"}
     return by_name.get(name, "killed" if name in {"SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGXCPU"} else "crashed")

@@ -8,6 +8,7 @@ is an upper bound. Headers are hostile: every number is bounded before it is use
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +65,9 @@ class ModelShape:
 
     `input_bytes` are read a row at a time and stay in main memory; `output_bytes` come after the last layer. `tied`:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
-    a token. `activations` are the numbers a token needs at the widest place of the graph.
+    a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
+    layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
+    at the widest place of the graph. `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
     architecture: str
@@ -74,6 +77,9 @@ class ModelShape:
     n_params: int
     layers: tuple[Layer, ...]
     layer_bytes: tuple[int, ...]
+    layer_expert_bytes: tuple[int, ...]
+    layer_widest: tuple[int, ...]
+    expert_widest: tuple[int, ...]
     input_bytes: int
     output_bytes: int
     embedding_bytes: int
@@ -83,6 +89,7 @@ class ModelShape:
     activations: float
     input_params: int
     expert_params: int
+    head_step: int = 0
 
     @property
     def n_layer(self) -> int:
@@ -98,6 +105,11 @@ class ModelShape:
     def state_bytes(self) -> int:
         """The recurrent states of one sequence."""
         return sum(4 * layer.state for layer in self.layers)
+
+    @property
+    def can_quantize_cache(self) -> bool:
+        """Whether there is a cache that types with blocks of 32 numbers can hold: heads must divide into them."""
+        return any(layer.k for layer in self.layers) and self.head_step % 32 == 0
 
     @property
     def active_bytes(self) -> float:
@@ -160,7 +172,8 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
     if not 0 < n_layer <= MAX_LAYERS:
         raise GgufBroken(f"{n_layer} layers")
     layers = tuple(read.layer(index, n_layer) for index in range(n_layer))
-    sizes = [0] * n_layer
+    sizes, expert_sizes = [0] * n_layer, [0] * n_layer
+    widest, expert_widest = [0] * n_layer, [0] * n_layer
     inputs = outputs = embedding = experts = 0
     params = input_params = expert_params = n_vocab = 0
     tied, widths = True, _Widths()
@@ -168,10 +181,15 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         params += tensor.elements
         found = _LAYER.match(tensor.name)
         if found and int(found[1]) < n_layer:
-            sizes[int(found[1])] += tensor.size_bytes
+            layer = int(found[1])
+            sizes[layer] += tensor.size_bytes
             if "_exps." in tensor.name:
+                expert_sizes[layer] += tensor.size_bytes
+                expert_widest[layer] = max(expert_widest[layer], tensor.size_bytes)
                 experts += tensor.size_bytes
                 expert_params += tensor.elements
+            else:
+                widest[layer] = max(widest[layer], tensor.size_bytes)
             widths.look(tensor.name, tensor.shape)
         elif found:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
@@ -192,6 +210,9 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         n_params=params,
         layers=layers,
         layer_bytes=tuple(sizes),
+        layer_expert_bytes=tuple(expert_sizes),
+        layer_widest=tuple(widest),
+        expert_widest=tuple(expert_widest),
         input_bytes=inputs,
         output_bytes=outputs,
         embedding_bytes=embedding,
@@ -201,6 +222,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         activations=read.activations(widths, n_layer),
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
+        head_step=read.head_step(n_layer),
     )
 
 
@@ -283,6 +305,18 @@ class _Reader:
             v = self.number("attention.value_length_swa", v)
         latent = self.number("attention.key_length_mla") and self.number("attention.value_length_mla")
         return Layer(k=heads_kv * k, v=0 if latent else heads_kv * v, window=window, state=state)
+
+    def head_step(self, n_layer: int) -> int:
+        """What the numbers of all heads' keys and values are multiples of; 0 if there are none."""
+        found = 0
+        for index in range(n_layer):
+            heads = self.per_layer("attention.head_count", index)
+            usual = self.number("embedding_length") // heads if heads else 0
+            names = ("key_length", "value_length")
+            found = math.gcd(found, *(self.number(f"attention.{name}", usual) for name in names))
+            if self.window(index):
+                found = math.gcd(found, *(self.number(f"attention.{name}_swa") for name in names))
+        return found
 
     def _recurrent(self, index: int) -> bool:
         """Whether this layer keeps a state."""

@@ -6,8 +6,8 @@ child that asked to die with its parent dies with the *thread* that started it. 
 long as the supervisor lives; `engine writer` and `engine stderr` (run.py) belong to one process each.
 
 Time is counted in ticks of the heartbeat, never as a difference of clocks: after the computer slept, one tick has
-passed, and nobody is killed for having slept too. `close` is the stop ladder: Shutdown frame and end of input, then
-terminate, then kill, each with its own time-out.
+passed, and nobody is killed for having slept too. `close` and `rest` are the stop ladder: Shutdown frame and end of
+input, then terminate, then kill, each with its own time-out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class State(enum.Enum):
     """What the engine process is doing."""
 
-    IDLE = "idle"  # not started: nothing was asked of it yet
+    IDLE = "idle"  # no process: nothing was asked yet, or it rests until something is
     STARTING = "starting"
     READY = "ready"
     DIED = "died"  # ended by itself; it is about to be started again
@@ -57,7 +57,7 @@ class Supervisor:
     """Keeps one engine process. All callbacks come from the reader thread, one at a time, and must not block.
 
     `on_event(event)`; `on_exit(outcome, run)` when run number `run` has ended and all its events were handed on;
-    `on_state(state, outcome)`, where the outcome is given with DIED, GIVEN_UP and CLOSED.
+    `on_state(state, outcome)`, where the outcome is given when a process ended: DIED, GIVEN_UP, CLOSED, IDLE.
     """
 
     def __init__(
@@ -78,6 +78,8 @@ class Supervisor:
         self._state = State.IDLE
         self._wanted = False
         self._closing = False
+        self._resting = False
+        self._hurried = False
         self._run: Run | None = None
         self._number = 1
         self._outbox: list[bytes] = []  # frames for the run that is not ready yet
@@ -103,7 +105,7 @@ class Supervisor:
             if self._closing:
                 raise RuntimeError("the supervisor is closed")
             self._wanted = True
-            if self._state is State.READY and self._run is not None:
+            if self._state is State.READY and self._run is not None and not self._resting:
                 self._run.send(wire.pack(frame))
             else:
                 self._outbox.append(wire.pack(frame))
@@ -113,7 +115,34 @@ class Supervisor:
                     self._threads.append(thread)
                     thread.start()
             self._changed.notify_all()
-            return self._number
+            return self._number + 1 if self._resting else self._number
+
+    def rest(self) -> None:
+        """End the process, whatever it does, and start none before the next frame is sent. Returns when it is gone.
+
+        Not for the reader thread. Frames sent meanwhile go to the next process.
+        """
+        with self._changed:
+            if self._closing or not (self._wanted or self._resting):
+                return
+            if not self._resting:
+                self._resting, self._wanted = True, False
+                self._outbox.clear()
+            self._changed.notify_all()
+            run = self._run
+        if run is not None:
+            self._stop(run)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._resting, 4 * self._timing.kill_s)
+
+    def hurry(self) -> None:
+        """Start the process that is due without waiting: whoever asks knows what the last one died of."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+
+    def _stop(self, run: Run) -> None:
+        run.stop(self._timing.shutdown_s, self._timing.terminate_s, self._timing.kill_s)
 
     def close(self) -> None:
         """The stop ladder. Returns when the process is gone and every thread has ended; may be called again."""
@@ -123,7 +152,7 @@ class Supervisor:
             self._changed.notify_all()
             run = self._run
         if run is not None:
-            run.stop(self._timing.shutdown_s, self._timing.terminate_s, self._timing.kill_s)
+            self._stop(run)
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(4 * self._timing.kill_s)  # a process that not even kill can end must not hold up the exit
@@ -142,33 +171,41 @@ class Supervisor:
             with self._changed:
                 ended, self._number = self._number, self._number + 1
                 self._run = None
-                self._outbox.clear()
-                self._wanted = not give_up
+                resting, self._resting = self._resting, False
+                if not resting:  # else they were sent to the next one
+                    self._outbox.clear()
+                    self._wanted = not give_up
+                self._hurried = False
                 closing = self._closing
-            state = State.CLOSED if closing else State.GIVEN_UP if give_up else State.DIED
+                state = (
+                    State.CLOSED if closing else State.IDLE if resting else State.GIVEN_UP if give_up else State.DIED
+                )
+                self._state = state
+                self._changed.notify_all()
             if not outcome.expected:
                 _log.info("the engine process ended: %s (%s)", outcome.kind, outcome.detail.splitlines()[:1])
-            with self._changed:
-                self._state = state
             self._on_exit(outcome, ended)
             self._on_state(state, outcome)
-            if give_up:
+            if give_up or resting:
                 failed_starts = restarts = 0
             elif not closing:
                 steps = self._timing.back_off_s
                 pause_s = steps[min(restarts, len(steps)) - 1]
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closing, timeout=pause_s)
+                    self._changed.wait_for(lambda: self._closing or self._hurried or self._resting, timeout=pause_s)
         if self._state is not State.CLOSED:
             self._report(State.CLOSED, outcomes.describe(Ending(Cause.ASKED)))
 
     def _wait_until_wanted(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._wanted or self._closing)
+            self._changed.wait_for(lambda: self._wanted or self._resting or self._closing)
             return not self._closing
 
     def _one_run(self) -> tuple[Outcome, bool, bool]:
         """Start a process and hand on its events until it ends: the outcome, was it ever ready, did it live long."""
+        with self._changed:
+            if self._resting:  # the last one had died, and no other is to be started
+                return outcomes.describe(Ending(Cause.ASKED)), True, True
         self._report(State.STARTING, None)
         kills_before = outcomes.memory_kills()
         try:
@@ -178,9 +215,9 @@ class Supervisor:
             return outcomes.describe(Ending(Cause.NOT_STARTED, note=note)), False, False
         with self._changed:
             self._run = run
-            closing = self._closing
-        if closing:  # close() came while the process was being created and did not see it
-            run.stop(self._timing.shutdown_s, self._timing.terminate_s, self._timing.kill_s)
+            unwanted = self._closing or self._resting
+        if unwanted:  # close() or rest() came while the process was being created and did not see it
+            self._stop(run)
         try:
             for body in wire.read_bodies(run.events):
                 self._handle(run, wire.unpack_event(body))

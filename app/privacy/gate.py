@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING
 
 from app.base.ids import new_id
 from app.base.version import VERSION
-from app.privacy.errors import Cancelled, Offline
+from app.privacy.errors import Cancelled, Offline, Refused
 from app.privacy.exchange import Exchanges
-from app.privacy.ledger import Ledger
-from app.privacy.policy import Action, Policy, Purpose, Way, may_carry_token, target_of_url
+from app.privacy.ledger import Ledger, Outcome
+from app.privacy.policy import (
+    Action,
+    Policy,
+    Purpose,
+    Way,
+    compute_refusal,
+    may_carry_token,
+    target_of_url,
+    target_of_worker,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -71,6 +80,27 @@ class Gate:
         """Whether an access token may travel to this address as things stand now; otherwise it is taken off there."""
         target = target_of_url(url)
         return target is not None and may_carry_token(self._policy(), target)
+
+    def compute(self, endpoint: str) -> None:
+        """Asks whether a further computer (HOST:PORT) may take part of a model. The ledger keeps that, but not how much
+        goes there: the engine talks to it by itself. Raises Offline or Refused."""
+        target = target_of_worker(endpoint)
+        name = target.name if target is not None else endpoint
+        action = Action(id=new_id(), purpose=Purpose.COMPUTE, what="Compute on another computer too")
+        row = self.ledger.row(action, name, local=target is not None and target.local)
+        row.began()
+        policy = self._policy()
+        sentence = compute_refusal(policy, endpoint)
+        if sentence:
+            row.ended_badly(Outcome.REFUSED, sentence)
+            raise (Refused if policy.online else Offline)(sentence, host=name)
+        row.answered()
+
+    @staticmethod
+    def is_here(endpoint: str) -> bool:
+        """Whether this HOST:PORT is this computer itself."""
+        target = target_of_worker(endpoint)
+        return target is not None and target.local
 
     @contextlib.contextmanager
     def action(self, purpose: Purpose, what: str) -> Iterator[Action]:

@@ -4,7 +4,8 @@ The rules, in this order. Nothing leaves while the switch is off. Every request 
 Plain http goes to this computer only. The Hub's own origin may be asked for anything; another host only for files, and
 only when an allowed host sent us there within the same action; pictures of a model card come from any public https
 host, since the person allowed exactly that. A host far away never leads us to this computer. An access token goes to
-the public Hub itself, never unasked to a mirror, and to hosts the person named for it.
+the public Hub itself, never unasked to a mirror, and to hosts the person named for it. Another computer that takes part
+of a model is one the person named, too; it may be this computer even while the switch is off.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Purpose(enum.StrEnum):
     DOWNLOAD = "download"
     CHECK = "check"
     UPDATE = "update"
+    COMPUTE = "compute"
 
 
 FILES = frozenset({Purpose.HEADER, Purpose.DOWNLOAD})
@@ -61,12 +63,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What holds now. `reason` is the sentence for a closed switch. `hub` is an origin.
 
     `token_hosts` are hosts (`mirror.example`, or with a port) that get the access token besides the Hub itself.
+    `workers` are further computers, as HOST:PORT, that may take part of a model.
     """
 
     online: bool = False
     reason: str = "Inglenook is offline."
     hub: str = PUBLIC_HUB
     token_hosts: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +118,26 @@ def target_of_url(url: str) -> Target | None:
     except ValueError:
         return None
     return target_of(parts.scheme.lower(), parts.hostname, port) if parts.scheme and parts.hostname else None
+
+
+def target_of_worker(endpoint: str) -> Target | None:
+    """The target of a further computer, written as HOST:PORT ([HOST]:PORT for an address of IPv6); None when it is not
+    one."""
+    target = target_of_url(f"rpc://{endpoint}")
+    return target if target is not None and target.name == endpoint.strip().lower() and target.port else None
+
+
+def compute_refusal(policy: Policy, endpoint: str) -> str:
+    """Why a further computer may not take part of a model, in a sentence; '' when it may. What is sent there is neither
+    encrypted nor protected by a password."""
+    target = target_of_worker(endpoint)
+    if target is None or not _has_name(target):
+        return f"“{endpoint}” is not a further computer: it looks like 192.168.1.20:50052."
+    if endpoint not in policy.workers:
+        return f"{endpoint} is not among the other computers in the settings."
+    if not target.local and not policy.online:
+        return policy.reason
+    return ""
 
 
 def refusal(policy: Policy, action: Action, target: Target, granted: Collection[str]) -> str:

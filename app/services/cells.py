@@ -42,7 +42,9 @@ class Cells:
 
     def chosen(self, file: ModelFile, options: LoadOptions) -> LoadOptions:
         """These options with their cells chosen. A file that cannot be read gets one window; loading it says why."""
-        from app.engine.fit import Room, best_options, context_length, estimate
+        from app.engine.budgets import Room
+        from app.engine.fit import context_length, estimate
+        from app.engine.placing import best
 
         if options.n_cells or options.n_seq_max < WINDOWS:
             return options
@@ -56,7 +58,7 @@ class Cells:
         more = msgspec.structs.replace(options, n_cells=WINDOWS * context_length(shape, options))
         with_more, without = (
             {share.name: share.total_bytes for share in estimate(shape, wanted, machine.devices).shares}
-            for wanted in (best_options(shape, more, machine), best_options(shape, options, machine))
+            for wanted in (best(shape, more, machine), best(shape, options, machine))
         )
         cost = {name: size - without.get(name, 0) for name, size in with_more.items()}
         small = room.holds({name: size * SHARE for name, size in cost.items()})

@@ -94,7 +94,9 @@ class EngineState(enum.StrEnum):
 class EngineChanged(_Change, frozen=True, kw_only=True):
     """The engine's state. `fraction` is load progress 0..1; `sentence` and `detail` say why it failed.
 
-    `restarted`: the child had died and came back by itself.
+    While a model is loading `done_bytes` of `total_bytes` are there (0: not known). `restarted`: the child had died and
+    came back by itself. `stepped_down`: the plan that was made did not work; the line says what was given up.
+    `can_insist`: it was refused because it would push the system into swap; the person may have it all the same.
     """
 
     state: EngineState
@@ -105,6 +107,10 @@ class EngineChanged(_Change, frozen=True, kw_only=True):
     sentence: str = ""
     detail: str = ""
     restarted: bool = False
+    done_bytes: int = 0
+    total_bytes: int = 0
+    stepped_down: str = ""
+    can_insist: bool = False
 
 
 class LibraryChanged(_Change, frozen=True, kw_only=True):
@@ -115,12 +121,14 @@ class NetworkState(_Change, frozen=True, kw_only=True):
     """Whether the network may be reached. `mode` is the person's choice: ask, online or offline.
 
     `forced_by` names what keeps it offline whatever they chose (--offline, a variable), `words` is the line to show.
+    `computing`: further computers (HOST:PORT) that the loaded model lies on, this one left out.
     """
 
     mode: str
     online: bool
     forced_by: str = ""
     words: str = ""
+    computing: tuple[str, ...] = ()
 
 
 class NetworkChanged(_Change, frozen=True, kw_only=True):

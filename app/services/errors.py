@@ -64,6 +64,12 @@ class NotYetSaved(ServiceError):
         super().__init__("Saving takes very long. What was written is kept in memory and saved as soon as possible.")
 
 
+class WouldSwap(ServiceError):
+    """A model needs more memory than is free; the person may insist."""
+
+    code = "would_swap"
+
+
 class NoModelFound(ServiceError):
     """Neither the person nor the installation has a model."""
 

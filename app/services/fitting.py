@@ -19,10 +19,12 @@ import msgspec
 
 from app.base.errors import InglenookError
 from app.engine.bare import write_bare
-from app.engine.fit import best_options, fit, holds
+from app.engine.budgets import at_rest
+from app.engine.fit import fit, holds
 from app.engine.gguf import check_loadable, open_model, parts_of, read_others
 from app.engine.guess import guess
 from app.engine.hardware import Device, Fit, Machine, MemoryPlan
+from app.engine.placing import best
 from app.engine.probe import Probe
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadOptions
@@ -48,6 +50,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
     shape: ModelShape
     devices: tuple[Device, ...]
+    options: LoadOptions
     plan: MemoryPlan
 
 
@@ -97,7 +100,7 @@ class Fitting:
         shape = guess(
             model.params, architecture=model.architecture, name=model.name, context_length=model.context_length
         )
-        return fit(shape, LoadOptions(), machine or self.machine())
+        return _judged(shape, LoadOptions(), machine or self.machine())
 
     def quick(
         self, model: ModelSummary, variant: Variant, options: LoadOptions | None = None, machine: Machine | None = None
@@ -110,7 +113,7 @@ class Fitting:
             context_length=model.context_length,
             weights_bytes=variant.size_bytes,
         )
-        return fit(shape, options or LoadOptions(), machine or self.machine())
+        return _judged(shape, options or LoadOptions(), machine or self.machine())
 
     # --- exactly ----------------------------------------------------------------------------------------------------
 
@@ -214,13 +217,13 @@ class Fitting:
             return self._questions.put(key, ask)
         done: Future[Fit] = Future()
         machine = msgspec.structs.replace(self.machine(), devices=kept.devices)
-        done.set_result(fit(kept.shape, _options(key), machine, kept.plan))
+        done.set_result(fit(kept.shape, kept.options, machine, kept.plan))
         return done
 
     def _plan(self, probe: Probe, path: Path, shape: ModelShape, key: Key) -> Fit:
         devices = tuple(device for device in probe.describe().devices if device.kind in ("gpu", "igpu"))
         machine = msgspec.structs.replace(self.machine(), devices=devices)
-        options = best_options(shape, _options(key), machine)
+        options = best(shape, _options(key), at_rest(machine))
         plan = probe.plan(path, options)
         for _ in range(TRIES):  # a device takes a little more than was computed: some layers less
             if holds(plan, machine) or not plan.n_gpu_layers:
@@ -230,7 +233,7 @@ class Fitting:
             plan = probe.plan(path, options)
         found = fit(shape, options, machine, plan)
         with self._lock:
-            self._kept[key] = _Kept(shape, devices, plan)
+            self._kept[key] = _Kept(shape, devices, options, plan)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return found
@@ -242,6 +245,11 @@ class Fitting:
             measuring = self._measuring
         if measuring is not None:
             measuring.cancel()
+
+
+def _judged(shape: ModelShape, options: LoadOptions, machine: Machine) -> Fit:
+    """What it will be like, whatever else is running now."""
+    return fit(shape, best(shape, options, at_rest(machine)), machine)
 
 
 def _options(key: Key) -> LoadOptions:

@@ -45,7 +45,7 @@ class LongerWindows:
     def growth(self, file: ModelFile, options: LoadOptions, n_ctx: int, n_cells: int = 0, needed: int = 0) -> Growth:
         """The next longer window than `n_ctx` (with `n_cells` as loaded), doubled, that holds `needed` tokens and that
         the free memory has room for."""
-        from app.engine.fit import Room
+        from app.engine.budgets import Room
 
         trained = file.n_ctx_train
         if n_ctx <= 0 or n_ctx >= trained:

@@ -1,16 +1,15 @@
 """Which model is loaded: load, cancel, unload, and loading it again after the engine process died.
 
 One thread works off the wishes, so that the engine is never asked for two models at once. A model that is refused
-leaves the one before it in place where the engine kept it; where it did not, the one before is loaded again.
+leaves the one before it in place where the engine kept it; where it did not, the one before is loaded again. How a load
+goes on when it does not work at first is the business of `healing`. A model that nobody used for the time of
+`engine.unload_minutes` is unloaded; unloading ends the engine's process, so that all of its memory is back.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from concurrent.futures import Future
-from pathlib import Path
 
 import msgspec
 
@@ -22,10 +21,13 @@ from app.engine.protocol import Code
 from app.engine.supervisor import State
 from app.engine.values import LoadedModel, LoadOptions, ModelFile
 from app.services.cells import CacheCosts, Cells
-from app.services.changes import EngineChanged, EngineState, Publisher
-from app.services.errors import NoSuchThing, ServiceError
-from app.services.jobs import LOADING, Jobs
+from app.services.changes import Change, EngineChanged, EngineState, NetworkChanged, Publisher
+from app.services.errors import NoSuchThing, ServiceError, WouldSwap
+from app.services.healing import Healing, Listener, Loaded
+from app.services.jobs import Jobs
 from app.services.library import Library
+from app.services.load_wishes import Ready, Wish, Wishes
+from app.services.placement import Placement, Wanted
 from app.services.sharing import Shared
 from app.settings.errors import NotSaved
 from app.settings.file import SettingsFile
@@ -33,64 +35,55 @@ from app.settings.file import SettingsFile
 log = logging.getLogger(__name__)
 
 POLL_S = 0.05
-END_S = 5.0
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """A loaded model: the library's view and the engine's."""
-
-    file: ModelFile
-    model: LoadedModel
-
-
-class _Wish:
-    """One model to be loaded, or None to unload. Several may wait for the same wish."""
-
-    def __init__(self, file: ModelFile | None, *, remember: bool = False, restarted: bool = False) -> None:
-        self.file = file
-        self.remember = remember
-        self.restarted = restarted
-        self.cancelled = threading.Event()
-        self.future: Future[Ready | None] = Future()
+MINUTE_S = 60.0
 
 
 class Loading:
     """`state` is the last EngineChanged. Public methods return at once, except `ensure`."""
 
     def __init__(
-        self, engine: EngineClient, library: Library, settings: SettingsFile,
-        cells: Cells, publisher: Publisher, jobs: Jobs,
+        self, engine: EngineClient, library: Library, settings: SettingsFile, cells: Cells, placement: Placement,
+        healing: Healing, publisher: Publisher, jobs: Jobs, minute_s: float = MINUTE_S,
     ) -> None:  # fmt: skip
+        """`minute_s`: how long a minute of `engine.unload_minutes` is."""
         self._engine = engine
         self._cells = cells
+        self._placement = placement
+        self._healing = healing
+        self._minute_s = minute_s
         self._library = library
         self._settings = settings
         self._publisher = publisher
         self._jobs = jobs
         self._lock = threading.Lock()
-        self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
-        self._current: _Wish | None = None
+        self._wishes = Wishes(
+            self._fulfil, self._broken, lambda: None if self._ready is None else minute_s, lambda: self._unused, jobs
+        )
         self._call: Call[LoadedModel] | None = None
         self._ready: Ready | None = None
-        self._running = False
-        self._waiting = 0  # wishes that the thread has not taken up yet
         self._warming = False
-        self._wanted = LoadOptions()  # what the loaded model was loaded with, before its cells were chosen
+        self._wanted: Wanted | None = None  # what the loaded model was loaded for
+        self.insists = False
+        """Every load of this run happens even if the system has to swap for it."""
         self.engine_in_use = Shared()
         """Held together by those who generate or measure, so that the model stays; a load holds it alone."""
         self.state = EngineChanged(state=EngineState.OFF)
+        publisher.subscribe(self._heard)
 
     @property
     def ready(self) -> Ready | None:
         """What is loaded now."""
         return self._ready
 
-    def load(self, model_id: str) -> None:
-        """Loads this model as the person's choice; the change comes as EngineChanged. Raises NoSuchThing."""
+    def load(
+        self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False, again: bool = False
+    ) -> None:
+        """Loads this model as the person's choice, with options set by hand, if any; the change comes as EngineChanged.
+        `insist`: even if that pushes the system into swap. `again`: even if it is loaded. Raises NoSuchThing."""
         file = self._library.get(model_id)
         if file is None:
             raise NoSuchThing("This model is no longer there.", detail=model_id)
-        self._wish(file, remember=True)
+        self._wishes.put(Wish(file, remember=True, by_hand=options, insist=insist, again=again))
 
     def warm(self) -> None:
         """Loads the model used last, or the starter model: a message is about to be written.
@@ -98,7 +91,7 @@ class Loading:
         Nothing is done while one is loaded or wished for, nor after a refusal: the message itself tries again.
         """
         with self._lock:
-            idle = self._ready is None and self._current is None and not self._waiting and not self._warming
+            idle = self._ready is None and not self._wishes.any and not self._warming
             if not idle or self.state.state is EngineState.FAILED:
                 return
             self._warming = True
@@ -106,7 +99,7 @@ class Loading:
 
     def _warm(self) -> None:
         try:
-            self._wish(self._library.default())
+            self._wishes.put(Wish(self._library.default()))
         except InglenookError as error:
             log.info("nothing to load: %s", error.code)
         finally:
@@ -114,16 +107,15 @@ class Loading:
 
     def cancel(self) -> None:
         """Gives up the load that is under way."""
-        with self._lock:
-            wish, call = self._current, self._call
+        wish, call = self._wishes.current, self._call
         if wish is not None:
             wish.cancelled.set()
         if call is not None:
             call.cancel()
 
     def unload(self) -> None:
-        """Frees the model's memory."""
-        self._put(_Wish(None))
+        """Gives the model's memory back, once what is being written has ended."""
+        self._wishes.put(Wish(None))
 
     @property
     def outdated(self) -> bool:
@@ -153,21 +145,20 @@ class Loading:
         """
         if model_id and (file := self._library.get(model_id)) is not None:
             return file
-        with self._lock:
-            if self._current is not None and self._current.file is not None:
-                return self._current.file
-            if self._ready is not None:
-                return self._ready.file
+        wish, ready = self._wishes.current, self._ready
+        if wish is not None and wish.file is not None:
+            return wish.file
+        if ready is not None:
+            return ready.file
         return self._library.default()
 
     def ensure(self, file: ModelFile, stop: threading.Event) -> Ready:
         """Waits until `file` is loaded. Raises what loading raises, and Cancelled when `stop` is set meanwhile."""
-        with self._lock:
-            ready, wish = self._ready, self._current
-            same = wish is not None and wish.file is not None and wish.file.id == file.id
+        ready, wish = self._ready, self._wishes.current
+        same = wish is not None and wish.file is not None and wish.file.id == file.id
         if ready is not None and ready.file.id == file.id and wish is None:
             return ready
-        future = wish.future if same and wish is not None else self._wish(file).future
+        future = wish.future if same and wish is not None else self._wishes.put(Wish(file)).future
         while not stop.is_set() and not self._jobs.ending.is_set():
             try:
                 loaded = future.result(POLL_S)
@@ -180,10 +171,15 @@ class Loading:
             raise Cancelled()
         raise Cancelled()
 
+    def failed_writing(self, ready: Ready, error: EngineError) -> None:
+        """A reply failed. Where less of the model may work, it is loaded again with less."""
+        if self._ready is ready and self._healing.failed(ready.file, error):
+            self._wishes.put(Wish(ready.file))
+
     def close(self) -> None:
         """Ends the thread; a load under way is given up."""
         self.cancel()
-        self._wishes.put(None)
+        self._wishes.end()
 
     # --- the engine's own news --------------------------------------------------------------------------------------
 
@@ -195,8 +191,10 @@ class Loading:
             sentence, detail = (outcome.sentence, outcome.detail) if outcome is not None else ("", "")
             log.info("the engine died: %s", outcome.kind if outcome is not None else "?")
             if ready is not None:
+                if outcome is not None:
+                    self._healing.failed(ready.file, EngineDied.of(outcome.kind, sentence, detail))
                 self._tell(EngineState.STARTING, ready.file, sentence=sentence, detail=detail, restarted=True)
-                self._put(_Wish(ready.file, restarted=True))
+                self._wishes.put(Wish(ready.file, restarted=True))
         elif state is State.GIVEN_UP:
             with self._lock:
                 self._ready = None
@@ -205,60 +203,52 @@ class Loading:
         elif state is State.STARTING and self.state.state is EngineState.LOADING:
             self._publish(msgspec.structs.replace(self.state, state=EngineState.STARTING))
 
+    def _heard(self, change: Change) -> None:
+        """Offline now: a model that lies on another computer too may not go on there."""
+        if isinstance(change, NetworkChanged) and not change.state.online and change.state.computing:
+            self._jobs.submit(self._come_home)
+
+    def _come_home(self) -> None:
+        with self._lock:
+            ready, self._ready = self._ready, None
+        self._engine.rest()
+        if ready is not None:
+            self._wishes.put(Wish(ready.file))
+
     # --- the loading thread -----------------------------------------------------------------------------------------
 
-    def _wish(self, file: ModelFile, *, remember: bool = False) -> _Wish:
-        wish = _Wish(file, remember=remember)
-        self._put(wish)
-        return wish
+    def _broken(self, fault: ServiceError) -> None:
+        self._publish(EngineChanged(state=EngineState.FAILED, sentence=fault.sentence, detail=fault.detail))
 
-    def _put(self, wish: _Wish) -> None:
-        with self._lock:
-            start, self._running = not self._running, True
-            self._waiting += 1
-        self._wishes.put(wish)
-        if start:
-            self._jobs.start(LOADING, self._work)
+    @property
+    def _unused(self) -> bool:
+        """Whether nobody has used the model for as long as it may stay so."""
+        minutes = self._settings.current.engine.unload_minutes
+        return minutes > 0 and self.engine_in_use.quiet_s() >= minutes * self._minute_s
 
-    def _work(self) -> None:
-        while (wish := self._wishes.get()) is not None:
-            with self._lock:
-                self._current = wish
-                self._waiting -= 1
-            result: Ready | None = None
-            refusal: InglenookError | None = None
-            try:
-                result = self._fulfil(wish)
-            except InglenookError as error:
-                refusal = error
-            except Exception as error:  # the edge of this thread: the next wish must still be heard
-                log.exception("loading failed")
-                sentence = "The model could not be loaded because of a fault in Inglenook."
-                refusal = ServiceError(sentence, detail=type(error).__name__)
-                self._publish(EngineChanged(state=EngineState.FAILED, sentence=sentence, detail=refusal.detail))
-            with self._lock:
-                self._current = self._call = None
-            if refusal is not None:
-                wish.future.set_exception(refusal)
-            else:
-                wish.future.set_result(result)
-
-    def _fulfil(self, wish: _Wish) -> Ready | None:
+    def _fulfil(self, wish: Wish) -> Ready | None:
         if self._jobs.ending.is_set():
             raise Cancelled()
         with self.engine_in_use.alone(wish.cancelled, self._jobs.ending) as held:  # replies under way end first
             if not held:
                 raise Cancelled()
             if wish.file is None:
-                self._unload()
+                if not wish.idle or self._unused:
+                    self._unload()
                 return None
             before = self._ready
-            if before is not None and before.file.id == wish.file.id and self._as_wanted(before):
+            if before is not None and before.file.id == wish.file.id and self._is_enough(wish, before):
                 if not self._told(before):
-                    self._tell(EngineState.READY, before.file, model=before.model)
+                    self._tell(EngineState.READY, before.file, model=before.model, stepped_down=before.stepped_down)
                 self._remember(wish)
                 return before
             return self._load(wish, wish.file, before)
+
+    def _is_enough(self, wish: Wish, ready: Ready) -> bool:
+        """Whether the wish is fulfilled by what is loaded."""
+        if wish.again or self._healing.owes(ready.file) or not self._as_wanted(ready):
+            return False
+        return wish.by_hand is None or self._placement.by_hand(wish.by_hand) == self._wanted
 
     def _told(self, ready: Ready) -> bool:
         """Whether this was the last thing told, without a word about a refusal; a second wish then says nothing new."""
@@ -267,40 +257,52 @@ class Loading:
 
     def _as_wanted(self, ready: Ready) -> bool:
         """Whether this model is still in the engine, loaded with the options of this moment."""
-        return ready.model == self._engine.model and self._wanted == self._settings.current.load_options()
+        return ready.model == self._engine.model and self._wanted == self._placement.wanted(ready.file.id)
 
-    def _load(self, wish: _Wish, file: ModelFile, before: Ready | None) -> Ready:
+    def _load(self, wish: Wish, file: ModelFile, before: Ready | None) -> Ready:
         self._tell(EngineState.LOADING, file, restarted=wish.restarted)
-        wanted = self._settings.current.load_options()
-        options = self._cells.chosen(file, wanted)
-        call = self._engine.load(
-            Path(file.path), options, lambda fraction: self._tell(EngineState.LOADING, file, fraction=fraction)
-        )
-        with self._lock:
-            self._call = call
-        if wish.cancelled.is_set():
-            call.cancel()
+        by_hand = wish.by_hand
+        wanted = self._placement.wanted(file.id) if by_hand is None else self._placement.by_hand(by_hand)
         try:
-            model = call.result()
-        except EngineError as error:
+            loaded = self._attempt(wish, file, wanted, before)
+        except (EngineError, WouldSwap) as error:
             self._refused(wish, file, before, error)
             raise
-        self._wanted = wanted
-        ready = Ready(file=file, model=model)
+        self._wanted = self._placement.wanted(file.id)  # what was set by hand is kept by now
+        ready = Ready(file=file, model=loaded.model, stepped_down=loaded.stepped_down)
         with self._lock:
             self._ready = ready
         self._remember(wish)
-        self._tell(EngineState.READY, file, model=model, restarted=wish.restarted)
+        self._tell(
+            EngineState.READY, file, model=ready.model, restarted=wish.restarted, stepped_down=ready.stepped_down
+        )
         return ready
 
-    def _refused(self, wish: _Wish, file: ModelFile, before: Ready | None, error: EngineError) -> None:
+    def _attempt(self, wish: Wish, file: ModelFile, wanted: Wanted, before: Ready | None) -> Loaded:
+        def progress(fraction: float, line: str) -> None:
+            self._tell(EngineState.LOADING, file, fraction=fraction, restarted=wish.restarted, stepped_down=line)
+
+        def begun(call: Call[LoadedModel]) -> None:
+            with self._lock:
+                self._call = call
+            if wish.cancelled.is_set():
+                call.cancel()
+
+        listener = Listener(progress, begun, wish.cancelled.is_set)
+        insist = wish.insist or self.insists
+        return self._healing.load(file, wanted, before.model if before else None, listener, insist=insist)
+
+    def _refused(self, wish: Wish, file: ModelFile, before: Ready | None, error: InglenookError) -> None:
         log.info("loading was refused: %s", error.code)
         kept = self._engine.model
         with self._lock:
             self._ready = before if before is not None and kept is not None else None
         cancelled = error.code == Code.CANCELLED
         if not cancelled:
-            self._tell(EngineState.FAILED, file, sentence=error.sentence, detail=error.detail, model=kept)
+            self._tell(
+                EngineState.FAILED, file, sentence=error.sentence, detail=error.detail, model=kept,
+                can_insist=isinstance(error, WouldSwap),
+            )  # fmt: skip
         if self._ready is not None:
             self._tell(
                 EngineState.READY,
@@ -311,16 +313,18 @@ class Loading:
         elif cancelled:
             self._publish(EngineChanged(state=EngineState.OFF))
         elif before is not None and before.file.id != file.id and not wish.restarted:
-            self._put(_Wish(before.file, restarted=isinstance(error, EngineDied)))
+            self._wishes.put(Wish(before.file, restarted=isinstance(error, EngineDied)))
 
     def _unload(self) -> None:
         with self._lock:
             self._ready = None
         if self._engine.model is not None:
-            self._engine.unload().result()
+            self._engine.unload().result()  # what conversations left in memory goes to their snapshots
+        self._engine.rest()
+        self._healing.unloaded()
         self._publish(EngineChanged(state=EngineState.OFF))
 
-    def _remember(self, wish: _Wish) -> None:
+    def _remember(self, wish: Wish) -> None:
         if wish.remember and wish.file is not None:
             try:
                 self._settings.change("general.last_model_id", wish.file.id)
@@ -329,12 +333,14 @@ class Loading:
 
     def _tell(
         self, state: EngineState, file: ModelFile, *, fraction: float = 0.0, model: LoadedModel | None = None,
-        sentence: str = "", detail: str = "", restarted: bool = False,
+        sentence: str = "", detail: str = "", restarted: bool = False, stepped_down: str = "", can_insist: bool = False,
     ) -> None:  # fmt: skip
+        loading = state is EngineState.LOADING
         self._publish(
             EngineChanged(
                 state=state, model_id=file.id, model_name=file.name, fraction=fraction, model=model, sentence=sentence,
-                detail=detail, restarted=restarted,
+                detail=detail, restarted=restarted, stepped_down=stepped_down, can_insist=can_insist,
+                done_bytes=round(fraction * file.size_bytes), total_bytes=file.size_bytes if loading else 0,
             )
         )  # fmt: skip
 

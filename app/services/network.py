@@ -69,6 +69,7 @@ class Network:
         self._forced_by = OFFLINE_OPTION if offline else _forced_by(environment)
         self._environment_endpoint = environment.get(_ENDPOINT_VARIABLE, "").strip()
         self._consented = False
+        self._computing: tuple[str, ...] = ()
         self._keeping = LedgerKeeping(ground, publisher, jobs)
         self.gate = Gate(
             self._policy, self._way, ledger=self._keeping.ledger, on_action_ended=lambda _: self._keeping.action_ended()
@@ -82,9 +83,10 @@ class Network:
         """How it stands now."""
         mode = self._settings.current.network.mode
         online = not self._forced_by and (mode == "online" or (mode == "ask" and self._consented))
-        return NetworkState(
-            mode=mode, online=online, forced_by=self._forced_by, words=ONLINE if online else NOTHING_LEAVES
-        )
+        words = ONLINE if online else NOTHING_LEAVES
+        if self._computing:
+            words = f"This model also uses {', '.join(self._computing)}"
+        return NetworkState(mode=mode, online=online, forced_by=self._forced_by, words=words, computing=self._computing)
 
     @property
     def endpoint(self) -> str:
@@ -119,6 +121,11 @@ class Network:
         self._consented = True
         self._tell()
 
+    def computing(self, computers: tuple[str, ...]) -> None:
+        """The loaded model lies on these further computers too, or on none."""
+        self._computing = computers
+        self._tell()
+
     def settings_changed(self, names: tuple[str, ...]) -> None:
         """Options changed, by dotted name."""
         if any(name.startswith("network.") for name in names):
@@ -150,6 +157,7 @@ class Network:
             reason=self._reason(),
             hub="" if hub is None else hub.origin,
             token_hosts=tuple(host.strip().lower() for host in network.token_hosts),
+            workers=self._settings.current.engine.workers,
         )
 
     def _way(self) -> Way:

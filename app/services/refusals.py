@@ -6,7 +6,7 @@ from app.base.sizes import size_words
 from app.chat import context
 from app.services.errors import ContextFull, MessageTooLarge
 from app.services.growing import LongerWindows
-from app.services.loading import Ready
+from app.services.load_wishes import Ready
 from app.services.prompts import Chosen
 from app.settings.file import SettingsFile
 

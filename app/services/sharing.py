@@ -6,6 +6,7 @@ Who wants it alone is not overtaken for ever: while one waits so, no further one
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,12 @@ class Shared:
         self._users = 0
         self._alone = False
         self._wanted = 0
+        self._left = time.monotonic()
+
+    def quiet_s(self) -> float:
+        """Seconds since one of many held it, or somebody alone; 0 while many do."""
+        with self._changed:
+            return 0.0 if self._users else time.monotonic() - self._left
 
     @contextmanager
     def use(self) -> Iterator[None]:
@@ -30,6 +37,7 @@ class Shared:
         finally:
             with self._changed:
                 self._users -= 1
+                self._left = time.monotonic()
                 self._changed.notify_all()
 
     @contextmanager
@@ -53,4 +61,5 @@ class Shared:
             if held:
                 with self._changed:
                     self._alone = False
+                    self._left = time.monotonic()
                     self._changed.notify_all()

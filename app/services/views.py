@@ -18,7 +18,8 @@ from app.engine.values import ModelFile
 from app.services.errors import NoModelFound, NoSuchThing
 from app.services.growing import LongerWindows
 from app.services.live import LiveReplies
-from app.services.loading import Loading, Ready
+from app.services.load_wishes import Ready
+from app.services.loading import Loading
 from app.services.lookup import Lookup
 from app.services.prompts import DRAFT, Chosen, Count, Counter, Gathered, Prompts, Wanted
 from app.services.summarising import Summarising
@@ -189,6 +190,7 @@ class Views:
             policy=conversation.policy,
             max_tokens=sampling.max_tokens,
             draft=draft,
+            adapters=conversation.adapters,
         )
 
     def _with_live(self, gathered: Gathered) -> Gathered:

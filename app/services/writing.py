@@ -20,11 +20,12 @@ from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Rol
 from app.engine.client import Call, EngineClient, GenerationEvent
 from app.engine.errors import ENGINE_DIED, Cancelled, EngineDied, EngineError, error_from
 from app.engine.protocol import Code, Delta, Failed, Finished, Progress, Started
-from app.engine.values import GenerateRequest, GenerationFacts, Sampling, TemplateOptions
+from app.engine.values import Adapter, GenerateRequest, GenerationFacts, Sampling, TemplateOptions
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
-from app.services.loading import Loading, Ready
+from app.services.load_wishes import Ready
+from app.services.loading import Loading
 from app.services.marking import Marking
 from app.services.prompts import Chosen, Prompts, Wanted
 from app.services.refusals import Refusals
@@ -51,6 +52,7 @@ class Turn(msgspec.Struct):
     model_id: str = ""
     template_options: TemplateOptions = {}
     guess: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 class _Attempt:
@@ -76,8 +78,10 @@ class _Attempt:
             model_name=ready.file.name if ready is not None else "",
             sampling=self.turn.sampling,
             system_prompt=self.turn.system_prompt,
+            adapters=self.turn.adapters,
             n_ctx=ready.model.n_ctx if ready is not None else 0,
             tokenizer=ready.model.tokenizer if ready is not None else "",
+            devices=ready.model.shares if ready is not None else (),
             reread_tokens=selecting.reread(self.sequel, last, made.dropped_tokens) if made is not None else 0,
             error_code=error.code if error is not None else "",
             error_sentence=error.sentence if error is not None else "",
@@ -151,6 +155,8 @@ class Writing:
             if ended.code == Code.CANCELLED:
                 return ReplyState.STOPPED, None
             error = attempt.error or error_from(ended.code, ended.detail, ended.numbers)
+            if ended.code != ENGINE_DIED and isinstance(error, EngineError):  # of that loading hears by itself
+                self._loading.failed_writing(ready, error)
             return (ReplyState.LOST if ended.code == ENGINE_DIED else ReplyState.FAILED), error
 
     def _wanted(self, turn: Turn, ready: Ready) -> Wanted:
@@ -165,6 +171,7 @@ class Writing:
             template_options=turn.template_options,
             max_tokens=turn.sampling.max_tokens,
             reply_id=turn.live.message_id,
+            adapters=turn.adapters,
         )
 
     def _fitted(self, attempt: _Attempt, wanted: Wanted, chosen: Chosen) -> Chosen:
@@ -216,6 +223,7 @@ class Writing:
             snapshot=snapshot,
             snapshot_limit=limit_bytes,
             guess=turn.guess,
+            adapters=wanted.adapters,
         )
         call = self._engine.generate(request, events.put)
         live.cancel_with(call.cancel)

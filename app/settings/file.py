@@ -74,6 +74,12 @@ class SettingsFile:
             self._overrides.setdefault(group, {})[field] = plain
             self._current = self._build()
 
+    @property
+    def overridden(self) -> frozenset[str]:
+        """Names of the options that are set for this run only."""
+        with self._lock:
+            return frozenset(f"{group}.{field}" for group, fields in self._overrides.items() for field in fields)
+
     def _read(self) -> Raw:
         try:
             text = self._path.read_bytes()

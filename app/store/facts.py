@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from app.chat.messages import ReplyFacts
-from app.engine.values import GenerationFacts
+from app.engine.hardware import DeviceShare
+from app.engine.values import Adapter, GenerationFacts
 from app.store.conversations import sampling_text, sampling_value
 from app.store.tables import FactsRow
 from app.store.text import storable
@@ -22,7 +23,12 @@ _PLAIN = (
 )  # fmt: skip
 _ERROR = ("error_code", "error_sentence", "error_detail")
 _GENERATION = GenerationFacts.__struct_fields__
-_LISTS = ("left_out", "kept_before")
+_LISTS: dict[str, Any] = {
+    "left_out": list[str],
+    "kept_before": list[str],
+    "devices": tuple[DeviceShare, ...],
+    "adapters": tuple[Adapter, ...],
+}  # kept as JSON
 
 NAMES = (*_PLAIN, *_ERROR, *_GENERATION, "sampling", "token_ids", *_LISTS)
 COLUMNS = tuple(getattr(FactsRow, name) for name in NAMES)
@@ -48,7 +54,7 @@ def facts_value(row: tuple[Any, ...]) -> ReplyFacts | None:
     generation = {name: values.pop(name) for name in _GENERATION}
     values["sampling"] = sampling_value(values["sampling"])
     values["token_ids"] = _unpacked(values["token_ids"])
-    values |= {name: msgspec.json.decode(values[name], type=list[str]) for name in _LISTS}
+    values |= {name: msgspec.json.decode(values[name], type=kind) for name, kind in _LISTS.items()}
     if generation["finish_reason"] is not None:
         values["generation"] = GenerationFacts(
             **{name: value for name, value in generation.items() if value is not None}

@@ -20,6 +20,7 @@ from app.store.ledger import Ledger
 from app.store.messages import Messages
 from app.store.models import Models
 from app.store.ownership import Owner
+from app.store.plans import Plans
 from app.store.reader import Reader
 from app.store.search import Search
 from app.store.writer import Writer
@@ -40,6 +41,7 @@ class Store:
         self.contexts = Contexts(self._reader, self._writer)
         self.search = Search(self._reader)
         self.models = Models(self._reader, self._writer, places)
+        self.plans = Plans(self._reader, self._writer)
         self.ledger = Ledger(self._reader, self._writer)
         self.downloads = Downloads(self._reader, self._writer, places, owner)
         self.recovered: list[str] = []

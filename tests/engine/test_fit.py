@@ -18,14 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.bare import write_bare
+from app.engine.budgets import MARGIN_BYTES
 from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.errors import GgufBroken
-from app.engine.fit import MARGIN_BYTES, best_options, estimate, fit, max_context
+from app.engine.fit import estimate, fit, max_context
 from app.engine.gguf import check_loadable, open_model
 from app.engine.gguf_header import Header, Tensor
 from app.engine.guess import active_params, guess
-from app.engine.hardware import Device, DeviceSpeed, Machine, MemoryPlan, Verdict
+from app.engine.hardware import Device, DeviceSpeed, Fit, Machine, MemoryPlan, Verdict
+from app.engine.placing import best
 from app.engine.probe import Probe, probing
 from app.engine.shape import CELLS, ModelShape, shape_of
 from app.engine.values import LoadOptions
@@ -213,7 +215,7 @@ def test_no_header_makes_the_formulae_fail(architecture: str, values: dict[str, 
         shape = shape_of(header)
     except GgufBroken:
         return
-    found = fit(shape, LoadOptions(), with_gpu(8 * GIB))
+    found = judged(shape, LoadOptions(), with_gpu(8 * GIB))
     assert found.plan.total_bytes >= 0
     assert found.max_ctx >= 0
     assert found.why
@@ -243,6 +245,11 @@ def with_gpu(size: int, memory: int = 32 * GIB) -> Machine:
     return machine(memory, card(size))
 
 
+def judged(shape: ModelShape, options: LoadOptions, here: Machine) -> Fit:
+    """What a model is like with the options that are best for it."""
+    return fit(shape, best(shape, options, here), here)
+
+
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory: pytest.TempPathFactory) -> ModelShape:
     """A dense model of 8 billion parameters and 8 GiB, trained for 32,768 tokens."""
@@ -254,15 +261,15 @@ OPEN = LoadOptions(n_ctx=8192)
 
 
 def test_where_a_model_runs(eight: ModelShape) -> None:
-    found = {size: fit(eight, OPEN, with_gpu(size * GIB)) for size in (24, 6, 1)}
+    found = {size: judged(eight, OPEN, with_gpu(size * GIB // 4)) for size in (96, 24, 1)}
     assert [one.verdict for one in found.values()] == [Verdict.GPU, Verdict.PARTLY, Verdict.MEMORY]
-    assert found[24].plan.n_gpu_layers == 33
-    assert 8 < found[6].plan.n_gpu_layers < 33
+    assert found[96].plan.n_gpu_layers == 33
+    assert 8 < found[24].plan.n_gpu_layers < 33
     assert found[1].plan.n_gpu_layers == 0
     speeds = [one.tokens_per_s for one in found.values()]
     assert speeds == sorted(speeds, reverse=True)
     assert [one.ttft_s for one in found.values()] == sorted(one.ttft_s for one in found.values())
-    nowhere = fit(eight, OPEN, machine(8 * GIB))
+    nowhere = judged(eight, OPEN, machine(8 * GIB))
     assert (nowhere.verdict, nowhere.fits) == (Verdict.NO, False)
 
 
@@ -274,19 +281,19 @@ def test_a_gibibyte_is_left_free(eight: ModelShape) -> None:
 
 def test_what_is_free_now_is_said_apart(eight: ModelShape) -> None:
     full = msgspec.structs.replace(machine(32 * GIB), memory_free_bytes=4 * GIB)
-    found = fit(eight, OPEN, full)
+    found = judged(eight, OPEN, full)
     assert (found.fits, found.fits_now) == (True, False)
     assert "4.3 GB are free" in found.why
 
 
 def test_a_graphics_unit_without_memory_of_its_own_takes_main_memory(eight: ModelShape) -> None:
     shared = [machine(memory * GIB, card(memory * GIB, "Vulkan0", "igpu")) for memory in (32, 9)]
-    assert [fit(eight, OPEN, one).verdict for one in shared] == [Verdict.GPU, Verdict.NO]
+    assert [judged(eight, OPEN, one).verdict for one in shared] == [Verdict.GPU, Verdict.NO]
 
 
 def test_two_cards_share_the_layers(eight: ModelShape) -> None:
-    two = machine(32 * GIB, card(10 * GIB), card(5 * GIB, "CUDA1"))
-    plan = fit(eight, OPEN, two).plan
+    two = machine(32 * GIB, card(8 * GIB), card(5 * GIB, "CUDA1"))
+    plan = judged(eight, OPEN, two).plan
     main, first, second = plan.shares
     assert (plan.n_gpu_layers, main.kv_bytes) == (33, 0)
     assert 1.5 < first.weights_bytes / second.weights_bytes < 2.5
@@ -316,14 +323,14 @@ def test_what_the_exact_plan_knows_better_shortens_the_context(eight: ModelShape
 
 
 def test_speed_is_bandwidth_over_what_is_read(eight: ModelShape) -> None:
-    found = fit(eight, OPEN, machine(32 * GIB))
+    found = judged(eight, OPEN, machine(32 * GIB))
     read = eight.active_bytes + found.plan.kv_bytes / 2
     assert found.tokens_per_s == pytest.approx(20e9 / read)
     assert found.ttft_s == pytest.approx(1000 * 2 * eight.active_params / 100e9)
     slow = msgspec.structs.replace(machine(32 * GIB), cache_bytes_per_s=2e9)
     seconds = eight.active_bytes / 20e9 + found.plan.kv_bytes / 2 / 2e9
-    assert fit(eight, OPEN, slow).tokens_per_s == pytest.approx(1 / seconds)
-    assert fit(eight, OPEN, Machine(memory_total_bytes=32 * GIB, memory_free_bytes=0)).tokens_per_s == 0
+    assert judged(eight, OPEN, slow).tokens_per_s == pytest.approx(1 / seconds)
+    assert judged(eight, OPEN, Machine(memory_total_bytes=32 * GIB, memory_free_bytes=0)).tokens_per_s == 0
 
 
 @given(st.integers(1, 64), st.integers(0, 48), st.sampled_from((256, 4096, 32768)))
@@ -331,17 +338,17 @@ def test_more_memory_never_makes_it_worse(memory: int, video: int, n_ctx: int) -
     shape = guess(8_000_000_000, architecture="llama", context_length=32768)
     order = [Verdict.NO, Verdict.MEMORY, Verdict.PARTLY, Verdict.GPU]
     options = LoadOptions(n_ctx=n_ctx)
-    less, more = (fit(shape, options, with_gpu(video * GIB, size * GIB)) for size in (memory, memory + 4))
+    less, more = (judged(shape, options, with_gpu(video * GIB, size * GIB)) for size in (memory, memory + 4))
     assert order.index(less.verdict) <= order.index(more.verdict)
     assert less.max_ctx <= more.max_ctx
-    wider = fit(shape, options, with_gpu((video + 4) * GIB, memory * GIB))
+    wider = judged(shape, options, with_gpu((video + 4) * GIB, memory * GIB))
     assert order.index(less.verdict) <= order.index(wider.verdict)
 
 
 def test_layers_that_were_chosen_stay_so(eight: ModelShape) -> None:
     chosen = LoadOptions(n_ctx=8192, n_gpu_layers=4)
-    assert best_options(eight, chosen, with_gpu(24 * GIB)) == chosen
-    assert fit(eight, chosen, with_gpu(24 * GIB)).plan.n_gpu_layers == 4
+    assert best(eight, chosen, with_gpu(24 * GIB)).n_gpu_layers == 4
+    assert judged(eight, chosen, with_gpu(24 * GIB)).plan.n_gpu_layers == 4
 
 
 # --- guesses --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import EngineDied, EngineUnavailable
+from app.engine.errors import EngineClosed, EngineDied, EngineUnavailable
 from app.engine.supervisor import State, Timing
 from app.engine.values import LoadOptions
 from tests.support.engines import QUICK, WAIT_S, Reply, Watched, ask, fake, gone
@@ -252,7 +252,7 @@ def test_first_it_is_asked(start: Start) -> None:
 @pytest.mark.parametrize("shutdown_s", [0.0, 0.2])
 def test_then_it_is_terminated(start: Start, shutdown_s: float) -> None:
     code = (
-        "import os, time; from app.engine.protocol import *; "
+        "import os, time; from app.engine.protocol import *; from app.engine.wire import pack; "
         "os.write(1, pack(Hello(protocol=VERSION, pid=os.getpid(), llama_cpp=''))); time.sleep(600)"
     )
     watched = start(command=[sys.executable, "-c", code], shutdown_s=shutdown_s)
@@ -336,3 +336,58 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+# --- resting ------------------------------------------------------------------------------------------------------
+
+
+def test_resting_ends_the_process_and_the_next_command_starts_another(start: Start) -> None:
+    watched = start({"load": {"seconds": 0.0}})
+    watched.engine.rest()  # nothing runs yet
+    assert watched.engine.state is State.IDLE
+    watched.engine.load(MODEL, LoadOptions()).result(WAIT_S)
+    pid = watched.engine.pid
+    assert pid is not None
+    watched.engine.rest()
+    assert gone(pid)
+    assert watched.engine.pid is None
+    outcome = watched.wait_for(State.READY, State.IDLE)
+    assert outcome is not None
+    assert outcome.expected
+    assert watched.engine.model is None
+    watched.engine.describe().result(WAIT_S)
+    assert watched.engine.pid not in (None, pid)
+
+
+def test_what_is_under_way_when_it_rests_ends_and_what_comes_after_goes_to_the_next_process(start: Start) -> None:
+    watched = start({"load": {"seconds": 60.0, "steps": 600}})
+    call = watched.engine.load(MODEL, LoadOptions())
+    early = threading.Thread(target=watched.engine.rest)
+    watched.wait_for(State.STARTING)
+    early.start()
+    with pytest.raises(EngineClosed):
+        call.result(WAIT_S)
+    asked = watched.engine.describe()
+    assert asked.result(WAIT_S).llama_cpp == "scripted"
+    early.join(WAIT_S)
+    assert not early.is_alive()
+    assert watched.engine.state is State.READY
+
+
+def test_resting_between_two_restarts_starts_nothing(start: Start) -> None:
+    watched = start({"die": {"at": "load"}}, back_off_s=(3600.0,))
+    with pytest.raises(EngineDied):
+        watched.engine.load(MODEL, LoadOptions()).result(WAIT_S)
+    watched.wait_for(State.DIED)
+    watched.engine.rest()
+    assert watched.engine.state is State.IDLE
+    assert watched.engine.pid is None
+
+
+def test_who_knows_why_it_died_does_not_wait_for_the_next_one(start: Start) -> None:
+    watched = start({"die": {"at": "load"}}, back_off_s=(3600.0,))
+    for _ in range(3):
+        with pytest.raises(EngineDied):
+            watched.engine.load(MODEL, LoadOptions()).result(WAIT_S)
+        watched.engine.hurry()
+    watched.engine.describe().result(WAIT_S)

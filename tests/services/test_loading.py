@@ -188,8 +188,8 @@ def test_auto_load_only_when_it_is_wanted() -> None:
 def test_quick_typing_wishes_for_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     with running() as (app, seen):
         wishes: list[object] = []
-        put = app.loading._put
-        monkeypatch.setattr(app.loading, "_put", lambda wish: (wishes.append(wish), put(wish)))
+        put = app.loading._wishes.put
+        monkeypatch.setattr(app.loading._wishes, "put", lambda wish: (wishes.append(wish), put(wish)))
         for _ in range(50):
             app.loading.warm()
         seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY)

@@ -12,8 +12,9 @@ from pathlib import Path
 from app.base.paths import Places
 from app.chat.context_view import Mark, Note, Policy
 from app.chat.messages import Conversation, Message, ReplyState, Role
-from app.engine.values import ModelFile, Origin, Sampling
+from app.engine.values import LoadOptions, ModelFile, Origin, Sampling
 from app.privacy.ledger import LedgerEntry, Outcome
+from app.store.kept import KeptPlan
 from app.store.queued import FAILED, QueuedDownload
 from app.store.store import open_store
 from tests.store.test_messages import FACTS
@@ -85,6 +86,15 @@ NOTE = Note(
 )
 
 
+PLAN = KeptPlan(
+    model_id=made_id(4),
+    machine="16 GB, CUDA0 8 GB",
+    options=LoadOptions(n_ctx=4096, n_gpu_layers=20, devices=("CUDA0",), layers_on=(20,), type_k="q8_0", type_v="q8_0"),
+    stepped_down="20 of 25 layers on the graphics card.",
+    made_ms=EPOCH_MS,
+)
+
+
 def model(places: Places) -> ModelFile:
     return ModelFile(
         id=made_id(4),
@@ -110,7 +120,7 @@ def model(places: Places) -> ModelFile:
 def main() -> None:
     """A branching conversation, one that was deleted, one whose reply was being written when its process died; since
     0002 an entry of the ledger, since 0003 a download; since 0004 more is known of a model; since 0005 a policy, a mark
-    and a note."""
+    and a note; since 0006 a load plan, and what a reply was computed on."""
     with tempfile.TemporaryDirectory() as name:
         places = Places(Path(name), Path(name) / "logs")
         store = open_store(places)
@@ -140,6 +150,7 @@ def main() -> None:
         store.downloads.add(DOWNLOAD).result()
         store.contexts.set_marks([made_id(16)], Mark.PINNED).result()
         store.contexts.set_note(NOTE).result()
+        store.plans.keep(PLAN).result()
         store.close()
         FIXTURES.mkdir(parents=True, exist_ok=True)
         target = FIXTURES / f"{store.schema}.db.gz"

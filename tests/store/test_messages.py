@@ -6,6 +6,7 @@ import pytest
 
 from app.base.ids import new_id
 from app.chat.messages import PathEntry, ReplyFacts, ReplyState, Role
+from app.engine.hardware import DeviceShare
 from app.engine.values import GenerationFacts, Sampling
 from app.store.errors import AlreadyFinished, NotFound, StoreMisuse
 from app.store.store import Store
@@ -31,6 +32,7 @@ FACTS = ReplyFacts(
     token_ids=[0, 1, 151_935, 2**31 - 1],
     thinking_s=1.5,
     left_out=["a", "b"],
+    devices=(DeviceShare(name="CPU", kind="cpu", weights_bytes=7, kv_bytes=2, compute_bytes=1, layers=3),),
     error_code="c",
     error_sentence="s",
     error_detail="d",

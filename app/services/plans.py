@@ -1,0 +1,55 @@
+"""Load plans as a person sees and changes them: how a model would be loaded here, and loading it so.
+
+`plan` and `devices` answer at once, from what is known of the computer; what the devices have free at this moment is
+asked of the engine with `refresh`.
+"""
+
+from __future__ import annotations
+
+from app.engine.hardware import Machine
+from app.engine.values import LoadOptions, LoadPlan, ModelFile
+from app.services.errors import NoSuchThing
+from app.services.library import Library
+from app.services.loading import Loading
+from app.services.placement import Placement
+
+
+class Plans:
+    """All methods may be called from any thread."""
+
+    def __init__(self, library: Library, placement: Placement, loading: Loading) -> None:
+        self._library = library
+        self._placement = placement
+        self._loading = loading
+
+    def devices(self) -> Machine:
+        """This computer at this moment, with the devices as they were last seen."""
+        return self._placement.machine()
+
+    def plan(self, model_id: str, options: LoadOptions | None = None) -> LoadPlan:
+        """How this model would be loaded, or would be with these options, as if nothing else were loaded; the header of
+        its file may be read for it. Raises NoSuchThing and EngineError."""
+        file = self._file(model_id)
+        ready = self._loading.ready
+        machine = self._placement.machine(ready.model if ready is not None else None)
+        wanted = self._placement.wanted(model_id)
+        return self._placement.plan(file, wanted, machine, options)
+
+    def load(self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False) -> None:
+        """Loads it as the person's choice, with these options, which are kept for it once they have worked. `insist`:
+        even if that pushes the system into swap. The change comes as EngineChanged. Raises NoSuchThing."""
+        self._file(model_id)
+        self._loading.load(model_id, options, insist=insist)
+
+    def forget(self, model_id: str) -> None:
+        """Forgets what was set by hand or learned by failing, and tries the full plan if the model is loaded."""
+        self._placement.forget(model_id)
+        ready = self._loading.ready
+        if ready is not None and ready.file.id == model_id:
+            self._loading.load(model_id, again=True)
+
+    def _file(self, model_id: str) -> ModelFile:
+        file = self._library.get(model_id)
+        if file is None:
+            raise NoSuchThing("This model is no longer there.", detail=model_id)
+        return file
