@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from app.engine.errors import AdapterMisfit, ModelFileError
+from app.engine.errors import AdapterMisfit, ModelFileError, printable
 from app.engine.gguf import fingerprint_of, open_model
 from app.engine.gguf_header import Header, ReadAt, Tensor, read_header
 from app.engine.protocol import Code
@@ -62,9 +62,9 @@ def describe(path: Path, header: Header) -> AdapterFile:
     ranks = [_side(tensor.shape, 0) for tensor in header.tensors if tensor.name.endswith(_B)]
     return AdapterFile(
         path=str(path),
-        name=header.text("general.name") or path.stem,
-        architecture=header.architecture,
-        base=header.text("general.base_model.0.name"),
+        name=printable(header.text("general.name")) or path.stem,
+        architecture=printable(header.architecture),
+        base=printable(header.text("general.base_model.0.name")),
         rank=max(ranks, default=0),
         size_bytes=header.file_size_bytes,
     )

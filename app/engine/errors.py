@@ -164,7 +164,8 @@ class NotAChatModel(ModelFileError):
     KINDS: ClassVar[dict[str, str]] = {
         "vocabulary": "it holds a vocabulary only, without the model itself",
         "projector": "it is a projector, the part that reads pictures or sound. Choose the model it belongs to",
-        "adapter": "it is an adapter that changes another model. Choose the model it belongs to",
+        "adapter": "it is an adapter that changes another model. Choose that model, and add the adapter in "
+        "the side panel of a conversation",
         "embedding": "it turns texts into numbers to search with and cannot write. Choose a model for chat",
         "part": "it is a later part of a model in several files. Choose the first part",
         "other": "it holds something else. Choose a model for chat",

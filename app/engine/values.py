@@ -293,3 +293,4 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     projector: str = ""
     also_at: tuple[ModelPlace, ...] = ()
     away: bool = False
+    adapter: AdapterFile | None = None
