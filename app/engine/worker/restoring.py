@@ -43,7 +43,7 @@ class Restoring:
         with contextlib.closing(SnapshotReader(self.path, unseal)) as file:
             header = file.header
             if header.key != self._seat.key(self._overlay):
-                raise SnapshotError("it is of another model, adapter, build or setting")
+                raise SnapshotError("it is of another model, build or setting")
             for leaving in asking.ask(make_room):
                 leaving.ended.wait(ROOM_S)
             slot = asking.ask(partial(self._place, len(header.tokens)))
