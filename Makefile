@@ -8,7 +8,7 @@ DEVELOP := $(PYTHON) packaging/develop.py --backend $(BACKEND)
 FROZEN := build/package/frozen/inglenook
 PACKAGE := $(PYTHON) packaging/package.py --backend $(BACKEND) $(if $(LITE),--lite)
 
-.PHONY: run test lint bench screenshots package test-package test-clean-root setup clean
+.PHONY: run test test-gpu lint bench screenshots package test-package test-clean-root setup clean
 
 run:
 	@$(DEVELOP) run
@@ -18,6 +18,11 @@ test:
 	@$(DEVELOP) test
 	@$(MAKE) --no-print-directory lint
 	@QT_QPA_PLATFORM=offscreen $(PY) -m pytest
+
+# On a machine with a graphics card, for its BACKEND.
+test-gpu:
+	@$(DEVELOP) test
+	@INGLENOOK_GPU=1 $(PY) -m pytest -n 0 tests/gpu
 
 lint:
 	@$(DEVELOP) test

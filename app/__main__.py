@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[:1] == ["--engine-worker"]:
         from app.engine.worker.main import main as worker
 
-        return worker()
+        return worker(given[1:])
     if given[:1] == [MIGRATE]:
         from app.store.apart import serve
 

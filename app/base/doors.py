@@ -13,11 +13,11 @@ _BOOT = (
 )
 
 
-def door(option: str) -> list[str]:
-    """This program itself, which branches at `option` before anything heavy is imported."""
+def door(*options: str) -> list[str]:
+    """This program itself, which branches at the first option before anything heavy is imported."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, option]
-    return module("app", option)
+        return [sys.executable, *options]
+    return module("app", *options)
 
 
 def module(name: str, *arguments: str) -> list[str]:

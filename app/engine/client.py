@@ -114,7 +114,7 @@ class EngineClient(Protocol):
         """Drop a conversation from memory."""
 
     def describe(self, rpc: Sequence[str] = ()) -> Call[EngineInfo]:
-        """Versions, devices, the loaded model; with the devices of further computers (HOST:PORT), if they are named."""
+        """Versions, devices, the loaded model. `rpc`: further computers (HOST:PORT) whose devices are to be told."""
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         """How much memory a model would take, and where; a header with a hole behind it is enough."""

@@ -33,9 +33,18 @@ from app.engine.gguf import check_loadable, read_others
 from app.engine.hardware import Device, MemoryPlan
 from app.engine.protocol import Code
 from app.engine.shape import shape_of
-from app.engine.values import EngineInfo, GenerationFacts, LoadedModel, PromptMessage
+from app.engine.values import EngineInfo, GenerationFacts, LoadedModel, LoadOptions, PromptMessage
 from app.engine.wire import FrameError, read_bodies, unpack_command
 
+_MEMORY = 8 * 1024**3
+_CPU = Device(
+    name="CPU",
+    description="scripted",
+    kind="cpu",
+    memory_free_bytes=_MEMORY,
+    memory_total_bytes=_MEMORY,
+    backend="CPU",
+)
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
 
 
@@ -51,6 +60,7 @@ class _Model:
         self._model: LoadedModel | None = None
         self._cache = Cache()
         self._turn = 0
+        self._failed = 0  # loads
 
     def live(self) -> None:
         while (job := self.jobs.get()) is not None:
@@ -83,21 +93,38 @@ class _Model:
             self._cache.forget(job.sequence)
             self._wire.send(protocol.Forgotten(id=job.id))
         elif isinstance(job, protocol.Plan):
-            self._wire.send(protocol.Planned(id=job.id, plan=_plan(job)))
+            plan = self._plan(Path(job.path), job.options)
+            self._wire.send(protocol.Planned(id=job.id, plan=plan))
         elif isinstance(job, protocol.Describe):
-            memory = 8 * 1024**3
-            device = Device(
-                name="CPU", description="scripted", kind="cpu", memory_free_bytes=memory, memory_total_bytes=memory
-            )
+            devices = self._devices(job.rpc)
             info = EngineInfo(
                 llama_cpp="scripted",
                 llama_cpp_build="scripted",
                 system_info="",
-                devices=[device],
-                supports_gpu_offload=False,
+                devices=[_CPU, *devices],
+                supports_gpu_offload=bool(devices),
                 model=self._model,
             )
             self._wire.send(protocol.Described(id=job.id, info=info))
+
+    def _devices(self, endpoints: tuple[str, ...]) -> list[Device]:
+        """The scripted devices that can take layers, with those of further computers."""
+        found = list(self._script.devices)
+        for endpoint in endpoints:
+            if endpoint not in self._script.remote:
+                raise EngineError(endpoint, code=Code.WORKER_UNREACHABLE)
+            found += self._script.remote[endpoint]
+        return found
+
+    def _plan(self, path: Path, options: LoadOptions) -> MemoryPlan:
+        """What the formulae say of the file, as if llama.cpp had said it."""
+        devices = {device.name: device for device in self._devices(options.rpc)}
+        for name in options.devices:
+            if name not in devices:
+                raise EngineError(name, code=Code.DEVICE_FAILED)
+        chosen = [devices[name] for name in options.devices or devices] if options.n_gpu_layers else []
+        shape = shape_of(check_loadable(path, {"llama"}), *read_others(path))
+        return msgspec.structs.replace(estimate(shape, options, chosen), exact=True)
 
     def _fail(self, id: int, code: str, detail: str = "", numbers: dict[str, int] | None = None) -> None:
         # Like the real one: what fails a load here is found before the old model is let go.
@@ -116,17 +143,20 @@ class _Model:
 
     def _load(self, job: protocol.Load) -> None:
         script, begin = self._script.load, time.perf_counter()
-        size = 0
+        size, plan = 0, None
         if script.check:
             size = check_loadable(Path(job.path), {"llama"}).file_size_bytes
+            plan = self._plan(Path(job.path), job.options)
         kept, self._model = self._model if script.model_kept else None, None
         for step in range(script.steps + 1):
-            self._wire.send(protocol.Progress(id=job.id, phase="load", done=float(step), total=float(script.steps)))
+            done = (size or script.steps) * step / max(script.steps, 1)
+            self._wire.send(protocol.Progress(id=job.id, phase="load", done=done, total=float(size or script.steps)))
             self._wire.die_if("load", step)
             if not self._pause(begin + script.seconds * step / max(script.steps, 1), job.id):
                 self._fail(job.id, Code.CANCELLED)
                 return
-        if script.code:
+        if script.code and (not script.times or self._failed < script.times):
+            self._failed += 1
             self._model = kept
             failed = protocol.Failed(
                 id=job.id, code=script.code, detail=script.detail, numbers=script.numbers, model_kept=kept is not None
@@ -147,12 +177,13 @@ class _Model:
             n_ctx_train=self._script.n_ctx,
             n_vocab=49_152,
             n_layer=30,
-            n_gpu_layers=0,
+            n_gpu_layers=plan.n_gpu_layers if plan else 0,
             n_threads=job.options.n_threads or 1,
             tokenizer="scripted",
             has_template=True,
             can_think=thinks,
             load_s=time.perf_counter() - begin,
+            shares=plan.shares if plan else (),
         )
         self._wire.send(protocol.Loaded(id=job.id, model=self._model))
 
@@ -236,15 +267,8 @@ class _Model:
 
 _CHECKED = {
     Code.FILE_MISSING, Code.FILE_UNREADABLE, Code.NOT_GGUF, Code.GGUF_TRUNCATED, Code.GGUF_BROKEN,
-    Code.UNKNOWN_ARCHITECTURE, Code.NOT_A_CHAT_MODEL,
+    Code.UNKNOWN_ARCHITECTURE, Code.NOT_A_CHAT_MODEL, Code.DEVICE_FAILED, Code.WORKER_UNREACHABLE,
 }  # fmt: skip
-
-
-def _plan(job: protocol.Plan) -> MemoryPlan:
-    """What the formulae say of the file, as if llama.cpp had said it."""
-    path = Path(job.path)
-    shape = shape_of(check_loadable(path, {"llama"}), *read_others(path))
-    return msgspec.structs.replace(estimate(shape, job.options), exact=True)
 
 
 def _render(message: PromptMessage) -> list[str]:

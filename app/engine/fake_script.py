@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from app.engine import protocol
+from app.engine.hardware import Device
 
 CANNED = (
     "This reply comes from a script, not from a model.\n\n"
@@ -16,7 +17,7 @@ CANNED = (
 
 
 class Die(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When and how the process fails. `once` is a path: it is created at the first death, and there is no second.
+    """When and how the process fails. `once` is a path: it grows with each death, and after `times` there is none.
 
     hang: no frame is read or answered any more. garbage: bytes that are no frame. close: the output ends, the process
     does not. deaf (at start): Shutdown, end of input and SIGTERM are ignored, so that only a kill ends it.
@@ -28,16 +29,18 @@ class Die(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 1
     stderr: str = ""
     once: str = ""
+    times: int = 1
 
 
 class LoadScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`seconds` in `steps` of progress, then success or a failure with `code`. `check` looks at the file as
-    the real worker does, knowing one architecture: llama.
+    """`seconds` in `steps` of progress, then success or a failure with `code`: every time, or the first `times`.
+    `check` looks at the file as the real worker does, knowing one architecture: llama.
     """
 
     seconds: float = 0.0
     steps: int = 4
     code: str = ""
+    times: int = 0
     detail: str = ""
     numbers: dict[str, int] = {}
     model_kept: bool = False
@@ -66,11 +69,17 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the process does. Replies are taken in turn and begin again after the last."""
+    """What the process does. Replies are taken in turn and begin again after the last.
+
+    `devices` are there beside the processor, and `remote` those of further computers, by HOST:PORT; any other endpoint
+    does not answer.
+    """
 
     replies: tuple[Reply, ...] = (Reply(),)
     load: LoadScript = LoadScript()
     die: Die | None = None
+    devices: tuple[Device, ...] = ()
+    remote: dict[str, tuple[Device, ...]] = {}
     n_ctx: int = 8192
     name: str = "Scripted model"
     hello_delay_s: float = 0.0

@@ -37,9 +37,10 @@ class Wire:
         if die is None or die.at != at or count < die.after:
             return
         if die.once:
-            if Path(die.once).exists():
-                return
-            Path(die.once).touch()
+            with Path(die.once).open("ab") as deaths:
+                if deaths.tell() >= die.times:
+                    return
+                deaths.write(b".")
         if die.stderr:
             sys.stderr.write(die.stderr + "\n")
             sys.stderr.flush()

@@ -49,9 +49,9 @@ class Probe:
         """The exact plan for a file, or for a header with a hole behind it. Raises EngineError."""
         return self._wait(self.engine.plan(path, options))
 
-    def describe(self) -> EngineInfo:
-        """Build and devices. Raises EngineError."""
-        return self._wait(self.engine.describe())
+    def describe(self, rpc: Sequence[str] = ()) -> EngineInfo:
+        """Build and devices, with those of further computers (HOST:PORT). Raises EngineError."""
+        return self._wait(self.engine.describe(rpc))
 
     def load(self, path: Path, options: LoadOptions) -> LoadedModel:
         """Loads a model to measure with. Raises EngineError."""

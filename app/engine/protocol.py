@@ -183,7 +183,7 @@ class Hello(_Frame, frozen=True, tag="hello"):
 
 
 class Progress(_Frame, frozen=True, tag="progress"):
-    """`load`: fraction 0..1 of the file. `prompt`: done of total tokens, the cached ones included in both."""
+    """`load`: done of total bytes of the file. `prompt`: done of total tokens, the cached ones included in both."""
 
     id: int
     phase: str

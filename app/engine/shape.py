@@ -193,7 +193,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
             widths.look(tensor.name, tensor.shape)
         elif found:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
-        elif tensor.name.startswith("output"):
+        elif tensor.name.startswith(("output", "altup_")):  # gemma3n ends with its altup matrices
             outputs += tensor.size_bytes
             tied = tied and not tensor.name.startswith("output.")
         else:

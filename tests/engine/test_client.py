@@ -14,7 +14,7 @@ import pytest
 
 from app.engine.client import Call, Engine
 from app.engine.command import fake_command
-from app.engine.errors import DecodeFailed, EngineClosed, InternalError, OutOfMemory
+from app.engine.errors import DecodeFailed, EngineClosed, EngineDied, InternalError, OutOfMemory
 from app.engine.protocol import Delta, Failed, Started
 from app.engine.values import LoadOptions
 from tests.support.engines import WAIT_S, Reply, Watched, ask, fake
@@ -162,7 +162,7 @@ def test_an_answer_of_the_wrong_kind_ends_its_call_only(start: Start, tmp_path: 
     import sys
 
     code = (
-        "import os; from app.engine.protocol import *; import sys\n"
+        "import os; from app.engine.protocol import *; from app.engine.wire import *; import sys\n"
         "os.write(1, pack(Hello(protocol=VERSION, pid=os.getpid(), llama_cpp='')))\n"
         "for body in read_bodies(sys.stdin.buffer):\n"
         "    command = unpack_command(body)\n"
@@ -200,5 +200,44 @@ def test_the_script_can_be_a_file_and_is_checked(tmp_path: Path) -> None:
         reply = Reply(watched.engine, ask("hey"))
         reply.result()
         assert reply.text == "From a file: hey"
+    finally:
+        watched.engine.close()
+
+
+GPU = {"name": "GPU0", "description": "scripted", "kind": "gpu", "memory_free_bytes": 1 << 33,
+       "memory_total_bytes": 1 << 33, "backend": "GPU"}  # fmt: skip
+
+
+def test_the_scripted_engine_has_devices_and_runs_out_of_memory_so_many_times(starter_model: Path) -> None:
+    script: dict[str, Any] = {
+        "load": {"check": True, "code": "out_of_memory", "times": 2},
+        "devices": [GPU],
+        "remote": {"far:1": [{**GPU, "name": "RPC0", "backend": "RPC", "host": "far"}]},
+    }
+    watched = Watched(fake(script))
+    try:
+        engine = watched.engine
+        there = engine.describe(("far:1",)).result(WAIT_S)
+        assert [device.name for device in there.devices] == ["CPU", "GPU0", "RPC0"]
+        assert [device.name for device in engine.describe().result(WAIT_S).devices] == ["CPU", "GPU0"]
+        for _ in range(2):
+            with pytest.raises(OutOfMemory):
+                engine.load(starter_model, LoadOptions()).result(WAIT_S)
+        model = engine.load(starter_model, LoadOptions(n_gpu_layers=4)).result(WAIT_S)
+        assert model.n_gpu_layers == 4
+        assert [share.name for share in model.shares] == ["CPU", "GPU0"]
+    finally:
+        watched.engine.close()
+
+
+def test_the_scripted_engine_dies_so_many_times(tmp_path: Path, expected_warnings: list[str]) -> None:
+    expected_warnings.append("engine")
+    die = {"at": "load", "how": "abort", "once": str(tmp_path / "deaths"), "times": 2}
+    watched = Watched(fake({"die": die}))
+    try:
+        for _ in range(2):
+            with pytest.raises(EngineDied):
+                watched.engine.load(Path("m.gguf"), LoadOptions()).result(WAIT_S)
+        assert watched.engine.load(Path("m.gguf"), LoadOptions()).result(WAIT_S)
     finally:
         watched.engine.close()

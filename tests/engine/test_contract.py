@@ -53,7 +53,7 @@ from app.engine.errors import (
 )
 from app.engine.gguf import open_model
 from app.engine.gguf_header import read_header
-from app.engine.protocol import Delta, Failed, Progress, Started
+from app.engine.protocol import Code, Delta, Failed, Progress, Started
 from app.engine.supervisor import State
 from app.engine.values import Adapter, GenerateRequest, LoadedModel, LoadOptions, PromptMessage
 from tests.support import tiny_adapters
@@ -121,7 +121,26 @@ def test_a_load_ends_loaded_after_rising_progress(engine: Engine, starter_model:
     assert engine.model == model
     assert (model.path, model.architecture, model.n_ctx) == (str(starter_model), "llama", N_CTX)
     assert fractions == sorted(fractions)
-    assert 0 <= fractions[0] <= fractions[-1] <= 1
+    assert 0 <= fractions[0] <= fractions[-1] == 1
+
+
+def test_a_load_says_what_it_took_of_each_device(engine: Engine, model: LoadedModel) -> None:
+    plan = engine.plan(Path(model.path), OPTIONS).result(WAIT_S)
+    (share,) = model.shares
+    assert (share.name, share.kind) == ("CPU", "cpu")
+    assert share.total_bytes == pytest.approx(plan.total_bytes, abs=MIB)
+
+
+def test_a_device_that_is_not_there_leaves_the_model(engine: Engine, model: LoadedModel) -> None:
+    with pytest.raises(EngineError) as missing:
+        engine.load(Path(model.path), LoadOptions(devices=("CUDA7",))).result(WAIT_S)
+    assert "CUDA7" in missing.value.detail
+    with pytest.raises(EngineError) as silent:
+        engine.load(Path(model.path), LoadOptions(rpc=("127.0.0.1:1",))).result(WAIT_S)
+    with pytest.raises(EngineError):
+        engine.describe(("127.0.0.1:1",)).result(WAIT_S)
+    assert (missing.value.code, silent.value.code) == (Code.DEVICE_FAILED, Code.WORKER_UNREACHABLE)
+    assert engine.describe().result(WAIT_S).model == engine.model == model
 
 
 def refused(tmp_path: Path, starter_model: Path) -> dict[type[EngineError], Path]:

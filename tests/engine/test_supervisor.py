@@ -252,7 +252,7 @@ def test_first_it_is_asked(start: Start) -> None:
 @pytest.mark.parametrize("shutdown_s", [0.0, 0.2])
 def test_then_it_is_terminated(start: Start, shutdown_s: float) -> None:
     code = (
-        "import os, time; from app.engine.protocol import *; from app.engine.wire import pack; "
+        "import os, time; from app.engine.protocol import *; from app.engine.wire import *; "
         "os.write(1, pack(Hello(protocol=VERSION, pid=os.getpid(), llama_cpp=''))); time.sleep(600)"
     )
     watched = start(command=[sys.executable, "-c", code], shutdown_s=shutdown_s)

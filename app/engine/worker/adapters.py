@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.engine.adapters import check_fits, fingerprint, read_adapter
 from app.engine.errors import AdapterMisfit, EngineError
-from app.engine.gguf import check_loadable, read_others
+from app.engine.gguf_header import Header
 from app.engine.protocol import Code
 from app.engine.values import Adapter
 from app.engine.worker.context import Context
-from app.engine.worker.llama import Model, api, log
+from app.engine.worker.llama import api, log
+from app.engine.worker.model import Model
 from app.engine.worker.sequences import Overlay
 
 
 class Adapters:
     """Those of one model. They go with it."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, headers: Sequence[Header]) -> None:
+        """`headers`: those of the model's files."""
         self._model = model
+        self._headers = headers
         self._fingerprints: dict[tuple[str, int, int], str] = {}
         self._handles: dict[str, Any] = {}
         self._laid: Overlay = ()
@@ -71,8 +74,7 @@ class Adapters:
         return self._fingerprints[key]
 
     def _load(self, path: Path) -> Any:
-        model = self._model.path
-        check_fits(path, read_adapter(path), [check_loadable(model), *read_others(model)])
+        check_fits(path, read_adapter(path), self._headers)
         log.clear()
         handle = api.llama_adapter_lora_init(self._model.handle, os.fsencode(path))
         if not handle:

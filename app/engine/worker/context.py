@@ -11,12 +11,13 @@ import os
 from typing import Any
 
 from app.engine.values import LoadOptions
-from app.engine.worker.llama import Model, api, log
+from app.engine.worker.llama import api, log
+from app.engine.worker.model import Model
 from app.engine.worker.speculation import MOST
 
 DEFAULT_N_CTX = 8192
 MOST_SLOTS = 64
-DECODED, NO_ROOM, ABORTED, ALLOCATION_FAILED = 0, 1, 2, -2  # what llama_decode returns
+DECODED, NO_ROOM, ABORTED, ALLOCATION_FAILED, COMPUTE_FAILED = 0, 1, 2, -2, -3  # what llama_decode returns
 _PARTIAL = 1  # LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY: of the memory only what cannot be cut
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 
@@ -72,11 +73,10 @@ class Context:
         params.n_outputs_max_per_seq = params.n_outputs_max
         params.n_threads = params.n_threads_batch = n_threads
         params.type_k, params.type_v = _cache_type(options.type_k), _cache_type(options.type_v)
+        params.offload_kqv = options.offload_kv
         params.swa_full = False
         params.kv_unified = True
         self.flash_attention = int(params.flash_attn_type)
-        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
-        self.attends_in_tiles = not model.offloaded_layers and options.type_k == options.type_v in ("f16", "f32")
         self.moved = False  # positions were changed and the next decode has not made it true yet
         params.no_perf = True
         log.clear()

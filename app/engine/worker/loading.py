@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.engine import gguf
 from app.engine.errors import EngineError
+from app.engine.gguf_header import Header
+from app.engine.hardware import DeviceShare
 from app.engine.protocol import Code
+from app.engine.shape import ModelShape, shape_of
 from app.engine.values import Adapter, LoadedModel, LoadOptions
+from app.engine.worker import devices
 from app.engine.worker.adapters import Adapters
-from app.engine.worker.context import ABORTED, Abort, Context, ContextError
+from app.engine.worker.context import (
+    ABORTED,
+    ALLOCATION_FAILED,
+    COMPUTE_FAILED,
+    Abort,
+    Context,
+    ContextError,
+)
 from app.engine.worker.cores import physical_cores
-from app.engine.worker.llama import LoadError, Model, probe
+from app.engine.worker.llama import log
+from app.engine.worker.model import LoadError, Model, probe
+from app.engine.worker.placement import NoDeviceError, Placement
 from app.engine.worker.prompts import PromptBuilder
+from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
+from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Overlay, Sequences
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
+from app.engine.worker.warming import in_main_memory, warm
+
+_NOT_STARTED = re.compile(r"failed to initialize (\S+) backend")  # llama-context.cpp, of a device
 
 
 class LoadingError(Exception):
@@ -30,51 +50,75 @@ class LoadingError(Exception):
         self.numbers = numbers or {}
 
 
-def check(path: Path, *, thoroughly: bool) -> None:
-    """Refuse a file that cannot become a model, before the one that is loaded goes. Raises LoadingError.
+def check(path: Path, *, thoroughly: bool) -> Sequence[Header]:
+    """Refuse a file that cannot become a model, before the one that is loaded goes; its headers. Raises LoadingError.
 
     First our own reader, then, `thoroughly`, a dry run of llama.cpp's loader: some 0.1 s that save the loaded model.
     """
-    try:
-        gguf.check_loadable(path)
+    with told(path):
+        headers = (gguf.check_loadable(path), *gguf.read_others(path))
         if thoroughly:
             probe(path)
-    except EngineError as error:
-        raise LoadingError(error.code, error.detail, error.numbers) from error
-    except LoadError as error:
-        raise loading_error(path, error.detail) from error
+    return headers
+
+
+def reach(endpoints: Sequence[str]) -> None:
+    """Make the devices of other computers known. Raises LoadingError."""
+    try:
+        devices.add(endpoints)
+    except UnreachableError as error:
+        raise LoadingError(Code.WORKER_UNREACHABLE, error.endpoint, {"busy": 1} if error.busy else None) from error
+    except LookupError as error:
+        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
+
+
+def check_devices(path: Path, options: LoadOptions) -> None:
+    """Refuse options that name what is not there, before the model that is loaded goes. Raises LoadingError."""
+    reach(options.rpc)
+    with told(path):
+        Placement(options)
 
 
 class Loaded:
     """A model ready to write, with all that belongs to it. `close` frees it."""
 
-    def __init__(self, path: Path, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
-        """`on_progress` gets 0..1 and returns False to stop. Raises LoadingError."""
+    def __init__(
+        self,
+        path: Path,
+        options: LoadOptions,
+        abort: Abort,
+        on_progress: Callable[[int, int], bool],
+        headers: Sequence[Header],
+    ) -> None:
+        """`on_progress` gets bytes done and in all, and returns False to stop; `headers` are those of the file's parts.
+
+        Raises LoadingError.
+        """
         begun = time.perf_counter()
         self.options = options
-        try:
-            self.model = Model(path, options, on_progress)
-        except LoadError as error:
-            raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
+        total = sum(header.file_size_bytes for header in headers)
+        read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
         self.context: Context | None = None
-        self.adapters = Adapters(self.model)
-        try:
-            self._make_ready(options, abort, on_progress)
-        except BaseException:
-            self.close()
-            raise
-        self.info = self._describe(time.perf_counter() - begun)
+        with listening() as report:
+            with told(path):
+                self.model = Model(path, options, lambda done: on_progress(max(read, round(done * total)), total))
+            self.adapters = Adapters(self.model, headers)
+            try:
+                self._make_ready(options, abort, lambda: on_progress(total, total))
+            except BaseException:
+                self.close()
+                raise
+        shares = reported_shares(report, _shape(headers), headers, options.rpc)
+        self.info = self._describe(shares, time.perf_counter() - begun)
+        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
+        self.attends_in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
 
-    def _make_ready(self, options: LoadOptions, abort: Abort, on_progress: Callable[[float], bool]) -> None:
+    def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
         if not self.model.can_chat or vocabulary.is_empty:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "other")
-        try:
+        with told(self.model.path):
             self.context = context = Context(self.model, options, options.n_threads or physical_cores(), abort)
-        except ContextError as error:
-            raise loading_error(self.model.path, str(error)) from error
-        except ValueError as error:
-            raise LoadingError(Code.LOAD_FAILED, str(error)) from error
         if not context.has_memory:
             raise LoadingError(Code.NOT_A_CHAT_MODEL, "embedding")
         self.sequences = Sequences(
@@ -92,12 +136,12 @@ class Loaded:
             has_tokens=vocabulary.has,
         )
         self.prompts = PromptBuilder(vocabulary, self.template)
-        # Weights that are only mapped are read now, while progress is shown, and not within the first reply.
+        # What of the weights has not been touched yet is touched now, and not within the first reply.
         status = context.warm_up(max(vocabulary.bos, 0))
-        if status == ABORTED or not on_progress(1.0):
+        if status == ABORTED or not goes_on():
             raise LoadingError(Code.CANCELLED)
         if status != 0:
-            raise LoadingError(Code.LOAD_FAILED, f"the first decode gave {status}")
+            raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
 
     def bring(self, adapters: tuple[Adapter, ...]) -> Overlay:
         """Have adapters ready to be laid over the model for a conversation. Raises EngineError."""
@@ -116,7 +160,7 @@ class Loaded:
             self.context.close()
         self.model.close()
 
-    def _describe(self, load_s: float) -> LoadedModel:
+    def _describe(self, shares: tuple[DeviceShare, ...], load_s: float) -> LoadedModel:
         model, context = self.model, self.context
         assert context is not None
         return LoadedModel(
@@ -130,7 +174,7 @@ class Loaded:
             n_ctx_train=model.n_ctx_train,
             n_vocab=self.vocabulary.n_tokens,
             n_layer=model.n_layer,
-            n_gpu_layers=model.offloaded_layers,
+            n_gpu_layers=n_gpu_layers(shares),
             n_threads=context.n_threads,
             tokenizer=self.vocabulary.hash,
             has_template=bool(model.chat_template),
@@ -139,7 +183,55 @@ class Loaded:
             n_cells=context.n_cells,
             n_seq_max=context.n_slots,
             can_shift=self.sequences.can_shift,
+            shares=shares,
         )
+
+
+def decode_failure(model: Model, status: int, otherwise: str) -> tuple[str, str]:
+    """Code and detail for what llama_decode returned; `otherwise` is the code where it tells nothing of its reason."""
+    if status == COMPUTE_FAILED and model.devices:
+        return Code.DEVICE_FAILED, ", ".join(model.devices)
+    code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else otherwise
+    return code, f"llama_decode gave {status}\n{log.errors()}"
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What goes wrong within the block, as a LoadingError."""
+    try:
+        yield
+    except EngineError as error:
+        raise LoadingError(error.code, error.detail, error.numbers) from error
+    except LoadError as error:
+        raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
+    except ContextError as error:
+        raise loading_error(path, str(error)) from error
+    except NoDeviceError as error:
+        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
+    except ValueError as error:
+        raise LoadingError(Code.LOAD_FAILED, str(error)) from error
+
+
+def _warm(path: Path, options: LoadOptions, headers: Sequence[Header], on_bytes: Callable[[int], bool]) -> int:
+    """Read what will lie in main memory; how much that is. Raises LoadingError where it was cancelled."""
+    shape = _shape(headers)
+    if shape is None:
+        return 0
+    layers = Placement(options).n_gpu_layers
+    files = [
+        (part, in_main_memory(header, shape.n_layer, layers, options))
+        for part, header in zip(gguf.parts_of(path), headers, strict=False)
+    ]
+    if not warm(files, on_bytes):
+        raise LoadingError(Code.CANCELLED)
+    return sum(end - begin for _, ranges in files for begin, end in ranges)
+
+
+def _shape(headers: Sequence[Header]) -> ModelShape | None:
+    try:
+        return shape_of(*headers)
+    except EngineError:
+        return None
 
 
 def loading_error(path: Path, log: str) -> LoadingError:
@@ -147,6 +239,8 @@ def loading_error(path: Path, log: str) -> LoadingError:
     text = log.lower()
     if "unknown model architecture" in text:
         return LoadingError(Code.UNKNOWN_ARCHITECTURE, gguf.check_loadable(path).architecture)
+    if found := _NOT_STARTED.search(log):
+        return LoadingError(Code.DEVICE_FAILED, found[1])
     if "alloc" in text or "out of memory" in text:
         return LoadingError(Code.OUT_OF_MEMORY, log)
     return LoadingError(Code.LOAD_FAILED, log)

@@ -42,11 +42,11 @@ from app.engine.protocol import (
 )
 from app.engine.protocol import Loaded as LoadedEvent
 from app.engine.values import EngineInfo, GenerationFacts
-from app.engine.worker import llama
+from app.engine.worker import devices, llama
 from app.engine.worker.ahead import Ahead
 from app.engine.worker.context import Abort
 from app.engine.worker.generation import STOPPED, Generation
-from app.engine.worker.loading import Loaded, LoadingError, check
+from app.engine.worker.loading import Loaded, LoadingError, check, check_devices, reach
 from app.engine.worker.planning import plan
 from app.engine.worker.sampling import Sampler
 from app.engine.worker.snapshots import Snapshots
@@ -236,7 +236,7 @@ class Loop:
             case Measure():
                 self._measure(command)
             case Describe():
-                self._finish(Described(id=command.id, info=self._info()))
+                self._describe(command)
             case Plan():
                 self._plan(command)
             case Keep():
@@ -251,7 +251,8 @@ class Loop:
     def _load(self, command: Load) -> None:
         request, path = command.id, Path(command.path)
         try:
-            check(path, thoroughly=self._loaded is not None)
+            headers = check(path, thoroughly=self._loaded is not None)
+            check_devices(path, command.options)
             if request in self._cancelled:
                 raise LoadingError(Code.CANCELLED)
         except LoadingError as fault:
@@ -262,18 +263,18 @@ class Loop:
             return
         self._unload()
         self._set_alone(request)
-        told = (-1.0, 0.0)
+        told = (-1, 0.0)
 
-        def progress(fraction: float) -> bool:
+        def progress(done: int, total: int) -> bool:
             nonlocal told
             now = time.perf_counter()
-            if fraction > told[0] and (now - told[1] >= PROGRESS_INTERVAL_S or fraction >= 1.0):
-                told = (fraction, now)
-                self._emit(Progress(id=request, phase="load", done=fraction, total=1.0))
+            if done > told[0] and (now - told[1] >= PROGRESS_INTERVAL_S or done >= total):
+                told = (done, now)
+                self._emit(Progress(id=request, phase="load", done=float(done), total=float(total)))
             return not self._stopping and request not in self._cancelled
 
         try:
-            self._loaded = Loaded(path, command.options, self._abort, progress)
+            self._loaded = Loaded(path, command.options, self._abort, progress, headers)
         except LoadingError as fault:
             self._finish(Failed(id=request, code=fault.code, detail=fault.detail, numbers=fault.numbers))
             return
@@ -313,15 +314,22 @@ class Loop:
             return
         self._finish(Planned(id=command.id, plan=found))
 
-    def _info(self) -> EngineInfo:
-        return EngineInfo(
+    def _describe(self, command: Describe) -> None:
+        try:
+            reach(command.rpc)
+        except LoadingError as fault:
+            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
+            return
+        found = devices.devices(command.rpc)
+        info = EngineInfo(
             llama_cpp=llama.package_version(),
             llama_cpp_build=llama.build(),
             system_info=llama.system_info(),
-            devices=llama.devices(),
-            supports_gpu_offload=llama.supports_gpu_offload(),
+            devices=found,
+            supports_gpu_offload=any(device.kind in devices.LAYERS_GO_TO for device in found),
             model=self._loaded.info if self._loaded else None,
         )
+        self._finish(Described(id=command.id, info=info))
 
     def _admit(self, command: Generate, arrived: float) -> None:
         """Begin a reply, or answer why not."""

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -43,8 +44,17 @@ class _Output:
                 os._exit(0)  # nobody is left to tell
 
 
-def main() -> int:
-    """Run a worker until Shutdown or the end of input: frames come on stdin and go to the stdout it was given."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run a worker until Shutdown or the end of input: frames come on stdin and go to the stdout it was given.
+
+    With `--listen` it serves this computer's devices to others instead (serving.py).
+    """
+    # libggml would call a debugger before it aborts: seconds, and so many lines that the one that tells why is lost.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    if arguments:
+        from app.engine.worker.serving import main as serve
+
+        return serve(arguments)
     _die_with_parent()
     commands, output = _private_streams()
     # Ctrl-C in a terminal reaches the whole group; the parent then stops this process in order.

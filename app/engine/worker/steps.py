@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 
 from app.engine.protocol import Code, Ended, Failed
-from app.engine.worker import llama
-from app.engine.worker.context import ABORTED, ALLOCATION_FAILED, DECODED, NO_ROOM, Context
+from app.engine.worker.context import ABORTED, DECODED, NO_ROOM, Context
 from app.engine.worker.generation import STOPPED, Generation
-from app.engine.worker.loading import Loaded
+from app.engine.worker.loading import Loaded, decode_failure
 from app.engine.worker.speculation import MOST, Costs
 from app.engine.worker.turns import Turns
 
@@ -93,8 +92,7 @@ class Steps:
             loaded.sequences.resync(generation.slot, untouched=status == NO_ROOM)
         if status == ABORTED:
             return
-        code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else Code.DECODE_FAILED
-        detail = f"llama_decode gave {status}\n{llama.log.errors()}"
+        code, detail = decode_failure(loaded.model, status, Code.DECODE_FAILED)
         for generation, _, _ in outputs:
             generation.flush()
             self.retire(generation)
@@ -125,7 +123,7 @@ class Steps:
         of other work for a token, but in both ways alike.
         """
         loaded = self._loaded
-        if loaded is None or context.spare < 0 or context.n_batch < TILE or not context.attends_in_tiles:
+        if loaded is None or context.spare < 0 or context.n_batch < TILE or not loaded.attends_in_tiles:
             return False
         count = sum(tokens for _, tokens, _ in outputs)
         if not 1 < count < TILE or loaded.sequences.n_held + TILE > context.n_cells:

@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import repeat
 
 from app.engine.values import THINKING_TAGS
-from app.engine.worker.llama import Model, api
+from app.engine.worker.llama import api
+from app.engine.worker.model import Model
 
 _SPM = 1  # llama_vocab_type of llama.h
 _NONE = 0

@@ -25,9 +25,11 @@ CLOSE = 0.2  # cold reads in other slices lie 0.04 (CPU) to 0.05 (CUDA) apart, t
 class Control:
     """A context of its own that decodes what it is told, slice by slice."""
 
-    def __init__(self, path: Path, n_slots: int = 1) -> None:
-        options = LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH, n_threads=1, n_seq_max=n_slots)
-        self.loaded = loading.Loaded(path, options, Abort(), lambda done: True)
+    def __init__(self, path: Path, n_slots: int = 1, **more: Any) -> None:
+        options = LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH, n_threads=1, n_seq_max=n_slots, **more)
+        self.loaded = loading.Loaded(
+            path, options, Abort(), lambda done, total: True, loading.check(path, thoroughly=False)
+        )
         self.position = 0
 
     @property

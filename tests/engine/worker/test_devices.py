@@ -1,134 +1,180 @@
-"""A second device: another process of llama.cpp, reached over loopback, that takes layers as a graphics card does.
+"""Further devices: RPC servers on loopback, which take layers as graphics cards do. What the loader says is believed.
 
-What a plan says of each device is held against what a real load with the same options says.
+Each load is held against its plan, device by device, and its text against the processor's.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.engine.fit import estimate
-from app.engine.gguf import check_loadable
-from app.engine.hardware import Device
-from app.engine.shape import shape_of
+from app.engine.hardware import DeviceShare
+from app.engine.protocol import Code, Describe, Described, Loaded, Plan, Planned
 from app.engine.values import LoadOptions
+from tests.engine.worker.process import WorkerProcess, failed, user
 from tests.support.architectures import Shape, write
+from tests.support.rpc import RpcWorker, rpc_worker
 
 MIB = 1024 * 1024
-ROOT = Path(__file__).resolve().parents[3]
-GUARD_S = 60.0
-
-SERVER = """
-import ctypes, sys
-from app.engine.worker import llama
-llama.start_backends()
-devices = (ctypes.c_void_p * 1)(llama._ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)(0))
-serve = llama._ggml(
-    "ggml_backend_rpc_start_server", None,
-    ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p,
-)
-serve(sys.argv[1].encode(), None, 1, 1, ctypes.cast(devices, ctypes.c_void_p))
-"""
-
-CLIENT = """
-import ctypes, json, sys
-from pathlib import Path
-import msgspec
-from app.engine.values import LoadOptions
-from app.engine.worker import llama
-from app.engine.worker.context import Abort, Context
-from app.engine.worker.planning import plan
-llama.start_backends()
-add = llama._ggml("ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)
-llama._ggml("ggml_backend_register", None, ctypes.c_void_p)(add(sys.argv[1].encode()))
-answers = {"devices": msgspec.to_builtins(llama.devices()), "loads": []}
-for layers in json.loads(sys.argv[3]):
-    options = LoadOptions(n_ctx=4096, n_gpu_layers=layers, n_threads=1)
-    lines = []
-    llama.log.listener = lines.append
-    model = llama.Model(Path(sys.argv[2]), options, lambda fraction: True)
-    context = Context(model, options, 1, Abort())
-    llama.log.listener = None
-    context.close()
-    model.close()
-    answers["loads"].append({"plan": msgspec.to_builtins(plan(Path(sys.argv[2]), options)), "lines": lines})
-sys.stderr.write("ANSWER " + json.dumps(answers) + "\\n")
-"""
+QUESTION = [user("Why is the sky blue?")]
 
 
-@pytest.fixture
-def remote() -> Iterator[str]:
-    """The address of a device."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-c", SERVER, f"127.0.0.1:{port}"], cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        end, pause = time.monotonic() + GUARD_S, threading.Event()
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert server.poll() is None
-                assert time.monotonic() < end
-                pause.wait(0.02)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
+@pytest.fixture(scope="module")
+def remotes() -> Iterator[tuple[RpcWorker, RpcWorker]]:
+    """Two devices: RPC0 and RPC1, where both are added in this order."""
+    with rpc_worker() as one, rpc_worker() as other:
+        yield one, other
 
 
-def reported(lines: list[str]) -> dict[str, dict[str, float]]:
-    """What the loader said of the buffers of the device and of main memory."""
-    found: dict[str, dict[str, float]] = {"CPU": {}, "RPC0": {}}
-    for line in lines:
-        said = re.match(r"\w+: +(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB", line)
-        if said:
-            sums = found["RPC0" if said[1].startswith("RPC0") else "CPU"]
-            kind = {"output": "compute"}.get(said[2], said[2])
-            sums[kind] = sums.get(kind, 0.0) + float(said[3]) * MIB
-    return found
+@pytest.fixture(scope="module")
+def client(remotes: tuple[RpcWorker, RpcWorker]) -> Iterator[WorkerProcess]:
+    """A worker that knows both devices."""
+    process = WorkerProcess()
+    assert isinstance(process.ask(Describe(id=10**6, rpc=endpoints(remotes))), Described)
+    yield process
+    process.close()
 
 
-@pytest.mark.parametrize(("architecture", "tied"), [("gemma3", True), ("qwen3moe", False)])
-def test_a_plan_says_what_each_device_takes(architecture: str, tied: bool, remote: str, tmp_path: Path) -> None:
-    shape = Shape(n_layer=12, n_embd=512, n_ff=2048, n_vocab=8192)
-    path = write(tmp_path / "m.gguf", architecture, shape)
-    command = [sys.executable, "-c", CLIENT, remote, str(path), json.dumps([-1, 3, 0])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_S, check=False)
-    answer = next((line for line in done.stderr.splitlines() if line.startswith("ANSWER ")), "")
-    assert answer, done.stderr[-3000:]
-    answers: dict[str, Any] = json.loads(answer.removeprefix("ANSWER "))
-    devices = [Device(**device) for device in answers["devices"] if device["kind"] == "gpu"]
-    assert [device.name for device in devices] == ["RPC0"]
-    model = shape_of(check_loadable(path))
-    assert model.tied is tied
-    for layers, load in zip((-1, 3, 0), answers["loads"], strict=True):
-        plan, said = load["plan"], reported(load["lines"])
-        assert plan["n_gpu_layers"] == {-1: 13}.get(layers, layers)
-        computed = estimate(model, LoadOptions(n_ctx=4096, n_gpu_layers=layers), devices)
-        assert [share.name for share in computed.shares] == [share["name"] for share in plan["shares"]]
-        for share, guessed in zip(plan["shares"], computed.shares, strict=True):
-            real = said[share["name"]]
-            assert share["kv_bytes"] == pytest.approx(real.get("KV", 0), abs=0.03 * MIB)
-            assert share["compute_bytes"] == pytest.approx(real["compute"], abs=0.03 * MIB)
-            # A mapped file reports all between the first and the last tensor that lies in it.
-            assert share["weights_bytes"] <= real["model"] + 0.03 * MIB
-            if share["name"] == "RPC0":
-                assert share["weights_bytes"] == pytest.approx(real["model"], abs=0.03 * MIB)
-            assert (guessed.weights_bytes, guessed.kv_bytes) == (share["weights_bytes"], share["kv_bytes"])
-            total = sum(share[name] for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
-            # The working buffer of a part of the layers depends on where the cut is; the formula takes the widest.
-            assert 0.98 * total - MIB <= guessed.total_bytes <= total + 5 * MIB
+def endpoints(workers: tuple[RpcWorker, ...]) -> tuple[str, ...]:
+    return tuple(worker.endpoint for worker in workers)
+
+
+def planned(client: WorkerProcess, path: Path, **options: Any) -> tuple[DeviceShare, ...]:
+    """The shares of the exact plan."""
+    event = client.ask(Plan(id=client.next_id(), path=str(path), options=LoadOptions(**{"n_threads": 1, **options})))
+    assert isinstance(event, Planned), event
+    return event.plan.shares
+
+
+def check_plan(plan: tuple[DeviceShare, ...], real: tuple[DeviceShare, ...]) -> None:
+    """Each device takes what was planned, within 3 % or 1 MiB."""
+    assert [(share.name, share.kind, share.layers) for share in plan] == [
+        (share.name, share.kind, share.layers) for share in real
+    ]
+    for guess, taken in zip(plan, real, strict=True):
+        assert abs(guess.total_bytes - taken.total_bytes) <= max(0.03 * taken.total_bytes, MIB), (guess, taken)
+
+
+def layers(shares: tuple[DeviceShare, ...]) -> dict[str, int]:
+    return {share.name: share.layers for share in shares}
+
+
+def test_devices_of_other_computers_are_told_only_when_they_are_named(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker]
+) -> None:
+    here = client.ask(Describe(id=client.next_id())).info
+    assert {device.host for device in here.devices} == {""}
+    assert all(device.backend for device in here.devices)
+    there = client.ask(Describe(id=client.next_id(), rpc=endpoints(remotes))).info
+    assert there.supports_gpu_offload
+    far = [device for device in there.devices if device.host]
+    assert [(device.name, device.kind, device.backend, device.host) for device in far] == [
+        ("RPC0", "gpu", "RPC", "127.0.0.1"),
+        ("RPC1", "gpu", "RPC", "127.0.0.1"),
+    ]
+    assert all(device.memory_total_bytes > 0 for device in far)
+
+
+PLACES: list[tuple[dict[str, Any], tuple[int, int, int]]] = [
+    # options, and the layers on CPU, RPC0 and RPC1; the output is one of nine
+    ({"n_gpu_layers": 0}, (9, 0, 0)),
+    ({"n_gpu_layers": 4, "devices": ("RPC1",)}, (5, 0, 4)),
+    ({"devices": ("RPC0",)}, (0, 9, 0)),
+    ({"devices": ("RPC1", "RPC0"), "layers_on": (5, 4)}, (0, 4, 5)),
+    ({"devices": ("RPC0", "RPC1"), "layers_on": (1, 3), "offload_kv": False}, (5, 1, 3)),
+    ({"devices": ("RPC0", "RPC1"), "layers_on": (0, 4), "use_mmap": False}, (5, 0, 4)),
+]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "qwen3moe", "mamba"])
+def test_each_device_takes_what_was_planned(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], architecture: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "m.gguf", architecture, Shape(n_layer=8, n_embd=512, n_ff=2048, n_vocab=8192))
+    for options, expected in PLACES:
+        every = {"n_ctx": 1024, "rpc": endpoints(remotes), **options}
+        event = client.load(path, **every)
+        assert isinstance(event, Loaded), event
+        shares = event.model.shares
+        assert layers(shares) == {
+            name: count for name, count in zip(("CPU", "RPC0", "RPC1"), expected, strict=True) if count or name == "CPU"
+        }
+        assert event.model.n_gpu_layers == sum(expected[1:])
+        assert all((share.kv_bytes > 0) == options.get("offload_kv", True) for share in shares[1:])
+        check_plan(planned(client, path, **every), shares)
+
+
+def test_the_text_is_the_same_wherever_it_is_computed(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tiny: Callable[[str], Path]
+) -> None:
+    texts = set()
+    for counts in ((), (5,), (1, 2)):
+        devices = ("RPC0", "RPC1")[: len(counts)]
+        every: dict[str, Any] = {"n_ctx": 512, "n_gpu_layers": 0 if not counts else -1, "rpc": endpoints(remotes)}
+        event = client.load(tiny("dense"), **every, devices=devices, layers_on=counts)
+        assert isinstance(event, Loaded), event
+        assert event.model.n_gpu_layers == sum(counts)
+        # The same slices on the same kind of processor, so not even rounding differs.
+        texts.add(client.write(QUESTION, max_tokens=24).text)
+    assert len(texts) == 1
+    assert texts != {""}
+
+
+def test_experts_stay_in_main_memory(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "m.gguf", "qwen3moe", Shape(n_layer=6, n_embd=512, n_ff=2048, n_vocab=4096))
+    at = {"n_ctx": 512, "rpc": endpoints(remotes), "devices": ("RPC0",)}
+    whole = planned(client, path, **at)
+    some = planned(client, path, **at, n_cpu_experts=4)
+    every = planned(client, path, **at, n_cpu_experts=6)
+    on_device = [shares[1].weights_bytes for shares in (whole, some, every)]
+    assert on_device[0] - on_device[1] == 2 * (on_device[1] - on_device[2]) > 0
+    assert len({sum(share.weights_bytes for share in shares) for shares in (whole, some, every)}) == 1
+    assert layers(some) == layers(whole)
+    event = client.load(path, **at, n_cpu_experts=4)
+    assert isinstance(event, Loaded), event
+    check_plan(some, event.model.shares)
+
+
+def test_what_is_not_there_is_refused_and_the_model_stays(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tiny: Callable[[str], Path]
+) -> None:
+    path = tiny("dense")
+    assert isinstance(client.load(path, n_ctx=256), Loaded)
+    event = failed(client.load(path, rpc=endpoints(remotes), devices=("RPC7",)), Code.DEVICE_FAILED)
+    assert (event.detail, event.model_kept) == ("RPC7", True)
+    for endpoint in ("127.0.0.1:1", "nonsense", "[::1]:50052"):
+        event = failed(client.load(path, rpc=(endpoint,)), Code.WORKER_UNREACHABLE)
+        assert (event.detail, event.model_kept) == (endpoint, True)
+        assert failed(client.ask(Describe(id=client.next_id(), rpc=(endpoint,))), Code.WORKER_UNREACHABLE)
+    event = failed(client.load(path, rpc=endpoints(remotes), devices=("RPC0",), layers_on=(1, 1)), Code.LOAD_FAILED)
+    assert event.model_kept
+    assert client.ask(Describe(id=client.next_id())).info.model is not None
+
+
+def test_a_device_without_room_says_out_of_memory(starter_model: Path) -> None:
+    with rpc_worker(memory_bytes=90 * MIB) as small:
+        process = WorkerProcess()
+        try:
+            at = {"n_ctx": 512, "rpc": (small.endpoint,), "devices": ("RPC0",)}
+            failed(process.load(starter_model, **at, n_gpu_layers=-1), Code.OUT_OF_MEMORY)
+            event = process.load(starter_model, **at, n_gpu_layers=3)
+            assert isinstance(event, Loaded), event
+            assert event.model.n_gpu_layers == 3
+        finally:
+            process.close()
+
+
+def test_a_server_ends_when_it_is_told_to() -> None:
+    with rpc_worker() as one:
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(30) == 0
+    with rpc_worker() as other:
+        assert other.process.stdin is not None
+        other.process.stdin.close()
+        assert other.process.wait(30) == 0

@@ -62,11 +62,12 @@ def test_describe_knows_the_machine(worker: WorkerProcess) -> None:
 
 
 def test_load_tells_progress_and_facts(worker: WorkerProcess, tiny: Callable[[str], Path]) -> None:
+    size = tiny("dense").stat().st_size
     worker.send(Load(id=7, path=str(tiny("dense")), options=LoadOptions(n_ctx=512)))
     events = [event for _, event in worker.events_of(7)]
-    done = [event.done for event in events if isinstance(event, Progress)]
+    done = [(event.total, event.done) for event in events if isinstance(event, Progress)]
     assert done == sorted(done)
-    assert done[-1] == 1.0
+    assert done[-1] == (size, size)
     model = events[-1].model
     assert isinstance(events[-1], Loaded)
     assert (model.architecture, model.n_ctx, model.n_ctx_train, model.n_layer) == ("llama", 512, 4096, 4)

@@ -9,7 +9,7 @@ import pytest
 
 from app.engine.values import LoadOptions, PromptMessage
 from app.engine.worker import llama
-from app.engine.worker.llama import Model
+from app.engine.worker.model import Model
 from app.engine.worker.prompts import PromptBuilder, find_regions
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.text import TextStream

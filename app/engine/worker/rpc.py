@@ -1,0 +1,70 @@
+"""Another computer's devices over llama.cpp's RPC protocol: the greeting that comes before libggml is let loose on one.
+
+libggml ends the process when an endpoint does not answer, so it is greeted here first, with a time-out. A server of
+llama.cpp has one client at a time: one that accepts and stays silent is busy with somebody else.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+TIMEOUT_S = 2.0
+
+# ggml-rpc.cpp and transport.h: | command (1 byte) | size (8 bytes) | what the client's transport can do |, answered by
+# | size | major, minor, patch, padding (1 byte each) | what the server's transport can do |
+_HELLO, _CAPABILITIES = 14, 24
+_GREETING = struct.pack(f"<BQ{_CAPABILITIES}x", _HELLO, _CAPABILITIES)
+_ANSWER = struct.Struct(f"<QBBBx{_CAPABILITIES}x")
+
+
+class UnreachableError(Exception):
+    """No RPC server answers at `endpoint`. `busy`: one is there, and talks with somebody else."""
+
+    def __init__(self, endpoint: str, detail: str = "", *, busy: bool = False) -> None:
+        super().__init__(f"{endpoint}: {detail}" if detail else endpoint)
+        self.endpoint = endpoint
+        self.busy = busy
+
+
+def address(endpoint: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT. Raises UnreachableError for anything else; libggml reads IPv4 and names only."""
+    host, _, port = endpoint.rpartition(":")
+    if not host or ":" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UnreachableError(endpoint, "not HOST:PORT")
+    return host, int(port)
+
+
+def greet(endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Returns if an RPC server answers there. Raises UnreachableError."""
+    connection = _connect(endpoint, timeout_s)
+    with connection:
+        try:
+            connection.sendall(_GREETING)
+            answer = b""
+            while len(answer) < _ANSWER.size:
+                part = connection.recv(_ANSWER.size - len(answer))
+                if not part:
+                    raise UnreachableError(endpoint, "it is no RPC server, or one of another version")
+                answer += part
+        except TimeoutError as error:
+            raise UnreachableError(endpoint, f"it did not answer within {timeout_s:g} s", busy=True) from error
+        except OSError as error:
+            raise UnreachableError(endpoint, str(error)) from error
+    size, *_ = _ANSWER.unpack(answer)
+    if size != _ANSWER.size - 8:
+        raise UnreachableError(endpoint, "it is no RPC server, or one of another version")
+
+
+def _connect(endpoint: str, timeout_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(address(endpoint))
+    except OSError as error:
+        connection.close()
+        raise UnreachableError(endpoint, str(error)) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
