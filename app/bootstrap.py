@@ -29,7 +29,6 @@ from app.engine.supervisor import State
 from app.services.adapters import Adapters
 from app.services.cells import Cells
 from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
-from app.services.computers import Computers
 from app.services.contexts import Contexts
 from app.services.conversations import Conversations
 from app.services.errors import NotOpen
@@ -55,6 +54,7 @@ from app.services.summarising import Summarising
 from app.services.views import Views
 from app.services.wakefulness import Wakefulness
 from app.services.watch import Watch
+from app.services.workers import Workers
 from app.services.writing import Writing
 from app.settings.errors import SettingsError
 from app.settings.file import SettingsFile
@@ -122,13 +122,18 @@ class Application:
         self.wakefulness = Wakefulness(self.jobs)
         self.library = Library(places, resources(), self.settings, self.ground, self.publisher)
         cells = Cells(lambda: self.fitting.machine())
-        placement = Placement(self.settings, self.ground, cells, lambda: self.fitting.machine())
-        computers = Computers(self.gate, self.network.computing)
+        placement = Placement(
+            self.settings, self.ground, cells, lambda: self.fitting.machine(),
+            lambda devices: self.fitting.devices_seen(devices),
+        )  # fmt: skip
+        self._workers = Workers(self.engine, self.gate, self.network.computing)
         self.loading = Loading(
             self.engine, self.library, self.settings, cells, placement,
-            Healing(self.engine, placement, computers), self.publisher, self.jobs,
+            Healing(self.engine, placement, self._workers), self.publisher, self.jobs,
         )  # fmt: skip
-        self.plans = Plans(self.library, placement, self.loading)
+        self.plans = Plans(
+            self.library, self.settings, placement, self.loading, self._workers, self.publisher, self.jobs
+        )
         self.adapters = Adapters(self.library, self.loading, self.jobs)
         memory, self._live = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, self._live)
@@ -237,7 +242,9 @@ class Application:
         """The state of this installation in facts."""
         from app.services.diagnostics import Diagnostics
 
-        return Diagnostics(self.places, self.ground, self.library, self.settings, self.engine)
+        return Diagnostics(
+            self.places, self.ground, self.library, self.settings, self.engine, self._workers, self.plans.devices
+        )
 
     @_Late
     def leaving(self) -> Leaving:

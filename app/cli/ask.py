@@ -13,10 +13,13 @@ from typing import Any
 import click
 import msgspec
 
+from app.base.sizes import size_words
 from app.chat.messages import ReplyFacts, ReplyState
 from app.cli.front import FAILED, Application, Front, harmless, say_error, write_json
+from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
 from app.engine.values import GenerationFacts, Sampling
 from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew, TroubleChanged
+from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
@@ -37,25 +40,26 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.option("--min-p", type=click.FloatRange(0, 1), help="Leave out tokens below this share of the likeliest.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 2), help="The same seed repeats the same draws.")
 @click.option("--max-tokens", type=click.IntRange(0), help="Longest answer in tokens; 0 lets the model end.")
-@click.option("--ctx", type=click.IntRange(0), help="Tokens the model can see; 0 chooses by the model.")
-@click.option("--threads", type=click.IntRange(0, 1024), help="Processor threads; 0 takes the physical cores.")
+@load_options
+@click.option("--plan", "show", is_flag=True, help="Show how the model would be loaded, and do nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming.")
 @click.pass_obj
 def ask(
     front: Front, /, question: str | None, model: str | None, system: str | None, continued: str | None,
-    temporary: bool, ctx: int | None, threads: int | None, as_json: bool, lora: tuple[str, ...], **sampling: Any,
+    temporary: bool, show: bool, as_json: bool, lora: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Ask a model and get its answer. QUESTION may also come, or go on, on standard input."""
-    text = whole_question(question, piped_text())
-    if not text.strip():
+    text = "" if show else whole_question(question, piped_text())
+    if not text.strip() and not show:
         raise click.UsageError("There is no question.")
     with front.application(need_store=not temporary or continued is not None) as application:
         for trouble in application.ground.troubles:
             say_error(trouble.sentence)
-        for name, value in (("engine.n_ctx", ctx), ("engine.n_threads", threads)):
-            if value is not None:
-                application.settings.override(name, value)
+        apply_load_options(application, options)
         application.settings.override("cache.parallel", 1)  # one question: no room for others is needed
+        if show:
+            file = application.library.find(model) if model else application.loading.choice()
+            return show_plan(application, file.id, as_json=as_json)
         asking = _Asking(application, as_json)
         choices = Choices(system_prompt=system, model_id=application.library.find(model).id if model else "")
         if lora:
@@ -65,7 +69,7 @@ def ask(
         if continued is not None:
             conversation = application.conversations.find(continued)
             conversation_id, base = conversation.id, conversation.sampling
-        given = {name: value for name, value in sampling.items() if value is not None}
+        given = {name: value for name, value in options.items() if value is not None}
         if given:
             base = base or application.settings.current.generation.sampling()
             choices = msgspec.structs.replace(choices, sampling=msgspec.structs.replace(base, **given))
@@ -103,6 +107,7 @@ class _Asking:
         self._ends_line = True
         self._thinking = False
         self._loading = False
+        self._stepped = ""
 
     def run(self, conversation_id: str | None, text: str, temporary: bool, choices: Choices) -> int:
         """Asks, streams, and returns the exit code."""
@@ -160,11 +165,19 @@ class _Asking:
         self._ends_line = change.text.endswith("\n")
 
     def _show_loading(self, change: EngineChanged) -> None:
+        if change.stepped_down and change.stepped_down != self._stepped:
+            self._stepped = change.stepped_down
+            if self._loading:
+                sys.stderr.write(ERASE_LINE)
+            say_error(change.stepped_down)
         if not self._interactive:
             return
         loading = change.state in (EngineState.LOADING, EngineState.STARTING)
         if loading:
-            sys.stderr.write(f"{ERASE_LINE}{DIM}Loading {harmless(change.model_name)} {change.fraction:.0%}{PLAIN}")
+            far = f"{change.fraction:.0%}"
+            if change.total_bytes:
+                far = f"{size_words(change.done_bytes)} of {size_words(change.total_bytes)}"
+            sys.stderr.write(f"{ERASE_LINE}{DIM}Loading {harmless(change.model_name)} {far}{PLAIN}")
         elif self._loading:
             sys.stderr.write(ERASE_LINE)
         self._loading = loading
@@ -177,7 +190,8 @@ class _Asking:
             click.echo()
         facts = ended.facts or ReplyFacts()
         if ended.state in (ReplyState.FAILED, ReplyState.LOST):
-            say_error(facts.error_sentence or "The reply failed.")
+            insist = " With --insist it is loaded all the same." if facts.error_code == WouldSwap.code else ""
+            say_error((facts.error_sentence or "The reply failed.") + insist)
             return FAILED
         if self._as_json:
             text = self._application.conversations.body(sent.reply_id)[0]
@@ -205,6 +219,7 @@ class _Asking:
             "tokens_per_s": round(made.tokens_per_s, 2),
             "load_s": round(ready.model.load_s, 4) if ready is not None else 0.0,
             "finish_reason": made.finish_reason,
+            "devices": devices_of(ready.model if ready is not None else None),
             "adapters": [{"path": one.path, "scale": one.scale} for one in facts.adapters],
         }
 

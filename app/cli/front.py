@@ -25,6 +25,7 @@ from app.services.leaving import Leaving
 from app.services.library import Library
 from app.services.loading import Loading
 from app.services.network import Network
+from app.services.plans import Plans
 from app.services.sending import Sending
 from app.settings.file import SettingsFile
 
@@ -51,6 +52,8 @@ class Application(Protocol):
     def adapters(self) -> Adapters: ...
     @property
     def loading(self) -> Loading: ...
+    @property
+    def plans(self) -> Plans: ...
     @property
     def conversations(self) -> Conversations: ...
     @property

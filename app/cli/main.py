@@ -20,6 +20,7 @@ from app.cli.doctor import doctor
 from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error
 from app.cli.models.group import models
 from app.cli.remove_data import remove_data
+from app.cli.worker import worker
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def inglenook(context: click.Context, data_dir: str | None, offline: bool) -> No
     context.obj = Front(find_places(data_dir), functools.partial(build, offline=True) if offline else build)
 
 
-for _verb in (ask, doctor, models, chats, remove_data):
+for _verb in (ask, doctor, models, chats, worker, remove_data):
     inglenook.add_command(_verb)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -20,6 +21,9 @@ from app.engine.speed import tokens_per_s, ttft_s
 from app.engine.values import LoadOptions
 
 DEFAULT_N_CTX = 8192
+
+WIDE_TYPES = ("f32", "f16", "bf16")
+"""Types of the cache that are not quantized."""
 
 _CPU = "CPU"
 
@@ -48,18 +52,25 @@ def estimate(shape: ModelShape, options: LoadOptions, devices: Sequence[Device] 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the parts of a model take with a context, in bytes, wherever they will lie. `caches` hold states too.
+    """What the parts of a model take with a context, in bytes, wherever they will lie.
 
+    `weights`, `experts` and `caches` are sums over the layers before each one, so that any run of layers is told by a
+    difference; in the weights the output comes last, with its copy of a tied embedding. `caches` hold states too.
     `work` is the working buffer of a device that has layers, `feed` that of main memory when all layers are elsewhere,
-    `logits` what main memory holds for the results.
+    `logits` what main memory holds for the results; `copies` and `scores` come on top where several devices follow each
+    other, and where attention falls apart (shape.py).
     """
 
     shape: ModelShape
     n_ctx: int
+    weights: tuple[int, ...]
+    experts: tuple[int, ...]
     caches: tuple[int, ...]
     work: int
     feed: int
     logits: int
+    copies: int
+    scores: int
 
     @classmethod
     def of(cls, shape: ModelShape, options: LoadOptions) -> Costs:
@@ -68,34 +79,64 @@ class Costs:
         slots = max(options.n_seq_max, 1)
         held = max(options.n_cells, n_ctx)
         caches = zip(shape.kv_layer_bytes(held, options), shape.layers, strict=True)
+        output = shape.output_bytes + (shape.embedding_bytes if shape.tied else 0)
         # Where all can be cut there is one sequence more, for copies on their way to a file.
         rows = slots if any(layer.window or layer.state for layer in shape.layers) else slots + 1
         return cls(
             shape=shape,
             n_ctx=n_ctx,
-            caches=tuple(cache + 4 * layer.state * slots for cache, layer in caches),
+            weights=tuple(accumulate((*shape.layer_bytes, output), initial=0)),
+            experts=tuple(accumulate((*shape.layer_expert_bytes, 0), initial=0)),
+            caches=tuple(accumulate((*(size + 4 * layer.state * slots for size, layer in caches), 0), initial=0)),
             work=shape.compute_bytes(held, options),
             feed=shape.feed_bytes(held, options),
             logits=4 * shape.n_vocab * rows,
+            copies=shape.copies_bytes(held, options),
+            scores=shape.scores_bytes(held, options),
         )
 
-    def on_device(self, options: LoadOptions) -> list[int]:
-        """What each layer would take of a device's memory, its working buffers left out; the output last."""
-        shape, kept = self.shape, options.n_cpu_experts
-        found = [
-            size - (experts if layer < kept else 0) + (cache if options.offload_kv else 0)
-            for layer, (size, experts, cache) in enumerate(
-                zip(shape.layer_bytes, shape.layer_expert_bytes, self.caches, strict=True)
-            )
-        ]
-        return [*found, shape.output_bytes + (shape.embedding_bytes if shape.tied else 0)]
+    def before(self, layer: int, kept: int, cached: bool) -> int:
+        """What the layers before this one would take of devices, working buffers left out, if the experts of the first
+        `kept` stay in main memory; with their caches or not."""
+        return self.weights[layer] - self.experts[min(layer, kept)] + (self.caches[layer] if cached else 0)
 
-    def borrowed(self, options: LoadOptions, on: int) -> int:
-        """The largest matrix among those that stay in main memory: for reading prompts, cards compute with a copy of
-        it (ggml's `offload_op`)."""
-        first = self.shape.n_layer + 1 - on
-        stay = [*self.shape.layer_widest[:first], *self.shape.expert_widest[: max(first, options.n_cpu_experts)]]
-        return max(stay, default=0)
+    def working(self, options: LoadOptions, kept: int, counts: Sequence[int], devices: Sequence[Device]) -> list[int]:
+        """The working buffers: of main memory, then of each device, if they take so many layers and the experts of the
+        first `kept` stay in main memory.
+
+        With devices that compute for others (ggml's `offload_op`), prompts are read with copies of what stays in main
+        memory, one matrix after another: the first device has room for the largest.
+        """
+        shape, cached = self.shape, options.offload_kv
+        first = shape.n_layer + 1 - sum(counts)
+        used = [index for index, count in enumerate(counts) if count]
+        whole = not first and not self.experts[kept] and cached
+        main, work = self.feed if whole else self.work, self.work
+        fetched = max((after - before for before, after in pairwise(self.caches)), default=0)
+        if self._falls_apart(options, first):
+            # A quantized cache insists on the one operation: then what it needs is fetched from where it lies.
+            more = self.scores if options.type_v in WIDE_TYPES else fetched + self.feed
+            main, work = main + more, work + more
+        if whole and len(used) > 1:
+            main, work = main + self.copies, work + self.copies
+            if shape.layer_inputs or not any(layer.k for layer in shape.layers):
+                work += 2 * self.work  # more goes from one to the next than an embedding
+        if not cached:  # a compressed one (MLA) is spread out, too
+            work += fetched if any(layer.v for layer in shape.layers) else 3 * fetched
+        buffers = [work] * len(counts)
+        if used and not whole and not is_remote(devices[used[0]]):
+            stay = (*shape.layer_widest[:first], *shape.expert_widest[: max(first, kept)])
+            buffers[used[0]] += max(stay, default=0)
+        return [main, *buffers]
+
+    def _falls_apart(self, options: LoadOptions, first: int) -> bool:
+        """Whether attention is computed elsewhere than in its layer's place, and so not in one operation: seen where
+        the first layer on a device has a state and the last one in main memory attention, and where models with both
+        have caches in main memory. `first`: the first layer on a device."""
+        layers = self.shape.layers
+        if not options.offload_kv and first <= len(layers):
+            return any(layer.state for layer in layers) and any(layer.k for layer in layers)
+        return 0 < first < len(layers) and bool(layers[first - 1].k) and not layers[first].k
 
     def plan(self, options: LoadOptions, devices: Sequence[Device]) -> MemoryPlan:
         """Where it all lies."""
@@ -104,29 +145,23 @@ class Costs:
         total = shape.n_layer + 1
         wanted = total if options.n_gpu_layers < 0 else min(options.n_gpu_layers, total)
         on = wanted if named else 0
-        counts = _counts(on, options, named)
         first = total - on
-        everything = self.on_device(msgspec.structs.replace(options, n_cpu_experts=0, offload_kv=False))
-        kept = range(first, max(min(options.n_cpu_experts, shape.n_layer), first))
-        here = sum(everything[: min(first, shape.n_layer)]) + sum(shape.layer_expert_bytes[layer] for layer in kept)
-        here += shape.input_bytes + (0 if on else shape.output_bytes)
-        here_kv = sum(self.caches[:first] if options.offload_kv else self.caches)
-        computing = first > 0 or kept or not options.offload_kv
-        main = (self.work if computing else self.feed) + self.logits
-        shares = [_share(_CPU, "cpu", here, here_kv, main, first)]
-        for index, (device, count) in enumerate(zip(named, counts, strict=True)):
+        kept = min(max(options.n_cpu_experts, first), total)
+        weights = (self.weights[first] if on else sum(shape.layer_bytes) + shape.output_bytes) + shape.input_bytes
+        weights += self.experts[kept] - self.experts[first]
+        caches = self.caches[first if options.offload_kv else total]
+        counts = _counts(on, options, named)
+        main, *works = self.working(options, kept, counts, named)
+        shares = [_share(_CPU, "cpu", weights, caches, main + self.logits, first)]
+        for device, count, work in zip(named, counts, works, strict=True):
             if not count:
                 continue
-            layers = range(first, min(first + count, shape.n_layer))
-            weights = sum(everything[first : first + count]) - sum(
-                shape.layer_expert_bytes[layer] for layer in layers if layer in kept
-            )
-            kv = sum(self.caches[layer] for layer in layers) if options.offload_kv else 0
-            compute = self.work
-            if not index and not is_remote(device) and computing:
-                compute += self.borrowed(options, on)
-            shares.append(_share(device.name, device.kind, weights, kv, compute, count))
-            first += count
+            after = first + count
+            weights = self.weights[after] - self.weights[first]
+            weights -= self.experts[min(max(kept, first), after)] - self.experts[first]
+            caches = self.caches[after] - self.caches[first] if options.offload_kv else 0
+            shares.append(_share(device.name, device.kind, weights, caches, work, count))
+            first = after
         return MemoryPlan(n_ctx=self.n_ctx, n_gpu_layers=on, exact=False, shares=tuple(shares))
 
 
@@ -158,6 +193,16 @@ def holds(plan: MemoryPlan, machine: Machine) -> bool:
 def sizes(plan: MemoryPlan) -> dict[str, int]:
     """What a plan takes of each device."""
     return {share.name: share.total_bytes for share in plan.shares}
+
+
+def beyond(plan: MemoryPlan, computed: MemoryPlan) -> MemoryPlan:
+    """What `plan` takes of each device beyond what was computed, as a plan of its own."""
+    known = sizes(computed)
+    shares = tuple(
+        _share(share.name, share.kind, 0, 0, max(share.total_bytes - known.get(share.name, 0), 0), 0)
+        for share in plan.shares
+    )
+    return MemoryPlan(n_ctx=plan.n_ctx, n_gpu_layers=0, exact=plan.exact, shares=shares)
 
 
 def shortage(plan: MemoryPlan, machine: Machine) -> tuple[int, int] | None:

@@ -70,6 +70,7 @@ def guess(
         input_params=0,
         expert_params=params,
         head_step=32,
+        n_head=int(32 * size**0.33),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from app.base.sizes import size_words
-from app.engine.fit import Costs, context_length, devices_of
+from app.engine.fit import WIDE_TYPES, Costs, context_length, devices_of
 from app.engine.hardware import Machine, MemoryPlan
 from app.engine.placing import SMALL_BATCH, SMALLER
 from app.engine.shape import ModelShape
@@ -18,8 +18,6 @@ from app.engine.values import LoadOptions, Step
 
 LEAST_CONTEXT = 2048
 """A shorter context is of no use for a conversation: no rung goes below it."""
-
-_WIDE_TYPES = ("f32", "f16", "bf16")
 
 
 def steps(shape: ModelShape, options: LoadOptions, machine: Machine) -> Iterator[Step]:
@@ -84,9 +82,9 @@ def _rungs(shape: ModelShape, options: LoadOptions, machine: Machine) -> Iterato
         said = f"A smaller compute batch: {SMALL_BATCH} tokens at once instead of {options.n_ubatch}."
         options = msgspec.structs.replace(options, n_ubatch=SMALL_BATCH)
         yield Step(options=options, sentence=said)
-    if shape.can_quantize_cache and (options.type_k in _WIDE_TYPES or options.type_v in _WIDE_TYPES):
+    if shape.can_quantize_cache and (options.type_k in WIDE_TYPES or options.type_v in WIDE_TYPES):
         smaller = msgspec.structs.replace(options, type_k=SMALLER, type_v=SMALLER)
-        much, less = (size_words(sum(Costs.of(shape, one).caches)) for one in (options, smaller))
+        much, less = (size_words(Costs.of(shape, one).caches[-1]) for one in (options, smaller))
         options = smaller
         yield Step(options=options, sentence=f"The conversation's memory in 8 bit: {less} instead of {much}.")
     if options.n_cells > options.n_ctx:

@@ -95,6 +95,9 @@ _MEMORY_MARKS = (
     "OutOfDeviceMemory",
     "failed to allocate",
     "unable to allocate",
+    "insufficient memory",
+    "annot allocate memory",
+    "Thread creation failed",  # its stack found no room
 )
 _DRIVER_MARKS = (
     "CUDA error",

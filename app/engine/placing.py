@@ -3,11 +3,14 @@
 Reckoned from the model's header in a few milliseconds, so that sliders answer at once. What a person set stays as it
 is; what is open is chosen. Rules, in this order: local cards before other computers; all layers on as few cards as hold
 them; of a mixture of experts, first the experts of some layers stay in main memory (a token reads few of them), and
-only then whole layers; a cache in main memory where that is faster than fewer layers on the device.
+only then whole layers. The cache lies where the layers do, unless a person wants otherwise: devices would fetch it from
+main memory for each token.
 """
 
 from __future__ import annotations
 
+import bisect
+import functools
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -16,7 +19,6 @@ from app.engine.budgets import Room, is_remote
 from app.engine.fit import DEFAULT_N_CTX, Costs, devices_of, fit, last, sizes
 from app.engine.hardware import Device, Machine, MemoryPlan
 from app.engine.shape import CELLS, ModelShape
-from app.engine.speed import tokens_per_s
 from app.engine.values import LoadOptions, LoadPlan, Preference
 
 FULL, SMALLER = "f16", "q8_0"
@@ -27,11 +29,7 @@ SHORTER = (4096, 2048)
 
 LEAST_N_CTX = 4096
 SMALL_BATCH = 128
-FASTER = 1.5
-"""How much faster a cache in main memory must promise to be: going back and forth, and reading prompts with attention
-on the CPU, have costs that are not reckoned."""
-
-_LEVELS = 10
+_LEVELS, _HIGHEST, _ROUNDS = 10, 1e6, 4
 
 
 def best(
@@ -149,7 +147,8 @@ def _longest(shape: ModelShape, options: LoadOptions, machine: Machine, room: Ro
             longer = msgspec.structs.replace(tried, n_ctx=min(cells * CELLS, trained))
             return _placed(shape, longer, machine, room) is not None
 
-        n_ctx = min(last(fits, -(-trained // CELLS)) * CELLS, trained)
+        most = -(-trained // CELLS)
+        n_ctx = min((most if fits(most) else last(fits, most - 1)) * CELLS, trained)
         if n_ctx > found.n_ctx:
             found = msgspec.structs.replace(tried, n_ctx=n_ctx)
         if n_ctx == trained:
@@ -168,11 +167,14 @@ def _placed(
     `forced`: the numbers that options tell are placed even where they do not fit.
     """
     costs = Costs.of(shape, options)
+    least = costs.weights[-1] + costs.caches[-1]
+    if not forced and least > room.main + sum(room.devices.values()):
+        return None
     if not machine.devices or not options.n_gpu_layers:
         return options if forced or room.holds(sizes(costs.plan(options, ()))) else None
     found = None
     for devices in _sets(options, machine):
-        found = _on(costs, options, devices, room, machine, forced=forced)
+        found = _on(costs, options, devices, room)
         if _whole(shape, found):
             break
     if found is None or forced or room.holds(sizes(costs.plan(found, machine.devices))):
@@ -204,104 +206,95 @@ def _sets(options: LoadOptions, machine: Machine) -> Iterator[list[Device]]:
     yield [*remote, *local]
 
 
-def _on(
-    costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room, machine: Machine, *, forced: bool
-) -> LoadOptions:
+def _on(costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room) -> LoadOptions:
     """As many layers on these devices as they hold, or as many as options say."""
-    found = _with_cache(costs, options, devices, room, forced=forced)
-    if options.n_gpu_layers >= 0 or not options.offload_kv or _whole(costs.shape, found):
-        return found
-    other = _with_cache(costs, msgspec.structs.replace(options, offload_kv=False), devices, room, forced=forced)
-    if not room.holds(sizes(costs.plan(other, machine.devices))):
-        return found
-    here, there = (tokens_per_s(costs.shape, one, machine, costs.plan(one, machine.devices)) for one in (found, other))
-    return other if there > FASTER * here > 0 else found
+    cards = _Cards(costs, options, devices, room)
+    if options.n_gpu_layers < 0:
+        return cards.most()
+    if options.layers_on and len(options.layers_on) == len(devices):
+        return options
+    return cards.spread(min(options.n_gpu_layers, costs.shape.n_layer + 1), options.n_cpu_experts)
 
 
-def _with_cache(
-    costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room, *, forced: bool
-) -> LoadOptions:
-    """The same for one place of the cache."""
-    shape, total = costs.shape, costs.shape.n_layer + 1
-    if options.n_gpu_layers >= 0:
-        on = min(options.n_gpu_layers, total)
-        return _spread(costs, options, devices, room, on, forced=True) or _none(options)
-    experts = [options.n_cpu_experts]
-    experts += [layer + 1 for layer, size in enumerate(shape.layer_expert_bytes) if size and layer >= experts[0]]
-    if (whole := _spread(costs, options, devices, room, total)) is not None:
-        return whole
-    # Which experts stay is asked by halves: the more of them, the less the devices hold.
-    most = len(experts) - 1
-    few = most - last(
-        lambda fewer: _spread(costs, _keep(options, experts[most - fewer]), devices, room, total) is not None, most
-    )
-    found = _spread(costs, _keep(options, experts[few]), devices, room, total)
-    if found is not None:
-        return found
-    kept = _keep(options, experts[-1])
-    on = last(lambda on: _spread(costs, kept, devices, room, on) is not None, total)
-    return (_spread(costs, kept, devices, room, on) if on else None) or _none(options)
+class _Cards:
+    """Devices that take layers of one model together, in this order."""
 
+    def __init__(self, costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room) -> None:
+        self._costs = costs
+        self._options = options
+        self._devices = devices
+        self._room = room
+        self._budgets = [room.devices.get(device.name, 0) for device in devices]
+        self._total = costs.shape.n_layer + 1
+        self._layers = range(self._total + 1)
 
-def _keep(options: LoadOptions, experts: int) -> LoadOptions:
-    return msgspec.structs.replace(options, n_cpu_experts=experts)
+    def most(self) -> LoadOptions:
+        """All layers if they fit, else with the experts of as few layers as needed in main memory, else with those of
+        all and as many layers as fit."""
+        at_least = self._options.n_cpu_experts
+        with_experts = [layer for layer, size in enumerate(self._costs.shape.layer_expert_bytes, 1) if size]
+        kept = [at_least, *(layer for layer in with_experts if layer > at_least)]
+        if not self._hold(self._total, kept[-1]):
+            on = last(lambda on: self._hold(on, kept[-1]), self._total)
+            return self.spread(on, kept[-1])
+        fewer = last(lambda fewer: self._hold(self._total, kept[-1 - fewer]), len(kept) - 1)
+        return self.spread(self._total, kept[-1 - fewer])
+
+    def spread(self, on: int, kept: int) -> LoadOptions:
+        """With so many layers on the devices, all filled to the same level, even if it is more than they hold."""
+        if not on or not self._devices:
+            return _none(self._options)
+        high = 1.0
+        while (counts := self._filled(on, kept, high)) is None:
+            if high > _HIGHEST:  # devices that tell no memory
+                counts = [on, *[0] * (len(self._devices) - 1)]
+                break
+            high *= 2
+        low = 0.0
+        for _ in range(_LEVELS if len(self._devices) > 1 else 0):
+            middle = (low + high) / 2
+            fuller = self._filled(on, kept, middle)
+            low, high, counts = (middle, high, counts) if fuller is None else (low, middle, fuller)
+        return self._named(counts, kept)
+
+    def _hold(self, on: int, kept: int) -> bool:
+        counts = self._filled(on, kept, 1.0)
+        if counts is None or not (self._room.pools or self._room.sharing):
+            return counts is not None
+        return self._room.devices_hold(sizes(self._costs.plan(self._named(counts, kept), self._devices)))
+
+    def _filled(self, on: int, kept: int, level: float) -> list[int] | None:
+        """How many layers each device takes, in order, if it may be filled to this part of its budget."""
+        others = len(self._devices) - 1
+        counts = [on - min(others, on), *[1] * min(others, on), *[0] * max(others - on, 0)]
+        for _ in range(_ROUNDS):  # how large working buffers are depends on where one device ends and the next begins
+            works = self._costs.working(self._options, kept, counts, self._devices)[1:]
+            filled = self._with(works, on, kept, level)
+            if filled is None or filled == counts:
+                return filled
+            counts = filled
+        return None
+
+    def _with(self, works: Sequence[int], on: int, kept: int, level: float) -> list[int] | None:
+        """The same with these working buffers."""
+        before = functools.partial(self._costs.before, kept=kept, cached=self._options.offload_kv)
+        counts, at = [], self._total - on
+        for budget, work in zip(self._budgets, works, strict=True):
+            after = bisect.bisect_right(self._layers, before(at) + level * budget - work, lo=at, key=before) - 1
+            counts.append(max(after - at, 0))
+            at = max(after, at)
+        return counts if at == self._total else None
+
+    def _named(self, counts: Sequence[int], kept: int) -> LoadOptions:
+        used = [(device.name, count) for device, count in zip(self._devices, counts, strict=True) if count]
+        return msgspec.structs.replace(
+            self._options,
+            n_gpu_layers=sum(counts),
+            devices=tuple(name for name, _ in used),
+            layers_on=tuple(count for _, count in used),
+            n_cpu_experts=kept,
+        )
 
 
 def _none(options: LoadOptions) -> LoadOptions:
     return msgspec.structs.replace(options, n_gpu_layers=0, devices=(), layers_on=(), n_cpu_experts=0, offload_kv=True)
-
-
-def _spread(
-    costs: Costs, options: LoadOptions, devices: Sequence[Device], room: Room, on: int, *, forced: bool = False
-) -> LoadOptions | None:
-    """The options with `on` layers spread so that all devices are filled to the same level; None if they do not hold
-    them."""
-    if not on or not devices:
-        return None
-    if options.layers_on and len(options.layers_on) == len(devices) and sum(options.layers_on) == on:
-        return _named(options, devices, options.layers_on)
-    sizes_of = costs.on_device(options)[costs.shape.n_layer + 1 - on :]
-    budgets = [room.devices.get(device.name, 0) for device in devices]
-    work = [costs.work] * len(devices)
-    computing = on <= costs.shape.n_layer or options.n_cpu_experts or not options.offload_kv
-    if computing and not is_remote(devices[0]):
-        work[0] += costs.borrowed(options, on)
-    high = 1.0
-    while (counts := _filled(sizes_of, work, budgets, high)) is None:
-        if not forced or high > 1e6:
-            return _named(options, devices, [on] + [0] * (len(devices) - 1)) if forced else None
-        high *= 2
-    low = 0.0
-    for _ in range(_LEVELS if len(devices) > 1 else 0):
-        middle = (low + high) / 2
-        fuller = _filled(sizes_of, work, budgets, middle)
-        low, high, counts = (middle, high, counts) if fuller is None else (low, middle, fuller)
-    found = _named(options, devices, counts)
-    if forced or room.devices_hold(sizes(costs.plan(found, devices))):
-        return found
-    return None
-
-
-def _filled(layers: Sequence[int], work: Sequence[int], budgets: Sequence[int], level: float) -> list[int] | None:
-    """How many layers each device takes, in order, if it may be filled to this part of its budget."""
-    counts = [0] * len(budgets)
-    at, left = 0, level * budgets[0] - work[0]
-    for size in layers:
-        while size > left:
-            at += 1
-            if at == len(budgets):
-                return None
-            left = level * budgets[at] - work[at]
-        left -= size
-        counts[at] += 1
-    return counts
-
-
-def _named(options: LoadOptions, devices: Sequence[Device], counts: Sequence[int]) -> LoadOptions:
-    used = [(device.name, count) for device, count in zip(devices, counts, strict=True) if count]
-    return msgspec.structs.replace(
-        options,
-        n_gpu_layers=sum(counts),
-        devices=tuple(name for name, _ in used),
-        layers_on=tuple(count for _, count in used),
-    )

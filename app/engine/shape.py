@@ -8,6 +8,7 @@ is an upper bound. Headers are hostile: every number is bounded before it is use
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ _BOTH_KINDS = frozenset({"falcon-h1"})  # attention and a state in every layer
 _NO_STATE_WITH_FEED_FORWARD = frozenset({"nemotron_h", "nemotron_h_moe"})
 
 _LAYER = re.compile(r"blk\.(\d+)\.")
+_EXPERTS = re.compile(r"_(ch|)exps\.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class ModelShape:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
     a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
     layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
-    at the widest place of the graph. `head_step`: the numbers of a head's key and value come in multiples of it.
+    at the widest place of the graph, `layer_inputs` those that go in beside the embedding, for all layers together.
+    `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
     architecture: str
@@ -90,6 +93,8 @@ class ModelShape:
     input_params: int
     expert_params: int
     head_step: int = 0
+    n_head: int = 0
+    layer_inputs: int = 0
 
     @property
     def n_layer(self) -> int:
@@ -127,16 +132,23 @@ class ModelShape:
         size = padded(n_ctx)
         slots = max(options.n_seq_max, 1)
         bytes_k, bytes_v = CACHE_BYTES.get(options.type_k, 4.0), CACHE_BYTES.get(options.type_v, 4.0)
+        kinds, which = self._kinds
         found = []
-        for layer in self.layers:
+        for layer in kinds:
             cells = min(size, padded(layer.window * slots + _slice(n_ctx, options))) if layer.window else size
             found.append(round(cells * (layer.k * bytes_k + layer.v * bytes_v)))
-        return found
+        return [found[index] for index in which]
+
+    @functools.cached_property
+    def _kinds(self) -> tuple[list[Layer], list[int]]:
+        """The different layers there are, and which one each is: plans are asked for while a slider moves."""
+        kinds = {layer: index for index, layer in enumerate(dict.fromkeys(self.layers))}
+        return list(kinds), [kinds[layer] for layer in self.layers]
 
     def mask_cells(self, n_ctx: int, options: LoadOptions) -> int:
         """Cells that the masks of all caches have for one token of a slice."""
         size = padded(n_ctx)
-        windows = {layer.window for layer in self.layers if layer.k}
+        windows = {layer.window for layer in self._kinds[0] if layer.k}
         slots = max(options.n_seq_max, 1)
         return sum(min(size, padded(w * slots + _slice(n_ctx, options))) if w else size for w in windows)
 
@@ -147,7 +159,18 @@ class ModelShape:
 
     def feed_bytes(self, n_ctx: int, options: LoadOptions) -> int:
         """The working buffer of main memory when all layers are elsewhere: what goes in, and the masks."""
-        return _slice(n_ctx, options) * (8 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+        inputs = 8 * self.n_embd + 4 * self.layer_inputs
+        return _slice(n_ctx, options) * (inputs + 2 * self.mask_cells(n_ctx, options))
+
+    def copies_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What each working buffer takes more where several devices follow each other: what goes from one to the next,
+        and the masks, are there four times, so that slices of a prompt can follow each other too."""
+        return 3 * _slice(n_ctx, options) * (4 * self.n_embd + 2 * self.mask_cells(n_ctx, options))
+
+    def scores_bytes(self, n_ctx: int, options: LoadOptions) -> int:
+        """What attention takes more where it is not computed in one operation: each head's scores for all cells, and
+        masks of twice the size."""
+        return _slice(n_ctx, options) * (4 * self.n_head + 2) * self.mask_cells(n_ctx, options)
 
 
 def period_of(architecture: str) -> tuple[int, int]:
@@ -183,7 +206,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         if found and int(found[1]) < n_layer:
             layer = int(found[1])
             sizes[layer] += tensor.size_bytes
-            if "_exps." in tensor.name:
+            if _EXPERTS.search(tensor.name):
                 expert_sizes[layer] += tensor.size_bytes
                 expert_widest[layer] = max(expert_widest[layer], tensor.size_bytes)
                 experts += tensor.size_bytes
@@ -223,6 +246,8 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
         head_step=read.head_step(n_layer),
+        n_head=max(read.per_layer("attention.head_count", index) for index in range(n_layer)),
+        layer_inputs=n_layer * read.number("embedding_length_per_layer_input"),
     )
 
 

@@ -124,14 +124,16 @@ def target_of_worker(endpoint: str) -> Target | None:
     """The target of a further computer, written as HOST:PORT ([HOST]:PORT for an address of IPv6); None when it is not
     one."""
     target = target_of_url(f"rpc://{endpoint}")
-    return target if target is not None and target.name == endpoint.strip().lower() and target.port else None
+    if target is None or not _has_name(target) or not target.port or target.name != endpoint.strip().lower():
+        return None
+    return target
 
 
 def compute_refusal(policy: Policy, endpoint: str) -> str:
     """Why a further computer may not take part of a model, in a sentence; '' when it may. What is sent there is neither
     encrypted nor protected by a password."""
     target = target_of_worker(endpoint)
-    if target is None or not _has_name(target):
+    if target is None:
         return f"“{endpoint}” is not a further computer: it looks like 192.168.1.20:50052."
     if endpoint not in policy.workers:
         return f"{endpoint} is not among the other computers in the settings."

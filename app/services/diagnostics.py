@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from app.base.errors import InglenookError
 from app.base.paths import Places, resources
 from app.base.version import VERSION
 from app.engine.client import EngineClient
+from app.engine.hardware import Device, Machine
 from app.engine.values import EngineInfo
 from app.services.ground import Ground
 from app.services.library import Library
+from app.services.workers import Workers
 from app.settings.file import SettingsFile
 
 log = logging.getLogger(__name__)
@@ -33,18 +36,22 @@ class Diagnostics:
     """`report` asks everything, and so may take a second or more; `text` starts no engine and hardly waits for it."""
 
     def __init__(
-        self, places: Places, ground: Ground, library: Library, settings: SettingsFile, engine: EngineClient
-    ) -> None:
+        self, places: Places, ground: Ground, library: Library, settings: SettingsFile, engine: EngineClient,
+        workers: Workers, machine: Callable[[], Machine],
+    ) -> None:  # fmt: skip
         self._places = places
         self._ground = ground
         self._library = library
         self._settings = settings
         self._engine = engine
+        self._workers = workers
+        self._machine = machine
 
     def report(self, *, thorough: bool = False) -> dict[str, Any]:
         """What `doctor --json` prints. `thorough` reads the whole database; `problems` are plain sentences."""
         problems: list[str] = []
-        return self._report(self._engine_info(problems, ENGINE_TIMEOUT_S), problems, thorough=thorough)
+        workers = self._settings.current.engine.workers
+        return self._report(self._engine_info(problems, ENGINE_TIMEOUT_S, workers), problems, thorough=thorough)
 
     def _report(self, info: EngineInfo | None, more: list[str], *, thorough: bool) -> dict[str, Any]:
         problems = [trouble.sentence for trouble in self._ground.troubles]
@@ -59,16 +66,8 @@ class Diagnostics:
             "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
             "llama_cpp": info.llama_cpp if info is not None else _installed("llama-cpp-python"),
             "llama_cpp_build": info.llama_cpp_build if info is not None else "",
-            "devices": [
-                {
-                    "name": device.name,
-                    "description": device.description,
-                    "kind": device.kind,
-                    "memory_free_bytes": device.memory_free_bytes,
-                    "memory_total_bytes": device.memory_total_bytes,
-                }
-                for device in (info.devices if info is not None else [])
-            ],
+            "devices": [_device(device) for device in (info.devices if info is not None else [])],
+            "machine": _computer(self._machine()),
             "data_dir": str(self._places.data),
             "logs_dir": str(self._places.logs),
             "models": models,
@@ -90,7 +89,8 @@ class Diagnostics:
             f"Database: {'ok' if report['database']['ok'] else 'not ok'}, schema {report['database']['schema'] or '?'}",
         ]
         lines += [f"Package: {name} {value}" for name, value in report["package"].items()]
-        lines += [f"Device: {d['name']} ({d['kind']}) {d['description']}" for d in report["devices"]]
+        lines += [f"Device: {d['name']} ({d['kind']}, {d['backend']}) {d['description']}" for d in report["devices"]]
+        lines.append(f"Computer: {', '.join(f'{name} {value}' for name, value in report['machine'].items())}")
         lines += [
             f"Model: {m['name']} {m['quantization']} {m['path']} {m['problem']}".rstrip() for m in report["models"]
         ]
@@ -101,9 +101,11 @@ class Diagnostics:
         )
         return shortened("\n".join(lines)) + "\n"
 
-    def _engine_info(self, problems: list[str], timeout_s: float) -> EngineInfo | None:
+    def _engine_info(self, problems: list[str], timeout_s: float, workers: tuple[str, ...] = ()) -> EngineInfo | None:
         try:
-            return self._engine.describe().result(timeout_s)
+            reached = self._workers.reach(workers, timeout_s)
+            problems += [reached.line] if reached.line else []
+            return reached.info
         except InglenookError as error:
             problems.append(error.sentence)
         except TimeoutError:
@@ -146,6 +148,31 @@ class Diagnostics:
                 "The database is damaged. Nothing was changed; a copy of it should be made before anything else."
             )
         return {"ok": not wrong, "schema": store.schema}
+
+
+def _device(device: Device) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "description": device.description,
+        "kind": device.kind,
+        "backend": device.backend,
+        "host": device.host,
+        "memory_free_bytes": device.memory_free_bytes,
+        "memory_total_bytes": device.memory_total_bytes,
+    }
+
+
+def _computer(machine: Machine) -> dict[str, Any]:
+    """What a load plan goes by; `on_battery` is None where there is no battery."""
+    return {
+        "memory_total_bytes": machine.memory_total_bytes,
+        "memory_free_bytes": machine.memory_free_bytes,
+        "swap_total_bytes": machine.swap_total_bytes,
+        "swap_free_bytes": machine.swap_free_bytes,
+        "cores": machine.cores,
+        "logical": machine.logical,
+        "on_battery": machine.on_battery,
+    }
 
 
 def packaged(folder: Path) -> dict[str, str]:

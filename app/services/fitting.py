@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import msgspec
 from app.base.errors import InglenookError
 from app.engine.bare import write_bare
 from app.engine.budgets import at_rest
-from app.engine.fit import fit, holds
+from app.engine.fit import beyond, estimate, fit, holds
 from app.engine.gguf import check_loadable, open_model, parts_of, read_others
 from app.engine.guess import guess
 from app.engine.hardware import Device, Fit, Machine, MemoryPlan
@@ -33,6 +34,7 @@ from app.hub.remote import fetch_bare
 from app.hub.values import ModelSummary, Variant
 from app.privacy.gate import Gate
 from app.privacy.policy import Purpose
+from app.services import device_memory
 from app.services import machine as machines
 from app.services.changes import MachineMeasured, Publisher
 from app.services.errors import ServiceError
@@ -42,6 +44,7 @@ from app.services.questions import Key, Question, Questions
 log = logging.getLogger(__name__)
 
 KEPT = 256
+INSTANT_S = 0.5
 TRIES = 4
 
 
@@ -68,9 +71,11 @@ class Fitting:
         busy: Callable[[], bool],
         publisher: Publisher,
         jobs: Jobs,
+        report: device_memory.Report | None = None,
     ) -> None:
         """`data` holds what was measured; `starter` is the small model to measure with; `busy` tells whether a reply
-        is being written or a model loaded right now."""
+        is being written or a model loaded right now; `report` is believed rather than what devices say of their memory,
+        None: what the environment says."""
         self._data = data
         self._gate = gate
         self._endpoint = endpoint
@@ -81,19 +86,33 @@ class Fitting:
         self._questions = Questions(command, gate, jobs, busy)
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._measured: machines.Measured | None = None
+        self._report = device_memory.from_environment() if report is None else report
+        self._seen: tuple[Device, ...] | None = None
+        self._latest: tuple[float, Machine] | None = None
         self._looked = False
         self._measuring: Future[Machine] | None = None
 
     # --- at once ----------------------------------------------------------------------------------------------------
 
     def machine(self) -> Machine:
-        """This computer at this moment, with the speeds that were measured, if any."""
+        """This computer at this moment, with the speeds that were measured, if any. Asked for while a slider moves, so
+        the same answer is given for an instant."""
         with self._lock:
+            if self._latest is not None and time.monotonic() - self._latest[0] < INSTANT_S:
+                return self._latest[1]
             if not self._looked:
                 self._looked = True
                 self._measured = machines.load(self._data)
-            measured = self._measured
-        return machines.machine_of(measured)
+            found = machines.machine_of(self._measured, self._seen)
+            found = msgspec.structs.replace(found, devices=device_memory.believed(found.devices, self._report))
+            self._latest = time.monotonic(), found
+            return found
+
+    def devices_seen(self, devices: Iterable[Device]) -> None:
+        """What an engine process found, its start the moment to look: with the memory that is free while no model of
+        ours is loaded there, other computers' devices if they take part."""
+        with self._lock:
+            self._seen, self._latest = machines.taking_layers(devices), None
 
     def badge(self, model: ModelSummary, machine: Machine | None = None) -> Fit:
         """A guess for a model of a list, in its usual quantization. Pass `machine` when many are asked for at once."""
@@ -198,7 +217,7 @@ class Fitting:
         if measured is None:
             return False
         with self._lock:
-            self._measured = measured
+            self._measured, self._latest = measured, None
         try:
             machines.save(self._data, measured)
         except OSError as error:
@@ -221,16 +240,15 @@ class Fitting:
         return done
 
     def _plan(self, probe: Probe, path: Path, shape: ModelShape, key: Key) -> Fit:
-        devices = tuple(device for device in probe.describe().devices if device.kind in ("gpu", "igpu"))
+        devices = device_memory.believed(machines.taking_layers(probe.describe().devices), self._report)
         machine = msgspec.structs.replace(self.machine(), devices=devices)
-        options = best(shape, _options(key), at_rest(machine))
-        plan = probe.plan(path, options)
-        for _ in range(TRIES):  # a device takes a little more than was computed: some layers less
+        missed: tuple[MemoryPlan, ...] = ()
+        for _ in range(TRIES):  # a device takes a little more than was computed: the next try knows it
+            options = best(shape, _options(key), at_rest(machine), taken=missed)
+            plan = probe.plan(path, options)
             if holds(plan, machine) or not plan.n_gpu_layers:
                 break
-            fewer = plan.n_gpu_layers - max(1, plan.n_gpu_layers // 16)
-            options = msgspec.structs.replace(options, n_gpu_layers=fewer)
-            plan = probe.plan(path, options)
+            missed = (beyond(plan, estimate(shape, options, devices)),)
         found = fit(shape, options, machine, plan)
         with self._lock:
             self._kept[key] = _Kept(shape, devices, options, plan)

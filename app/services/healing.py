@@ -15,17 +15,17 @@ from pathlib import Path
 import msgspec
 
 from app.engine.client import Call, EngineClient
-from app.engine.errors import Blame, Cancelled, EngineDied, EngineError, WorkerUnreachable, size_pair
+from app.engine.errors import Blame, Cancelled, EngineDied, EngineError, size_pair
 from app.engine.hardware import Machine
 from app.engine.values import LoadedModel, LoadOptions, ModelFile, Step
-from app.services.computers import Computers
 from app.services.errors import WouldSwap
 from app.services.growing import shape_of_file
 from app.services.placement import Placement, Wanted
+from app.services.workers import Workers
 
 log = logging.getLogger(__name__)
 
-CRASHED = "On the processor alone, because the engine crashed while a graphics device computed."
+CRASHED = "On the processor alone, because the engine crashed with a graphics device."
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +80,10 @@ class _Descent:
 class Healing:
     """Loads a model, with less where it must be."""
 
-    def __init__(self, engine: EngineClient, placement: Placement, computers: Computers) -> None:
+    def __init__(self, engine: EngineClient, placement: Placement, workers: Workers) -> None:
         self._engine = engine
         self._placement = placement
-        self._computers = computers
+        self._workers = workers
         self._lock = threading.Lock()
         self._descent: _Descent | None = None  # that of the loaded model
         self._due: _Descent | None = None  # a step that the next load begins with
@@ -93,8 +93,10 @@ class Healing:
     ) -> Loaded:
         """Loads this model with the first options that work. `before` is loaded now. `insist`: even if the system has
         to swap. Raises WouldSwap, or the EngineError of the last step."""
-        endpoints, gone = self._reach(wanted.options.rpc)
-        wanted = msgspec.structs.replace(wanted, options=msgspec.structs.replace(wanted.options, rpc=endpoints))
+        reached = self._workers.reach(wanted.options.rpc)
+        self._placement.seen(reached.info)
+        gone, options = reached.line, msgspec.structs.replace(wanted.options, rpc=reached.endpoints)
+        wanted = msgspec.structs.replace(wanted, options=options)
         machine = self._placement.machine(before)
         descent = self._begin(file, wanted, machine, gone)
         refused = self._short(descent, machine) if not insist else None
@@ -116,7 +118,7 @@ class Healing:
         with self._lock:
             self._descent, self._due = descent, None
         self._placement.keep(file, wanted, descent.options, "" if descent.line == gone else descent.line, machine)
-        self._computers.used(descent.options.rpc)
+        self._workers.used(descent.options.rpc)
         return Loaded(model=model, options=descent.options, stepped_down=descent.line)
 
     def failed(self, file: ModelFile, error: EngineError) -> bool:
@@ -139,25 +141,9 @@ class Healing:
         """Nothing is loaded now."""
         with self._lock:
             self._descent = None
-        self._computers.used(())
+        self._workers.used(())
 
     # --- the first plan ---------------------------------------------------------------------------------------------
-
-    def _reach(self, endpoints: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        """Looks at the devices of this moment: the computers that take part, and a line about those that do not."""
-        endpoints, line = self._computers.allowed(endpoints)
-        while True:
-            try:
-                info = self._engine.describe(endpoints).result()
-                break
-            except WorkerUnreachable as error:
-                log.info("a further computer does not answer: %s", error.detail)
-                left = tuple(one for one in endpoints if one != error.detail)
-                if len(left) == len(endpoints):
-                    raise
-                endpoints, line = left, error.sentence + " The model is loaded without it."
-        self._placement.seen(info.devices)
-        return endpoints, line
 
     def _begin(self, file: ModelFile, wanted: Wanted, machine: Machine, line: str) -> _Descent:
         with self._lock:

@@ -57,12 +57,17 @@ class Loading:
         self._jobs = jobs
         self._lock = threading.Lock()
         self._wishes = Wishes(
-            self._fulfil, self._broken, lambda: None if self._ready is None else minute_s, lambda: self._unused, jobs
+            self._fulfil,
+            self._broken,
+            lambda: None if self._ready is None else self._minute_s,
+            lambda: self._unused,
+            jobs,
         )
         self._call: Call[LoadedModel] | None = None
         self._ready: Ready | None = None
         self._warming = False
         self._wanted: Wanted | None = None  # what the loaded model was loaded for
+        self._insisted: set[str] = set()  # models that the person insists on, whatever they take
         self.insists = False
         """Every load of this run happens even if the system has to swap for it."""
         self.engine_in_use = Shared()
@@ -289,7 +294,9 @@ class Loading:
                 call.cancel()
 
         listener = Listener(progress, begun, wish.cancelled.is_set)
-        insist = wish.insist or self.insists
+        if wish.insist or self.insists:
+            self._insisted.add(file.id)
+        insist = file.id in self._insisted
         return self._healing.load(file, wanted, before.model if before else None, listener, insist=insist)
 
     def _refused(self, wish: Wish, file: ModelFile, before: Ready | None, error: InglenookError) -> None:

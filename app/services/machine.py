@@ -1,31 +1,29 @@
-"""This computer in numbers: memory, processor, and what a short run of the starter model measured.
+"""This computer in numbers: what it tells of itself, its devices, and what a short run of the starter model measured.
 
 Measured once for a llama.cpp build, processor and set of devices, and kept in `machine.json` in the data folder. A run
-takes about two seconds in an engine process of its own. When to run it is decided by `fitting`.
+takes about two seconds in an engine process of its own, and one more for each device. When to run it is decided by
+`fitting`. Memory is that of the moment: of devices, the last time that an engine process looked.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import os
-import platform
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from app.base.clock import now_ms
+from app.engine.budgets import is_remote
 from app.engine.gguf import check_loadable
 from app.engine.hardware import Device, DeviceSpeed, Machine
 from app.engine.probe import Probe
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import GenerateRequest, GenerationFacts, LoadOptions, PromptMessage, Sampling
+from app.engine.worker.cores import physical_cores
+from app.services import computer
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +39,12 @@ LONG_RUNS = 2
 SLOWEST_CACHE = 8.0
 """A cache that seems slower than this part of the weights' speed was disturbed while it was measured."""
 
+MANY_CORES = 6
+"""From so many on, how many threads are best is measured: with fewer, all are."""
+
+FASTER = 1.05
+"""By how much fewer threads must be faster to be used: less is noise."""
+
 WRITTEN = 20
 _WORDS = ("stone", "river", "lamp", "winter", "bread", "hill", "rope", "glass", "night", "leaf", "sand")
 _MAX_FILE_BYTES = 100_000
@@ -54,6 +58,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[Device, ...]
     speeds: tuple[DeviceSpeed, ...]
     measured_ms: int
+    n_threads: int = 0
 
 
 # --- keeping ------------------------------------------------------------------------------------------------------
@@ -67,7 +72,7 @@ def key() -> str:
         version = metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:
         version = "unknown"
-    return f"llama-cpp-python {version}, {cpu_name()}, {os.cpu_count()} processors"
+    return f"llama-cpp-python {version}, {computer.cpu_name()}, {os.cpu_count()} processors"
 
 
 def load(folder: Path) -> Measured | None:
@@ -90,52 +95,81 @@ def save(folder: Path, measured: Measured) -> None:
     unready.replace(path)
 
 
-def machine_of(measured: Measured | None) -> Machine:
-    """The computer at this moment."""
-    total, free = memory_bytes()
-    if measured is None:
-        return Machine(memory_total_bytes=total, memory_free_bytes=free)
+def machine_of(measured: Measured | None, seen: Sequence[Device] | None = None) -> Machine:
+    """The computer at this moment. `seen` are the devices that an engine process found last, None while none has
+    looked; speeds count only if this computer still has the devices they were measured on."""
+    here = computer.machine()
+    devices = tuple(seen if seen is not None else measured.devices if measured is not None else ())
+    here = msgspec.structs.replace(here, devices=devices)
+    if measured is None or _own(devices) != _own(measured.devices):
+        return here
     cpu = next((speed for speed in measured.speeds if speed.name == "CPU"), None)
-    return Machine(
-        memory_total_bytes=total,
-        memory_free_bytes=free,
+    return msgspec.structs.replace(
+        here,
         bandwidth_bytes_per_s=cpu.bandwidth_bytes_per_s if cpu else 0.0,
         compute_flops=cpu.compute_flops if cpu else 0.0,
         cache_bytes_per_s=cpu.cache_bytes_per_s if cpu else 0.0,
-        devices=measured.devices,
         speeds=tuple(speed for speed in measured.speeds if speed.name != "CPU"),
         measured_ms=measured.measured_ms,
+        cores=measured.n_threads or here.cores,
     )
+
+
+def taking_layers(devices: Iterable[Device]) -> tuple[Device, ...]:
+    """Those that layers can be put on."""
+    return tuple(device for device in devices if device.kind in ("gpu", "igpu"))
+
+
+def _own(devices: Iterable[Device]) -> set[str]:
+    return {device.name for device in devices if not is_remote(device)}
 
 
 # --- measuring ----------------------------------------------------------------------------------------------------
 
 
 def measure(probe: Probe, starter: Path, give_up: Callable[[], bool] = lambda: False) -> Measured | None:
-    """Runs the starter model on the CPU, and on the devices together if there are any. Raises EngineError.
+    """Runs the starter model on the CPU, and on each device that takes layers. Raises EngineError.
 
     None when `give_up` said so in between. The bytes of weights that are read for a token, times tokens a second, are
     the bandwidth that writing can use; a small model has its share of overhead in it, so a large one is a little faster
     than foretold.
     """
     info = probe.describe()
-    devices = tuple(device for device in info.devices if device.kind in ("gpu", "igpu"))
+    devices = taking_layers(info.devices)
     shape = shape_of(check_loadable(starter))
-    speeds = []
-    for names, layers in ((("CPU",), 0), (tuple(device.name for device in devices), -1)):
-        if not names:
-            continue
-        found = _run(probe, starter, shape, layers, give_up)
+    alone = LoadOptions(n_ctx=N_CTX, n_gpu_layers=0)
+    runs = [("CPU", msgspec.structs.replace(alone, n_threads=threads)) for threads in thread_counts()]
+    runs += [(one.name, LoadOptions(n_ctx=N_CTX, n_gpu_layers=-1, devices=(one.name,))) for one in devices]
+    speeds: dict[str, DeviceSpeed] = {}
+    n_threads = 0
+    for name, options in runs:
+        found = _run(probe, starter, shape, options, give_up)
         if found is None:
             return None
-        speeds += [msgspec.structs.replace(found, name=name) for name in names]
-    return Measured(key=key(), build=info.llama_cpp_build, devices=devices, speeds=tuple(speeds), measured_ms=now_ms())
+        better = name in speeds and found.bandwidth_bytes_per_s > FASTER * speeds[name].bandwidth_bytes_per_s
+        if better:
+            n_threads = options.n_threads
+        if better or name not in speeds:
+            speeds[name] = msgspec.structs.replace(found, name=name)
+    return Measured(
+        key=key(),
+        build=info.llama_cpp_build,
+        devices=devices,
+        speeds=tuple(speeds.values()),
+        measured_ms=now_ms(),
+        n_threads=n_threads,
+    )
+
+
+def thread_counts(cores: int = 0) -> tuple[int, ...]:
+    """How many threads to try on so many cores, the usual number first; 0 stands for the engine's own choice."""
+    cores = cores or physical_cores()
+    return (0, cores * 3 // 4, cores // 2) if cores >= MANY_CORES else (0,)
 
 
 def _run(
-    probe: Probe, starter: Path, shape: ModelShape, n_gpu_layers: int, give_up: Callable[[], bool]
+    probe: Probe, starter: Path, shape: ModelShape, options: LoadOptions, give_up: Callable[[], bool]
 ) -> DeviceSpeed | None:
-    options = LoadOptions(n_ctx=N_CTX, n_gpu_layers=n_gpu_layers)
     probe.load(starter, options)
     a_token = sum(shape.kv_layer_bytes(N_CTX, options)) / N_CTX
     end, number = time.monotonic() + RUN_S, 0
@@ -172,85 +206,3 @@ def _request(number: int, count: int) -> GenerateRequest:
         messages=[PromptMessage(role="user", content=f"{number} times: {words}")],
         sampling=Sampling(temperature=0.0, max_tokens=WRITTEN),
     )
-
-
-# --- this computer ------------------------------------------------------------------------------------------------
-
-
-def cpu_name() -> str:
-    """What the processor calls itself."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-            if found:
-                return found[1].strip()
-    if sys.platform == "darwin" and (name := _sysctl("machdep.cpu.brand_string")):
-        return name
-    return platform.processor() or platform.machine()
-
-
-def memory_bytes() -> tuple[int, int]:
-    """All main memory that this process may use, and what of it could be had now. (0, 0) where nothing tells."""
-    if sys.platform == "linux":
-        return _linux_memory()
-    elif sys.platform == "darwin":
-        return _darwin_memory()
-    else:
-        return _windows_memory()
-
-
-def _linux_memory() -> tuple[int, int]:
-    try:
-        text = Path("/proc/meminfo").read_text()
-    except OSError:
-        return 0, 0
-    found = {name: int(size) * 1024 for name, size in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
-    total, free = found.get("MemTotal", 0), found.get("MemAvailable", 0)
-    with contextlib.suppress(OSError, ValueError):  # a container's limit, where there is one
-        group = Path("/proc/self/cgroup").read_text().splitlines()[0].partition("::")[2].lstrip("/")
-        folder = Path("/sys/fs/cgroup") / group
-        limit = int((folder / "memory.max").read_text())
-        taken = int((folder / "memory.current").read_text())
-        cached = re.search(r"^file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
-        total = min(total, limit)
-        free = min(free, max(limit - taken + (int(cached[1]) if cached else 0), 0))
-    return total, free
-
-
-def _darwin_memory() -> tuple[int, int]:
-    total = int(_sysctl("hw.memsize") or 0)
-    try:
-        text = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, check=False, timeout=5).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return total, total
-    page = re.search(r"page size of (\d+)", text)
-    counts = {name: int(count) for name, count in re.findall(r"^Pages ([\w ]+):\s+(\d+)", text, re.MULTILINE)}
-    pages = sum(counts.get(name, 0) for name in ("free", "inactive", "speculative", "purgeable"))
-    return total, min(pages * int(page[1]), total) if page else total
-
-
-def _sysctl(name: str) -> str:
-    try:
-        answer = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip()
-
-
-def _windows_memory() -> tuple[int, int]:
-    class Status(ctypes.Structure):  # MEMORYSTATUSEX of sysinfoapi.h
-        _fields_ = [
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            ("total", ctypes.c_ulonglong),
-            ("available", ctypes.c_ulonglong),
-            ("rest", ctypes.c_ulonglong * 5),
-        ]
-
-    status = Status(length=ctypes.sizeof(Status))
-    windows = getattr(ctypes, "windll", None)
-    if windows is None or not windows.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-        return 0, 0
-    return int(status.total), int(status.available)

@@ -17,7 +17,7 @@ import msgspec
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
 from app.engine.hardware import Device, DeviceShare, Machine, MemoryPlan
-from app.engine.values import LoadedModel, LoadOptions, LoadPlan, ModelFile, Preference
+from app.engine.values import EngineInfo, LoadedModel, LoadOptions, LoadPlan, ModelFile, Preference
 from app.services.cells import Cells
 from app.services.ground import Ground
 from app.services.growing import shape_of_file
@@ -25,9 +25,6 @@ from app.settings.file import SettingsFile
 from app.store.kept import KeptPlan
 
 log = logging.getLogger(__name__)
-
-LAYERS = ("gpu", "igpu")
-"""Kinds of devices that can take layers."""
 
 _OF_ALL = ("n_seq_max", "use_mmap", "use_mlock", "rpc")
 """Options that a plan set by hand takes from the settings."""
@@ -63,28 +60,29 @@ class Placement:
 
     def __init__(
         self, settings: SettingsFile, ground: Ground, cells: Cells, machine: Callable[[], Machine],
-        taken: Callable[[], Sequence[MemoryPlan]] = tuple,
+        devices_seen: Callable[[Sequence[Device]], None], taken: Callable[[], Sequence[MemoryPlan]] = tuple,
     ) -> None:  # fmt: skip
+        """`machine` tells the memory of this moment; `devices_seen` hears what an engine says of its devices."""
         self._settings = settings
         self._ground = ground
         self._cells = cells
         self._machine = machine
+        self._devices_seen = devices_seen
         self._taken = taken
         self._lock = threading.Lock()
         self._kept: dict[str, KeptPlan | None] = {}
-        self._devices: tuple[Device, ...] | None = None
 
     # --- this computer ----------------------------------------------------------------------------------------------
 
-    def seen(self, devices: Sequence[Device]) -> None:
-        """What an engine reports of its devices at this moment."""
-        self._devices = tuple(device for device in devices if device.kind in LAYERS)
+    def seen(self, info: EngineInfo) -> None:
+        """What an engine reports of its devices at this moment; the memory of the model that it holds counts as
+        free."""
+        taken = {share.name: share.total_bytes for share in info.model.shares} if info.model is not None else {}
+        self._devices_seen([_with_free(device, taken.get(device.name, 0)) for device in info.devices])
 
     def machine(self, loaded: LoadedModel | None = None) -> Machine:
         """This computer at this moment, as if the model that is `loaded` were not."""
         machine = self._machine()
-        if self._devices is not None:
-            machine = msgspec.structs.replace(machine, devices=self._devices)
         return freed(machine, loaded.shares, self._settings.current.load_options()) if loaded is not None else machine
 
     # --- before a load ----------------------------------------------------------------------------------------------
@@ -191,25 +189,21 @@ class Placement:
 
 
 def freed(machine: Machine, shares: Sequence[DeviceShare], options: LoadOptions) -> Machine:
-    """The machine once a model that takes these shares is gone. Weights that are mapped from a file count as free
-    already."""
-    sizes = {share.name: share for share in shares}
-    cpu = sizes.get("CPU")
-    back = 0
-    if cpu is not None:
-        mapped = options.use_mmap and not options.use_mlock
-        back = cpu.kv_bytes + cpu.compute_bytes + (0 if mapped else cpu.weights_bytes)
-    devices = tuple(
-        msgspec.structs.replace(
-            device,
-            memory_free_bytes=min(device.memory_free_bytes + sizes[device.name].total_bytes, device.memory_total_bytes),
-        )
-        if device.name in sizes
-        else device
-        for device in machine.devices
+    """The machine once a model that takes these shares is gone from main memory (devices count as without it already).
+    Weights that are mapped from a file count as free already."""
+    mapped = options.use_mmap and not options.use_mlock
+    back = sum(
+        share.kv_bytes + share.compute_bytes + (0 if mapped else share.weights_bytes)
+        for share in shares
+        if share.kind == "cpu"
     )
     free = min(machine.memory_free_bytes + back, machine.memory_total_bytes)
-    return msgspec.structs.replace(machine, devices=devices, memory_free_bytes=free)
+    return msgspec.structs.replace(machine, memory_free_bytes=free)
+
+
+def _with_free(device: Device, more: int) -> Device:
+    free = min(device.memory_free_bytes + more, device.memory_total_bytes)
+    return msgspec.structs.replace(device, memory_free_bytes=free)
 
 
 def taken_by(model: LoadedModel) -> MemoryPlan:

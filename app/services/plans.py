@@ -1,30 +1,55 @@
 """Load plans as a person sees and changes them: how a model would be loaded here, and loading it so.
 
-`plan` and `devices` answer at once, from what is known of the computer; what the devices have free at this moment is
-asked of the engine with `refresh`.
+`plan` and `devices` answer at once, from what is known of the computer; `refresh` asks the engine for its devices and
+those of further computers at this moment.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from app.engine.hardware import Machine
 from app.engine.values import LoadOptions, LoadPlan, ModelFile
+from app.services.changes import MachineMeasured, Publisher
 from app.services.errors import NoSuchThing
+from app.services.jobs import Jobs
 from app.services.library import Library
 from app.services.loading import Loading
 from app.services.placement import Placement
+from app.services.workers import Workers
+from app.settings.file import SettingsFile
 
 
 class Plans:
     """All methods may be called from any thread."""
 
-    def __init__(self, library: Library, placement: Placement, loading: Loading) -> None:
+    def __init__(
+        self, library: Library, settings: SettingsFile, placement: Placement, loading: Loading, workers: Workers,
+        publisher: Publisher, jobs: Jobs,
+    ) -> None:  # fmt: skip
         self._library = library
+        self._settings = settings
         self._placement = placement
         self._loading = loading
+        self._workers = workers
+        self._publisher = publisher
+        self._jobs = jobs
 
     def devices(self) -> Machine:
         """This computer at this moment, with the devices as they were last seen."""
         return self._placement.machine()
+
+    def refresh(self) -> Future[str]:
+        """Looks at the devices in the background, starting the engine if it must; MachineMeasured is published. The
+        future gives a line about a further computer that does not take part, or raises EngineError."""
+
+        def look() -> str:
+            reached = self._workers.reach(self._settings.current.engine.workers)
+            self._placement.seen(reached.info)
+            self._publisher.publish(MachineMeasured())
+            return reached.line
+
+        return self._jobs.submit(look)
 
     def plan(self, model_id: str, options: LoadOptions | None = None) -> LoadPlan:
         """How this model would be loaded, or would be with these options, as if nothing else were loaded; the header of

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("starter_model")
 
 KEYS = [
     "text", "model", "conversation_id", "prompt_tokens", "cached_tokens", "completion_tokens", "ttft_s",
-    "drafted_tokens", "accepted_tokens", "tokens_per_s", "load_s", "finish_reason", "adapters",
+    "drafted_tokens", "accepted_tokens", "tokens_per_s", "load_s", "finish_reason", "devices", "adapters",
 ]  # fmt: skip
 SHORT = ("--max-tokens", "12", "--seed", "1", "--ctx", "1024", "--threads", "1")
 

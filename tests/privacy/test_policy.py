@@ -13,12 +13,14 @@ from app.privacy.policy import (
     Policy,
     Purpose,
     Target,
+    compute_refusal,
     limit_bytes,
     may_carry_token,
     may_lead_to,
     refusal,
     target_of,
     target_of_url,
+    target_of_worker,
 )
 
 PUBLIC = Policy(online=True)
@@ -144,3 +146,30 @@ def test_any_text_may_be_an_address(text: str) -> None:
         target = target_of_url(url)
         if target is not None and target.origin != PUBLIC_HUB:
             assert refusal(PUBLIC, action(Purpose.SEARCH), target, ())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "online", "allowed"),
+    [
+        ("127.0.0.1:50052", False, True),
+        ("localhost:50052", False, True),
+        ("[::1]:50052", False, True),
+        ("192.168.1.20:50052", False, False),
+        ("192.168.1.20:50052", True, True),
+        ("box.example:50052", True, True),
+        ("192.168.1.21:50052", True, False),  # nobody named it
+    ],
+)
+def test_a_further_computer_is_one_that_was_named_and_needs_the_network_unless_it_is_this_one(
+    endpoint: str, online: bool, allowed: bool
+) -> None:
+    named = ("127.0.0.1:50052", "localhost:50052", "[::1]:50052", "192.168.1.20:50052", "box.example:50052")
+    sentence = compute_refusal(Policy(online=online, workers=named), endpoint)
+    assert (sentence == "") is allowed
+    assert sentence == "" or sentence.endswith(".")
+
+
+@pytest.mark.parametrize("wrong", ["", "host", "host:", ":50052", "host:0", "host:99999", "a b:1", "u@h:1", "h:1/x"])
+def test_what_is_not_a_further_computer(wrong: str) -> None:
+    assert target_of_worker(wrong) is None
+    assert "192.168.1.20:50052" in compute_refusal(Policy(online=True, workers=(wrong,)), wrong)
