@@ -131,7 +131,8 @@ class Placement:
         shape = shape_of_file(file.path, file.mtime_ns)
         suggested = self._best(file, self._by_settings(), machine)
         if options is not None:
-            found = placing.plan(shape, options, machine, wanted.preference)
+            asked = self._cells.chosen(file, self.by_hand(options).options)  # as a load would go about it
+            found = placing.plan(shape, asked, machine, wanted.preference)
             return msgspec.structs.replace(found, suggested=suggested, by_person=True)
         goal = self.goal(file, wanted, machine)
         found = placing.plan(shape, placing.opened(goal.options), machine, wanted.preference, kept=goal.options)

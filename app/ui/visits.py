@@ -15,12 +15,14 @@ from app.ui.theme.theme import Theme
 
 if TYPE_CHECKING:
     from app.ui.pages.models.page import ModelsPage
+    from app.ui.pages.plan.page import PlanPage
     from app.ui.pages.privacy.page import PrivacyPage
     from app.ui.pages.settings.page import SettingsPage
     from app.ui.pages.trouble.page import TroublePage
     from app.ui.window import Window
 
-_WITH_A_WAY = ("settings", "privacy", "models")
+_WITH_A_WAY = {"settings": "settings", "privacy": "privacy", "models": "models", "plan": "models"}
+"""Each page with the way in sidebar and rail that is filled while it is shown."""
 
 
 class Visits:
@@ -33,6 +35,8 @@ class Visits:
         self.traffic = Traffic(lambda: window.application.downloading.list(), window)  # built after the first frame
         self.traffic.changed.connect(self._show_traffic)
         self.traffic.progressed.connect(lambda _id: self._show_traffic())
+        self._before_plan: QWidget = window.conversation
+        window.conversation.plan_requested.connect(self.show_plan)
 
     @cached_property
     def settings(self) -> SettingsPage:
@@ -74,8 +78,30 @@ class Visits:
         wishes.login_wanted.connect(self._show_login)
         wishes.hosts_wanted.connect(self._show_hosts)
         wishes.chat_wanted.connect(lambda model_id: chat_with(window, model_id))
+        wishes.plan_wanted.connect(self.show_plan)
         window.pages.addWidget(page)
         return page
+
+    @cached_property
+    def plan(self) -> PlanPage:
+        """How one model is loaded."""
+        from app.ui.pages.plan.page import PlanPage
+
+        window = self._window
+        page = PlanPage(window.application, self._theme)
+        page.left.connect(lambda: window.go(self._before_plan))
+        page.models_wanted.connect(lambda: window.show_models("library"))
+        page.chat_wanted.connect(lambda _model_id: window.new())
+        window.pages.addWidget(page)
+        return page
+
+    def show_plan(self, model_id: str) -> None:
+        """Shows how a model is loaded; the way back leads to where that was asked."""
+        shown = self._window.pages.currentWidget()
+        self._before_plan = shown if shown is not None and shown is not self.plan else self._before_plan
+        self.plan.show_model(model_id)
+        self._window.go(self.plan)
+        self.plan.take_focus()
 
     @cached_property
     def trouble(self) -> TroublePage:
@@ -125,10 +151,8 @@ class Visits:
 
     def mark(self, shown: QWidget) -> bool:
         """Fills the row and the icon of the page that is shown; returns whether it has any."""
-        found = False
-        for name in _WITH_A_WAY:
-            there = self.__dict__.get(name) is shown
-            found = found or there
+        filled = {way for name, way in _WITH_A_WAY.items() if self.__dict__.get(name) is shown}
+        for way in _WITH_A_WAY.values():
             for side in (self._window.sidebar, self._window.rail):
-                getattr(side, name).setChecked(there)
-        return found
+                getattr(side, way).setChecked(way in filled)
+        return bool(filled)

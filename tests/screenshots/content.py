@@ -63,6 +63,20 @@ def qwen() -> ModelFile:
     )
 
 
+def large() -> ModelFile:
+    """One that is larger than a usual card."""
+    return starter(
+        id="large",
+        path="/home/me/models/Qwen3-14B-Q4_K_M.gguf",
+        name="Qwen3-14B",
+        quantization="Q4_K_M",
+        size_bytes=9_002_000_000,
+        n_params=14_768_000_000,
+        n_ctx_train=40_960,
+        is_starter=False,
+    )
+
+
 def reply_facts(**more: object) -> ReplyFacts:
     """How a finished reply came to be."""
     generation = GenerationFacts(

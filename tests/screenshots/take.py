@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import Places
 from app.chat.context_view import ContextView
 from app.chat.messages import Message, ReplyState
+from app.engine.hardware import Device, DeviceSpeed
 from app.engine.values import Adapter, ModelFile
 from app.hub.values import Capability
 from app.services.changes import (
@@ -44,6 +45,7 @@ from app.ui.widgets.focus_ring import FocusRing
 from app.ui.window import Window
 from tests.screenshots import content, contexts
 from tests.support.fake_application import FakeApplication, FakeLive, starter
+from tests.support.fake_plans import CARD, OTHER
 
 SIZES = ((1440, 900), (1024, 700), (880, 600))
 SETTLE_MS = 120
@@ -263,6 +265,27 @@ def settings_models(stage: Stage) -> None:
     stage.window.show_settings("models")
 
 
+def settings_hardware(stage: Stage) -> None:
+    """A card, another computer that answers, one that does not."""
+    plans = stage.application.plans
+    plans.computer = msgspec.structs.replace(plans.computer, devices=(CARD, OTHER), on_battery=True)
+    stage.application.settings.change("engine.workers", ("192.168.1.20:50052", "localhost:50053"))
+    stage.window.show_settings("hardware")
+
+
+def settings_hardware_end(stage: Stage) -> None:
+    """The lower half: other computers."""
+    settings_hardware(stage)
+    settle()
+    bar = stage.window.settings._scrolls["hardware"].verticalScrollBar()
+    bar.setValue(bar.maximum())
+
+
+def settings_hardware_plain(stage: Stage) -> None:
+    """Nothing but a processor."""
+    stage.window.show_settings("hardware")
+
+
 def settings_network(stage: Stage) -> None:
     stage.application.settings.change("network.ca_file", "/etc/ssl/office/proxy-authority.pem")
     stage.window.show_settings("network")
@@ -413,6 +436,77 @@ def models_no_downloads(stage: Stage) -> None:
     stage.window.show_models("downloads")
 
 
+def _plan(stage: Stage, *devices: Device) -> None:
+    """How a model is loaded, on a computer with these devices besides its processor."""
+    plans = stage.application.plans
+    speeds = tuple(
+        DeviceSpeed(name=device.name, bandwidth_bytes_per_s=2.4e11, compute_flops=1.2e13) for device in devices
+    )
+    plans.computer = msgspec.structs.replace(plans.computer, devices=devices, speeds=speeds)
+    stage.application.library.models = [content.large(), *content.shelf()]
+    stage.window.visits.show_plan("large")
+
+
+def plan(stage: Stage) -> None:
+    """A part of the layers on a card, the slider of the context in the keyboard's hand."""
+    _plan(stage, CARD)
+    page = stage.window.visits.plan
+    page.controls.context.setFocus()
+    page.controls.context.setProperty("keyboard", True)
+    QTest.keyClick(page.controls.context, Qt.Key.Key_Right)
+
+
+def plan_memory(stage: Stage) -> None:
+    """No card."""
+    stage.window.visits.show_plan("starter")
+
+
+def plan_two(stage: Stage) -> None:
+    """A card here and one in another computer."""
+    _plan(stage, CARD, OTHER)
+
+
+def plan_too_large(stage: Stage) -> None:
+    """More on the card than it holds, at a model with experts."""
+    stage.application.plans.n_expert_layers = 32
+    _plan(stage, CARD)
+    page = stage.window.visits.plan
+    page.controls.layers["CUDA0"].setValue(32)
+    page.controls.layers["CUDA0"].setValue(33)
+    page.controls.context.setValue(page.controls.context.maximum())
+
+
+def plan_stepped(stage: Stage) -> None:
+    """The full plan failed the last time."""
+    stage.application.plans.stepped_down = "24 of 41 layers on the card instead of 28: it ran out of memory."
+    _plan(stage, CARD)
+
+
+def plan_loading(stage: Stage) -> None:
+    """Being loaded."""
+    _plan(stage, CARD)
+    stage.application.loading.become(
+        EngineState.LOADING, content.large(), fraction=0.31, done_bytes=2_790_000_000, total_bytes=9_000_000_000
+    )
+
+
+def plan_refused(stage: Stage) -> None:
+    """It would push the system into swap."""
+    _plan(stage, CARD)
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.large(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free; 2.7 GB of other programs would go to the disk.",
+        can_insist=True,
+    )
+
+
+def plan_unknown(stage: Stage) -> None:
+    """Nothing is known."""
+    stage.application.plans.unknown = True
+    _plan(stage)
+
+
 def picker(stage: Stage) -> None:
     conversation(stage)
     stage.window.conversation.toggle_picker()
@@ -420,8 +514,23 @@ def picker(stage: Stage) -> None:
 
 def picker_loading(stage: Stage) -> None:
     conversation(stage)
-    stage.application.loading.become(EngineState.LOADING, content.qwen(), fraction=0.46)
+    stage.application.loading.become(
+        EngineState.LOADING, content.qwen(), fraction=0.46, done_bytes=2_310_000_000, total_bytes=5_030_000_000
+    )
     stage.window.conversation.toggle_picker()
+
+
+def picker_insist(stage: Stage) -> None:
+    """It would push other programs out of memory; a step down is under way after that."""
+    conversation(stage)
+    stage.window.conversation.toggle_picker()
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.qwen(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free.",
+        detail="would_swap",
+        can_insist=True,
+    )
 
 
 def picker_refused(stage: Stage) -> None:
@@ -472,6 +581,25 @@ def banner(stage: Stage) -> None:
     model = stage.application.library.models[0]
     stage.application.loading.become(
         EngineState.STARTING, model, sentence="It ran out of memory. What was written is kept.", restarted=True
+    )
+
+
+def banner_stepped(stage: Stage) -> None:
+    """It ran out of memory, and has less room now."""
+    conversation(stage)
+    stage.application.loading.become(
+        EngineState.READY, content.qwen(), stepped_down="It ran out of memory: 4k of context instead of 8k."
+    )
+
+
+def banner_insist(stage: Stage) -> None:
+    """It would push other programs out of memory."""
+    conversation(stage)
+    stage.application.loading.become(
+        EngineState.FAILED,
+        content.qwen(),
+        sentence="It needs 9.1 GB of memory and 6.4 GB are free.",
+        can_insist=True,
     )
 
 
@@ -559,6 +687,9 @@ SCENES: dict[str, Scene] = {
         settings_appearance,
         settings_conversations,
         settings_models,
+        settings_hardware,
+        settings_hardware_end,
+        settings_hardware_plain,
         settings_network,
         settings_about,
         settings_leaving,
@@ -578,8 +709,17 @@ SCENES: dict[str, Scene] = {
         models_away,
         models_downloads,
         models_no_downloads,
+        plan,
+        plan_memory,
+        plan_two,
+        plan_too_large,
+        plan_stepped,
+        plan_loading,
+        plan_refused,
+        plan_unknown,
         picker,
         picker_loading,
+        picker_insist,
         picker_refused,
         search,
         search_nothing,
@@ -587,6 +727,8 @@ SCENES: dict[str, Scene] = {
         rename,
         toast,
         banner,
+        banner_stepped,
+        banner_insist,
         banner_refused,
         lost,
         failed,

@@ -56,6 +56,7 @@ from app.services.verifying import Finding, Verdict
 from app.settings.file import SettingsFile
 from app.settings.schema import Models
 from tests.support.fake_contexts import FakeContexts
+from tests.support.fake_plans import FakePlans
 
 NOW_MS = 1_790_000_000_000
 
@@ -658,6 +659,10 @@ class FakeFitting:
             bandwidth_bytes_per_s=4.2e10,
             compute_flops=9e11,
             measured_ms=NOW_MS,
+            swap_total_bytes=8_000_000_000,
+            swap_free_bytes=7_900_000_000,
+            cores=6,
+            logical=12,
         )
         self.asked: list[tuple[str, str]] = []
         self.exact_answers: dict[str, Future[Fit]] = {}
@@ -808,6 +813,7 @@ class FakeApplication:
         self.account = FakeAccount(self.publisher)
         self.pictures = FakePictures(self.publisher)
         self.fitting = FakeFitting()
+        self.plans = FakePlans(self.library.list, self.settings, self.fitting.computer)
         self.diagnostics = FakeDiagnostics()
         self.leaving = FakeLeaving()
         self.closed = False

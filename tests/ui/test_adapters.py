@@ -10,10 +10,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from app.chat.messages import Message, Role
+from app.chat.messages import Message, ReplyFacts, Role
 from app.engine.values import Adapter, AdapterFile
 from app.services.changes import EngineState, LibraryChanged
 from app.ui.components.adapters import FROM_FILE, AdapterSection
+from app.ui.components.transcript.words import adapter_lines
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication, starter
 
@@ -130,3 +131,9 @@ def test_the_models_page_lists_them_below_the_models(window: Window, application
     assert shelf.isVisible()
     assert shelf.title.text() == "2 adapters"
     assert shelf.area.accessibleName() == ("Adapters. Pirate: Made for Tiny, 2.0 MB. Other: It was made for another.")
+
+
+def test_a_reply_tells_its_adapters() -> None:
+    facts = ReplyFacts(adapters=(Adapter(path="/models/plain-words.gguf", scale=0.8), Adapter(path="/models/b.gguf")))
+    assert adapter_lines(facts) == ["plain-words, scale 0.80", "b, scale 1.00"]
+    assert adapter_lines(ReplyFacts()) == adapter_lines(None) == []

@@ -218,6 +218,28 @@ def test_what_the_model_sees_is_shown_and_chosen(real: Real, qtbot: QtBot, start
     assert [entry.message_id for entry in entries] == [question]
 
 
+def test_a_plan_is_shown_changed_and_loaded(real: Real, qtbot: QtBot, starter_model: Path) -> None:
+    real.open()
+    library, loading = real.application.library, real.application.loading
+    qtbot.waitUntil(lambda: bool(library.list()), timeout=30_000)
+    real.window.visits.show_plan(library.list()[0].id)
+    page = real.window.visits.plan
+    assert page.plan is not None
+    assert page.verdict.text().startswith("Fits, ")
+    assert page.pictures.shown[-1].title.text() == "Memory"
+    before = page.plan.fit.plan.kv_bytes
+    page.controls.context.setValue(page.controls._stops.index(1024))
+    assert page.plan.options.n_ctx == 1024
+    assert page.plan.fit.plan.kv_bytes < before
+    page.footer.load.click()
+    qtbot.waitUntil(lambda: page.footer.load.text() == "Chat with SmolLM2-135M-Instruct", timeout=60_000)
+    assert loading.state.model is not None
+    assert loading.state.model.n_ctx == 1024
+    real.window.visits.show_plan(library.list()[0].id)
+    assert page.plan.by_person  # it has worked, and is kept for this model
+    assert page.controls.rows["context"].value.text() == "1,024"
+
+
 @pytest.fixture
 def expected_warnings() -> list[str]:
     return ["the conversations cannot be opened"]

@@ -65,8 +65,10 @@ def test_loading_shows_amounts_and_can_be_cancelled(window: Window, application:
     application.library.models = [own_model(), starter()]
     picker = opened(window)
     application.loading.become(EngineState.LOADING, own_model(), fraction=0.0)
-    application.loading.become(EngineState.LOADING, own_model(), fraction=0.5)
-    assert picker._loading_amount.text() == "2.5 GB of 5.0 GB"
+    application.loading.become(
+        EngineState.LOADING, own_model(), fraction=0.5, done_bytes=2_500_000_000, total_bytes=5_000_000_000
+    )
+    assert picker._loading_amount.text() == "2.5 of 5.0 GB"
     assert window.conversation.header.pill.accessibleName() == "Model: Own-8B, loading"
     cancel = next(b for b in picker.findChildren(QAbstractButton) if b.text() == "Cancel")
     cancel.click()
@@ -79,14 +81,14 @@ def test_loading_shows_amounts_and_can_be_cancelled(window: Window, application:
 def test_a_refusal_is_a_sentence_with_details(window: Window, application: FakeApplication) -> None:
     picker = opened(window)
     application.loading.become(EngineState.FAILED, starter(), sentence="Not a chat model.", detail="0 tensors")
-    assert picker._sentence.text() == "Not a chat model."
-    assert picker._sentence.isVisible()
-    assert not picker._detail.isVisible()
-    picker._more.click()
-    assert picker._detail.isVisible()
+    assert picker._failure.sentence.text() == "Not a chat model."
+    assert picker._failure.sentence.isVisible()
+    assert not picker._failure.detail.isVisible()
+    picker._failure.more.click()
+    assert picker._failure.detail.isVisible()
     assert not window.conversation.banner.isVisible()  # said once, where the person looks
     application.loading.become(EngineState.LOADING, starter())
-    assert not picker._sentence.isVisible()
+    assert not picker._failure.sentence.isVisible()
 
 
 def test_a_refusal_without_the_list_is_a_banner(window: Window, application: FakeApplication) -> None:
@@ -109,7 +111,7 @@ def test_a_file_is_added_and_loaded(window: Window, application: FakeApplication
     assert application.loading.loads == ["new"]
     application.library.refuse = InglenookError("This is not a GGUF file.")
     window.conversation.verbs.add_model(tmp_path / "bad.gguf")
-    assert window.conversation.picker._sentence.text() == "This is not a GGUF file."
+    assert window.conversation.picker._failure.sentence.text() == "This is not a GGUF file."
 
 
 def test_without_models_the_page_says_what_to_do(window: Window, application: FakeApplication) -> None:

@@ -35,8 +35,8 @@ class ModelPill(HoverButton):
         self._name, self._version = name or "Choose a model", version if name else ""
         match change.state:
             case EngineState.READY:
-                self._dot = ("moss", False)
-                self._name_it("loaded")
+                self._dot = ("ochre" if change.stepped_down else "moss", False)
+                self._name_it("loaded with less than planned" if change.stepped_down else "loaded")
             case EngineState.LOADING | EngineState.STARTING:
                 self._dot = ("ochre", True)
                 self._share = change.fraction

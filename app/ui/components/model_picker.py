@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 from app.base.errors import InglenookError
 from app.engine.values import ModelFile
 from app.services.changes import Change, EngineChanged, EngineState, LibraryChanged
-from app.ui import words
+from app.ui import model_words, words
+from app.ui.components.model_refusal import Refusal
 from app.ui.ports import ApplicationPort
 from app.ui.theme import icons
 from app.ui.theme.theme import Theme
@@ -72,8 +73,6 @@ class ModelPicker(Popover):
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget) -> None:
         super().__init__("Models", theme, parent)
         self._application = application
-        self._refusal: tuple[str, str] | None = None
-        self._details = False
         self._holder = QWidget()
         self._rows = QVBoxLayout(self._holder)
         self._rows.setContentsMargins(8, 0, 8, 0)
@@ -86,7 +85,9 @@ class ModelPicker(Popover):
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._progress = self._make_progress()
-        self._failure = self._make_failure()
+        self._failure = Refusal(theme)
+        self._failure.insisted.connect(self._load_anyway)
+        self._failure.grown.connect(self.refit)
         self._open_file = Button("Open a file…", theme, GHOST)
         self._open_file.set_icon_name("folder-open")
         self._open_file.clicked.connect(self._ask_for_file)
@@ -128,22 +129,10 @@ class ModelPicker(Popover):
         column = QVBoxLayout(box)
         column.setContentsMargins(20, 6, 20, 14)
         column.setSpacing(6)
+        self._given_up = Paragraph("", self._theme, "caption", "ink2")
         column.addLayout(top)
         column.addWidget(self._bar)
-        return box
-
-    def _make_failure(self) -> QWidget:
-        box = QWidget()
-        self._sentence = Paragraph("", self._theme, "secondary", "rose")
-        self._detail = Paragraph("", self._theme, "caption", "ink2")
-        self._more = Button("Details", self._theme, QUIET)
-        self._more.clicked.connect(self._toggle_details)
-        column = QVBoxLayout(box)
-        column.setContentsMargins(20, 6, 20, 12)
-        column.setSpacing(2)
-        column.addWidget(self._sentence)
-        column.addWidget(self._more)
-        column.addWidget(self._detail)
+        column.addWidget(self._given_up)
         return box
 
     def open_at(self, opener: QWidget) -> None:
@@ -156,9 +145,9 @@ class ModelPicker(Popover):
         """Follows what happened."""
         if isinstance(change, EngineChanged):
             if change.state is EngineState.FAILED:
-                self._refusal = (change.sentence, change.detail)
+                self._failure.say(change.sentence, change.detail, change.model_id if change.can_insist else "")
             elif change.state in (EngineState.READY, EngineState.LOADING) and not change.sentence:
-                self._refusal = None  # READY with a sentence: another model was refused just now, and this one stays
+                self._failure.unsay()  # READY with a sentence: another model was refused just now, and this one stays
             if self.isVisible() and change.state is EngineState.LOADING and not self._progress.isHidden():
                 self._show_progress(change)
             elif self.isVisible():
@@ -172,7 +161,7 @@ class ModelPicker(Popover):
             model = self._application.library.add_file(path)
             self._application.loading.load(model.id)
         except InglenookError as error:
-            self._refusal = (error.sentence, error.detail)
+            self._failure.say(error.sentence, error.detail)
             self._draw()
 
     def _first_row(self) -> QWidget:
@@ -206,13 +195,6 @@ class ModelPicker(Popover):
         self._progress.setVisible(busy)
         if busy:
             self._show_progress(state)
-        self._failure.setVisible(self._refusal is not None)
-        if self._refusal is not None:
-            sentence, detail = self._refusal
-            self._sentence.setText(sentence)
-            self._detail.setText(detail)
-            self._more.setVisible(bool(detail))
-            self._detail.setVisible(bool(detail) and self._details)
         self._unload.setVisible(bool(loaded))
         inner = self._rows.heightForWidth(WIDTH) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
         self._scroll.setFixedHeight(min(360, inner))
@@ -223,7 +205,7 @@ class ModelPicker(Popover):
         """Tab goes from what opened the list through it from top to bottom: rows are younger than what stands below."""
         rows = [item.widget() for at in range(self._rows.count()) if (item := self._rows.itemAt(at)) is not None]
         models = [row for row in rows if isinstance(row, _ModelRow)]
-        order = [self.opener, self._cancel, self._more, *models, self._find, self._open_file, self._unload]
+        order = [self.opener, self._cancel, *self._failure.stops, *models, self._find, self._open_file, self._unload]
         stops = [widget for widget in order if widget is not None]
         for before, after in itertools.pairwise(stops):
             QWidget.setTabOrder(before, after)
@@ -252,16 +234,26 @@ class ModelPicker(Popover):
         self._loading_name.setText(f"Loading {name}")
         self._bar.set_share(change.fraction)
         self._bar.setAccessibleDescription(f"{round(change.fraction * 100)} %")
-        if model is not None:
-            done = words.size(round(model.size_bytes * change.fraction))
-            self._loading_amount.setText(f"{done} of {words.size(model.size_bytes)}")
+        if change.total_bytes:
+            self._loading_amount.setText(model_words.amounts(change.done_bytes, change.total_bytes))
             self._loading_amount.updateGeometry()
+        self._loading_amount.setVisible(bool(change.total_bytes))
+        self._given_up.setText(change.stepped_down)
+        self._given_up.setVisible(bool(change.stepped_down))
 
     def _load(self, model_id: str) -> None:
         try:
             self._application.loading.load(model_id)
         except InglenookError as error:
-            self._refusal = (error.sentence, error.detail)
+            self._failure.say(error.sentence, error.detail)
+            self._draw()
+
+    def _load_anyway(self, model_id: str) -> None:
+        """Even if that pushes other programs out of memory."""
+        try:
+            self._application.plans.load(model_id, insist=True)
+        except InglenookError as error:
+            self._failure.say(error.sentence, error.detail)
             self._draw()
 
     def _unload_now(self) -> None:
@@ -274,8 +266,3 @@ class ModelPicker(Popover):
 
     def _ask_for_file(self) -> None:
         self.file_requested.emit()
-
-    def _toggle_details(self) -> None:
-        self._details = not self._details
-        self._detail.setVisible(self._details)
-        self.refit()

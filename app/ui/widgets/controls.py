@@ -194,6 +194,10 @@ class Segmented(Surface):
         self._group.setExclusive(True)
         self.update()
 
+    def buttons(self) -> list[QWidget]:
+        """What the focus goes through, from left to right."""
+        return [*self._buttons.values()]
+
     def choice(self) -> str:
         """The key that is shown, or an empty string."""
         return next((key for key, button in self._buttons.items() if button.isChecked()), "")

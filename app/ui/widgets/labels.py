@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QResizeEvent, QTextLayout, QTextOption
+from PySide6.QtGui import (
+    QFont,
+    QFontMetrics,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextLayout,
+    QTextOption,
+)
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from app.ui.theme.theme import Theme
@@ -37,8 +46,9 @@ class Label(QLabel):
         theme.changed.connect(self.update)
 
     def setText(self, text: str) -> None:
-        super().setText(text)
-        self._offer_whole()
+        if text != self.text():
+            super().setText(text)
+            self._offer_whole()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(self._use))
@@ -47,6 +57,12 @@ class Label(QLabel):
     def minimumSizeHint(self) -> QSize:
         hint = self.sizeHint()
         return QSize(min(hint.width(), 24), hint.height()) if self._elide else hint
+
+    def set_role(self, role: str) -> None:
+        """Writes it in another colour."""
+        if role != self._role:
+            self._role = role
+            self.update()
 
     @property
     def elided(self) -> bool:
@@ -82,12 +98,20 @@ class Paragraph(QLabel):
         self._use = use
         self._role = role
         self._measured: tuple[tuple[str, int], int] = (("", 0), 0)
+        self._strong = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setText(text)
         theme.changed.connect(self.update)
+
+    def show_text(self, text: str, strong: str) -> None:
+        """Other words, a part of them in bold."""
+        self._strong = strong
+        self._measured = (("", 0), 0)
+        self.setText(text)
+        self.updateGeometry()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self._theme.font(self._use))
@@ -123,6 +147,8 @@ class Paragraph(QLabel):
         for part in self.text().split("\n"):
             layout = QTextLayout(part, font)
             layout.setTextOption(option)
+            if self._strong and (at := part.find(self._strong)) >= 0:
+                layout.setFormats([self._bold(at)])
             layout.beginLayout()
             while True:
                 line = layout.createLine()
@@ -137,3 +163,12 @@ class Paragraph(QLabel):
             if not part:
                 y += step if layout.lineCount() == 0 else 0
         return y
+
+    def _bold(self, at: int) -> QTextLayout.FormatRange:
+        made = QTextLayout.FormatRange()
+        made.start, made.length = at, len(self._strong)
+        look = QTextCharFormat()
+        look.setFontWeight(QFont.Weight.DemiBold)
+        look.setForeground(self._theme.colour("ink"))
+        made.format = look
+        return made

@@ -77,6 +77,41 @@ def paint_row_bar(painter: QPainter, box: QRectF, style: str, share: float, them
     painter.restore()
 
 
+def paint_stack(painter: QPainter, box: QRectF, shares: Sequence[tuple[str, int]], whole: int, theme: Theme) -> None:
+    """One bar of several styles with their amounts, gaps of 2 between them; what is left of `whole` stays bare."""
+    clip = QPainterPath()
+    clip.addRoundedRect(box, 3, 3)
+    painter.save()
+    painter.setClipPath(clip)
+    filled = sum(amount for _, amount in shares)
+    room = box.width() - _GAP * max(0, len(shares) - 1)
+    widths = [max(2.0, room * amount / max(whole, filled, 1)) for _, amount in shares]
+    scale = room / sum(widths) if widths and filled >= whole else 1.0
+    left = box.left()
+    for (style, _), width in zip(shares, widths, strict=True):
+        paint_share(painter, QRectF(left, box.top(), width * scale, box.height()), style, theme)
+        left += width * scale + _GAP
+    painter.restore()
+
+
+def paint_swatch(painter: QPainter, style: str, box: QRectF, theme: Theme) -> None:
+    """The small sample of a style beside its name."""
+    if style in (FREE, TRIMMED):
+        pen = QPen(theme.colour("edge"), 1.2)
+        if style == TRIMMED:
+            pen.setDashPattern([1.6, 1.6])
+        painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(box.adjusted(0.6, 0.6, -0.6, -0.6), 2.5, 2.5)
+        return
+    painter.save()
+    path = QPainterPath()
+    path.addRoundedRect(box, 2.5, 2.5)
+    painter.setClipPath(path, Qt.ClipOperation.IntersectClip)
+    paint_share(painter, box, style, theme)
+    painter.restore()
+
+
 class StackedBar(QWidget):
     """The whole window as one bar, 12 high, with gaps of 2 between its shares."""
 
@@ -101,18 +136,8 @@ class StackedBar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(self.rect())
-        clip = QPainterPath()
-        clip.addRoundedRect(box, 3, 3)
-        painter.setClipPath(clip)
-        total = max(self._limit, sum(part.tokens for part in self._parts), 1)
-        room = box.width() - _GAP * max(0, len(self._parts) - 1)
-        small = [max(2.0, room * part.tokens / total) for part in self._parts]
-        scale = room / sum(small) if small and sum(part.tokens for part in self._parts) >= self._limit else 1.0
-        left = 0.0
-        for part, width in zip(self._parts, small, strict=True):
-            paint_share(painter, QRectF(left, 0, width * scale, box.height()), part.style, self._theme)
-            left += width * scale + _GAP
+        shares = [(part.style, part.tokens) for part in self._parts]
+        paint_stack(painter, QRectF(self.rect()), shares, self._limit, self._theme)
 
 
 class Legend(QWidget):
@@ -158,7 +183,7 @@ class Legend(QWidget):
 
     def _line(self, painter: QPainter, part: Part, left: int, right: int, top: int) -> None:
         colour = self._theme.colour
-        self._swatch(painter, part.style, QRectF(left, top + 5, 10, 10))
+        paint_swatch(painter, part.style, QRectF(left, top + 5, 10, 10), self._theme)
         painter.setPen(colour("ink2" if part.tokens else "ink3"))
         painter.setFont(self._theme.font("caption"))
         middle, right_side = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignRight
@@ -166,19 +191,3 @@ class Legend(QWidget):
         painter.setPen(colour("ink" if part.tokens else "ink3"))
         painter.setFont(self._theme.font("caption_strong"))
         painter.drawText(QRectF(left, top, right - left, _LINE), middle | right_side, f"{part.tokens:,}")
-
-    def _swatch(self, painter: QPainter, style: str, box: QRectF) -> None:
-        if style in (FREE, TRIMMED):
-            pen = QPen(self._theme.colour("edge"), 1.2)
-            if style == TRIMMED:
-                pen.setDashPattern([1.6, 1.6])
-            painter.setPen(pen)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(box.adjusted(0.6, 0.6, -0.6, -0.6), 2.5, 2.5)
-            return
-        painter.save()
-        path = QPainterPath()
-        path.addRoundedRect(box, 2.5, 2.5)
-        painter.setClipPath(path, Qt.ClipOperation.IntersectClip)
-        paint_share(painter, box, style, self._theme)
-        painter.restore()

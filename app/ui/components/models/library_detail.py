@@ -59,6 +59,8 @@ class LibraryDetail(QScrollArea):
         self.notice = Notice(theme)
         self.chat = Button("Chat with it", theme, PRIMARY)
         self.chat.clicked.connect(lambda: self._with(lambda model: wishes.chat_wanted.emit(model.id)))
+        self.plan = Button("How it loads", theme, SECONDARY)
+        self.plan.clicked.connect(lambda: self._with(lambda model: wishes.plan_wanted.emit(model.id)))
         self.reveal = Button("Show in its folder", theme, SECONDARY)
         self.reveal.clicked.connect(lambda: self._with(self._reveal))
         self.verify = Button("Verify", theme, SECONDARY)
@@ -90,7 +92,7 @@ class LibraryDetail(QScrollArea):
 
     def _lay_out(self, theme: Theme) -> None:
         self._flow = Flow(gap=8)
-        for button in (self.chat, self.reveal, self.verify, self.newer, self.trash):
+        for button in (self.chat, self.plan, self.reveal, self.verify, self.newer, self.trash):
             self._flow.add(button)
         self._progress = QWidget()
         line = QHBoxLayout()
@@ -144,6 +146,7 @@ class LibraryDetail(QScrollArea):
         self._show_facts(model, self._details)
         ours = model.origin in (Origin.OWN, Origin.FOLDER, Origin.FILE)
         self.chat.setVisible(not model.problem and not model.away)
+        self.plan.setVisible(self.chat.isVisibleTo(self))
         self.reveal.setVisible(not model.away)
         self.verify.setVisible(not model.away)
         self.newer.setVisible(bool(model.repo) and self._application.network.state.online)

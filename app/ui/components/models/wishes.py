@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, Signal
 class Wishes(QObject):
     """`online_wanted` and `offline_wanted` turn the switch; `tab_wanted` names a tab.
 
-    `chat_wanted` carries a model's id, `library_wanted` a repository and a path in it, `reveal_wanted` a path to show
-    in the file manager, `link_wanted` a web address. `hosts_wanted` leads to the hosts that get the access token,
-    `search_wanted` looks for these words. `said` is a word about something done, `undoable` the same with
+    `chat_wanted` and `plan_wanted` carry a model's id, `library_wanted` a repository and a path in it, `reveal_wanted`
+    a path to show in the file manager, `link_wanted` a web address. `hosts_wanted` leads to the hosts that get the
+    access token, `search_wanted` looks for these words. `said` is a word about something done, `undoable` the same with
     what takes it back. `loss_wanted` asks before data is lost: question, what is lost, the button's words, the deed.
     """
 
@@ -26,5 +26,6 @@ class Wishes(QObject):
     undoable = Signal(str, object)
     link_wanted = Signal(str)
     library_wanted = Signal(str, str)
+    plan_wanted = Signal(str)
     reveal_wanted = Signal(str)
     loss_wanted = Signal(str, str, str, object)

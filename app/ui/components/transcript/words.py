@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtGui import QTextLayout
 
+from app.base.sizes import size_words
 from app.chat.messages import ReplyFacts, ReplyState
 from app.ui.components.transcript.looks import Looks
 from app.ui.components.transcript.standing import WAYS_ON, flowed
@@ -118,6 +120,23 @@ def facts_line(state: ReplyState, facts: ReplyFacts | None) -> str:
         if made.accepted_tokens:
             words.append(f"{made.accepted_tokens:,} guessed ahead")
     return " · ".join(words)
+
+
+def device_lines(facts: ReplyFacts | None) -> list[str]:
+    """What a reply was computed on, a line for each device: 'CUDA0: 28 layers, 6.7 GB', 'Memory: 1.2 GB'."""
+    lines = []
+    for share in facts.devices if facts is not None else ():
+        name = "Memory" if share.kind == "cpu" else share.name
+        layers = f"{share.layers} layer{'' if share.layers == 1 else 's'}, " if share.layers else ""
+        if share.total_bytes:
+            lines.append(f"{name}: {layers}{size_words(share.total_bytes)}")
+    return lines
+
+
+def adapter_lines(facts: ReplyFacts | None) -> list[str]:
+    """What lay over the model for a reply, a line for each adapter: 'plain-words, scale 0.80'."""
+    adapters = facts.adapters if facts is not None else ()
+    return [f"{Path(adapter.path).stem}, scale {adapter.scale:.2f}" for adapter in adapters]
 
 
 def spoken_name(question: bool, state: ReplyState, facts: ReplyFacts | None) -> str:

@@ -199,6 +199,10 @@ class ConversationPage(Parts):
             self.transcript.set_end_gap(tokens.TOAST_HEIGHT + 16)
         self.toast.show_text(text, icon_name=icon_name, undo=undo)
 
+    def show_plan(self, model_id: str) -> None:
+        """How a model is loaded is wanted to be seen."""
+        self.plan_requested.emit(model_id)
+
     def show_sent(self, reply_id: str) -> None:
         """A reply is on its way: Escape and the button stop it from now on."""
         self._show_live(reply_id)

@@ -33,6 +33,7 @@ class Parts(QWidget):
     """Built at once: header, banner, greeting, composer, suggestions. Built later: the cached properties."""
 
     models_requested = Signal()
+    plan_requested = Signal(str)
     conversation_id = ""
     verbs: Verbs
     seeing: Seeing

@@ -6,6 +6,7 @@ What only a click needs is imported by the click, so that the first frame does n
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +52,7 @@ class Page(Protocol):
     def say(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None: ...
     def toggle_picker(self) -> None: ...
     def show_sent(self, reply_id: str) -> None: ...
+    def show_plan(self, model_id: str) -> None: ...
     def flush_panel(self) -> None: ...
     def window(self) -> QWidget: ...
 
@@ -64,6 +66,7 @@ class Verbs:
         self.editing = ""
         self._draft = ""
         self._died = False
+        self._stepped = ("", "")
 
     def send(self, text: str) -> None:
         """Sends what was written; the text stays in the field if it is refused."""
@@ -202,7 +205,16 @@ class Verbs:
                 change.sentence or "What was written is kept.",
             )
         elif change.state is EngineState.READY:
-            if self._died:
+            stepped = (change.model_id, change.stepped_down)
+            if change.stepped_down and stepped != self._stepped:  # said once, not at every load of what was kept
+                banner.say(
+                    ENGINE,
+                    f"{change.model_name} is loaded with less than planned",
+                    f"{change.stepped_down} Nothing you wrote was lost.",
+                    action="See the plan",
+                    act=lambda: self._page.show_plan(change.model_id),
+                )
+            elif self._died:
                 banner.say(
                     ENGINE,
                     "The model is back",
@@ -211,14 +223,22 @@ class Verbs:
                 )
             elif not change.sentence:  # else another model was refused just now, and this one stays
                 banner.unsay(ENGINE)
-            self._died = False
+            self._died, self._stepped = False, stepped
         elif change.state is EngineState.FAILED and not (self._page.has("picker") and self._page.picker.isVisible()):
             title = (
                 f"{change.model_name} could not be loaded" if change.model_name else "The model could not be started"
             )
+            if change.can_insist:
+                self._offer_to_insist(title, change)
+                return
             banner.say(
                 ENGINE, title, change.sentence, kind="rose", action="Choose a model", act=self._page.toggle_picker
             )
+
+    def _offer_to_insist(self, title: str, change: EngineChanged) -> None:
+        """It would push other programs out of memory; the person may want that."""
+        insist = partial(self._application.plans.load, change.model_id, insist=True)
+        self._page.banner.say(ENGINE, title, change.sentence, action="Load anyway", act=lambda: self._try(insist))
 
     def _try(self, call: Callable[[], object]) -> None:
         try:

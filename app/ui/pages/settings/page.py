@@ -18,11 +18,20 @@ from PySide6.QtWidgets import (
 )
 
 from app.base.errors import InglenookError
-from app.services.changes import AccountChanged, Change, LibraryChanged, SettingsChanged
+from app.services.changes import (
+    AccountChanged,
+    Change,
+    EngineChanged,
+    EngineState,
+    LibraryChanged,
+    MachineMeasured,
+    SettingsChanged,
+)
 from app.ui.pages.settings.about import AboutSection
 from app.ui.pages.settings.appearance import AppearanceSection
 from app.ui.pages.settings.conversations import ConversationsSection
 from app.ui.pages.settings.general import GeneralSection
+from app.ui.pages.settings.hardware import HardwareSection
 from app.ui.pages.settings.models import ModelsSection
 from app.ui.pages.settings.network import NetworkSection
 from app.ui.ports import ApplicationPort
@@ -37,6 +46,7 @@ SECTIONS = {
     "appearance": "Appearance",
     "conversations": "Conversations",
     "models": "Models",
+    "hardware": "Hardware",
     "network": "Network",
     "about": "About",
 }
@@ -86,6 +96,8 @@ class SettingsPage(SayingPage):
         self.conversations = ConversationsSection(theme, self._change, application)
         self.models = ModelsSection(theme, application.settings, self._change, application.library, application.jobs)
         self.models.said.connect(lambda words, undo: self.say(words, undo=undo))
+        self.hardware = HardwareSection(theme, self._change, application)
+        self.hardware.said.connect(lambda words, undo: self.say(words, undo=undo))
         self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
         self.about = AboutSection(theme, data, lambda: application.leaving, application.jobs)
         self.about.leaving.quit_requested.connect(self.quit_requested)
@@ -96,6 +108,7 @@ class SettingsPage(SayingPage):
             "appearance": self.appearance,
             "conversations": self.conversations,
             "models": self.models,
+            "hardware": self.hardware,
             "network": self.network,
             "about": self.about,
         }
@@ -169,6 +182,11 @@ class SettingsPage(SayingPage):
             self.reload()
         elif isinstance(change, LibraryChanged):
             self.models.reload()
+        elif isinstance(change, MachineMeasured) or (
+            isinstance(change, EngineChanged) and change.state in (EngineState.READY, EngineState.OFF)
+        ):
+            if self.hardware.isVisible():
+                self.hardware.ask()
         elif isinstance(change, AccountChanged) and self.network.isVisible():
             self.network.account.reload()
 
@@ -179,6 +197,7 @@ class SettingsPage(SayingPage):
         self.appearance.show_values(settings.appearance)
         self.conversations.show_values(settings)
         self.models.reload()
+        self.hardware.show_values(settings)
         self.network.show_values(settings.network)
 
     def leave(self) -> None:
@@ -191,6 +210,8 @@ class SettingsPage(SayingPage):
             scroll.setVisible(name == key)
         if key == "network":
             self.network.account.reload()
+        elif key == "hardware":
+            self.hardware.look()
         elif key == "conversations":
             self.conversations.ask()
 

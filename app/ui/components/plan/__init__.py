@@ -1,0 +1,1 @@
+"""Parts of the load plan: pictures of memory, sliders, words."""

@@ -1,0 +1,1 @@
+"""The load plan: how one model is loaded."""
