@@ -11,9 +11,10 @@ from app.engine.errors import AdapterMisfit
 from app.engine.protocol import Code, Keep, Measure, Measured, Restore
 from app.engine.values import Adapter, PromptMessage
 from app.engine.worker import steps
-from tests.engine.worker.control import LONG, apart, load, logits
-from tests.engine.worker.process import LoopHere, Reply, failed, user
+from tests.engine.worker.control import LONG, N_BATCH, apart, load, logits
+from tests.engine.worker.process import LoopHere, Reply, WorkerProcess, failed, user
 from tests.support import tiny_adapters, tiny_models
+from tests.support.rpc import rpc_worker
 
 Tiny = Callable[[str], Path]
 VOCABULARY = len(tiny_models.SPECIAL) + 256 + len(tiny_models.MERGES)
@@ -170,6 +171,19 @@ def test_another_file_under_the_same_name_is_another_adapter(tiny: Tiny, loop_he
     tiny_adapters.write(tmp_path / "new.gguf", tiny_adapters.pairs(seed=3)).replace(tmp_path / "mine.gguf")
     read(loop_here, one)
     assert len(loop_here.loaded.adapters._handles) == 1, "nothing needs the old ones"
+
+
+def test_an_adapter_lies_where_the_layers_do(
+    tiny: Tiny, made: Path, loop_here: LoopHere, worker: WorkerProcess
+) -> None:
+    load(loop_here, tiny("dense"))
+    messages, one = [user(LONG)], laid(made, first=1.0)
+    here = loop_here.write(messages, adapters=one)
+    with rpc_worker() as there:
+        loaded = worker.load(tiny("dense"), n_batch=N_BATCH, n_ubatch=N_BATCH, rpc=(there.endpoint,)).model
+        assert loaded.n_gpu_layers == loaded.n_layer + 1
+        plain = worker.write(messages)
+        assert worker.write(messages, adapters=one).ids == here.ids != plain.ids
 
 
 def test_a_misfit_ends_the_reply_and_nothing_else(tiny: Tiny, made: Path, loop_here: LoopHere, tmp_path: Path) -> None:
