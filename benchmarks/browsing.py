@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from app.base.paths import Places
 from benchmarks.figures import Figure, median_interval
-from benchmarks.processes import ROOT, BenchmarkError, Peer, clean_environment, display
+from benchmarks.processes import Peer, display, run_once
 
 COUNT = 5000
 FIRST_RUNS = 9
@@ -80,20 +79,7 @@ def _once(name: str, hub: str, screen: dict[str, str]) -> Numbers:
         settings = {"network": {"mode": "online", "endpoint": hub}, "engine": {"auto_load": False}}
         places = _places(folder)
         places.settings.write_text(json.dumps(settings), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.browsing", name, folder],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            env={**clean_environment(), **screen},
-            timeout=LIMIT_S,
-            check=False,
-        )
-    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode != 0 or not answers:
-        raise BenchmarkError(f"{name} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
-    numbers: Numbers = json.loads(answers[-1])
-    return numbers
+        return run_once("benchmarks.browsing", name, folder, environment=screen, limit_s=LIMIT_S)
 
 
 def _places(folder: str) -> Places:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from app.base.paths import Places
 from benchmarks.figures import Figure, Interval, median_interval
-from benchmarks.processes import ROOT, BenchmarkError, clean_environment, display
+from benchmarks.processes import display, run_once
 
 RUNS = 7
 SCROLL_RUNS = 3
@@ -109,25 +108,10 @@ def _measured(names: Iterable[str], runs: int) -> tuple[list[list[Numbers]], str
     with display() as (screen, screen_name), home() as (places, conversation_id):
         for run in range(runs):
             for name in names if run % 2 == 0 else reversed(names):
-                found[name].append(_once(name, [str(places.data), conversation_id], screen))
+                arguments = (name, str(places.data), conversation_id)
+                numbers = run_once("benchmarks.conversation", *arguments, environment=screen, limit_s=LIMIT_S)
+                found[name].append(numbers)
     return list(found.values()), screen_name
-
-
-def _once(name: str, arguments: list[str], screen: dict[str, str]) -> Numbers:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.conversation", name, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**clean_environment(), **screen},
-        timeout=LIMIT_S,
-        check=False,
-    )
-    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode != 0 or not answers:
-        raise BenchmarkError(f"{name} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
-    numbers: Numbers = json.loads(answers[-1])
-    return numbers
 
 
 def main(arguments: list[str]) -> None:

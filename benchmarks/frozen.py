@@ -6,42 +6,21 @@
 from __future__ import annotations
 
 import os
-import statistics
-import sys
 from pathlib import Path
 
 from app.engine.values import LoadOptions
 from benchmarks.figures import Figure, ratio_figure, run_pairs
-from benchmarks.processes import BUILD, BenchmarkError, display
+from benchmarks.processes import BUILD, BenchmarkError
 from benchmarks.speaking import Speaker
 from benchmarks.speed import TOKENS, engine_speed, shared_seed
-from benchmarks.window import at, home_of_its_own, started
+from benchmarks.window import SOURCE, start_figures
 
 OPTIONS = LoadOptions(n_ctx=2048)
 
 
 def frozen_start(pairs: int) -> list[Figure]:
     """Process start to first paint / the same from source, and process start to ready to type."""
-    program = _program()
-    ready: list[float] = []
-    with display() as (screen, screen_name), home_of_its_own() as home:
-        environment = at(screen, home)
-
-        def frozen() -> float:
-            marks = started([str(program)], environment, "ready")
-            ready.append(marks["ready"])
-            return marks["first_paint"]
-
-        def source() -> float:
-            return started([sys.executable, "-m", "app"], environment, "ready")["first_paint"]
-
-        source()  # makes the database, and fills the file cache
-        frozen()
-        ready.clear()
-        paired = run_pairs(frozen, source, pairs)
-    ratio = ratio_figure("frozen_start", paired, "s", at_most=1.3, more=screen_name)
-    note = f"process start to ready to type, median of {len(ready)}, worst {max(ready) * 1e3:.0f}; {screen_name}"
-    return [ratio, Figure("frozen_ready_ms", statistics.median(ready) * 1e3, "ms", note)]
+    return start_figures("frozen_start", "frozen_ready_ms", [str(_program())], SOURCE, pairs, at_most=1.3)
 
 
 def frozen_decode(pairs: int) -> list[Figure]:

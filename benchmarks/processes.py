@@ -87,6 +87,25 @@ class Peer:
         self.close()
 
 
+def run_once(module: str, *arguments: str, environment: Mapping[str, str], limit_s: float) -> dict[str, float]:
+    """Runs a module in a process of its own, to its end; the numbers it printed as JSON. Raises BenchmarkError."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**clean_environment(), **environment},
+        timeout=limit_s,
+        check=False,
+    )
+    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not answers:
+        what = " ".join((module, *arguments))
+        raise BenchmarkError(f"{what} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
+    numbers: dict[str, float] = json.loads(answers[-1])
+    return numbers
+
+
 def end(process: subprocess.Popen[bytes], *, ask: bool = False) -> None:
     """Waits a moment for the process to leave (`ask`: after a polite signal), then kills it. Always reaps it."""
     if ask and process.poll() is None:

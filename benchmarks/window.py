@@ -19,31 +19,41 @@ START_LIMIT_S = 60.0
 SETTLE_S = 3.0
 LOOK_S = 0.01
 WEIGHINGS = 5
+SOURCE = [sys.executable, "-m", "app"]
 
 
 def window_start(pairs: int) -> list[Figure]:
     """Process start to first paint / the same of an empty QMainWindow, and process start to ready to type."""
+    empty = [sys.executable, "-m", "benchmarks.peers.empty_window"]
+    return start_figures("window_start_ratio", "window_ready_ms", SOURCE, empty, pairs, at_most=2.5)
+
+
+def start_figures(
+    ratio: str, ready_ms: str, command: list[str], other: list[str], pairs: int, *, at_most: float
+) -> list[Figure]:
+    """Process start to first paint of `command`'s window / the same of `other`'s, and to ready to type, in figures of
+    these names."""
     ready: list[float] = []
     with display() as (screen, screen_name), home_of_its_own() as home:
         environment = at(screen, home)
 
         def window() -> float:
-            marks = started([sys.executable, "-m", "app"], environment, "ready")
+            marks = started(command, environment, "ready")
             ready.append(marks["ready"])
             return marks["first_paint"]
 
-        def empty() -> float:
-            return started([sys.executable, "-m", "benchmarks.peers.empty_window"], screen, "first_paint")[
-                "first_paint"
-            ]
+        def compared() -> float:
+            return started(other, environment, "first_paint")["first_paint"]
 
         window()  # makes the database, and fills the file cache
-        empty()
+        compared()
         ready.clear()
-        paired = run_pairs(window, empty, pairs)
-    ratio = ratio_figure("window_start_ratio", paired, "s", at_most=2.5, more=screen_name)
+        paired = run_pairs(window, compared, pairs)
     note = f"process start to ready to type, median of {len(ready)}, worst {max(ready) * 1e3:.0f}; {screen_name}"
-    return [ratio, Figure("window_ready_ms", statistics.median(ready) * 1e3, "ms", note)]
+    return [
+        ratio_figure(ratio, paired, "s", at_most=at_most, more=screen_name),
+        Figure(ready_ms, statistics.median(ready) * 1e3, "ms", note),
+    ]
 
 
 def idle_memory_mb(pairs: int) -> list[Figure]:
@@ -55,10 +65,10 @@ def idle_memory_mb(pairs: int) -> list[Figure]:
     new: list[float] = []
     processes = 0
     with display() as (screen, screen_name), home_of_its_own() as old:
-        started([sys.executable, "-m", "app"], at(screen, old), "ready")
+        started(SOURCE, at(screen, old), "ready")
         for _ in range(WEIGHINGS):
             for weights, place in ((used, contextlib.nullcontext(old)), (new, home_of_its_own())):
-                with place as home, _running([sys.executable, "-m", "app"], at(screen, home)) as (process, marks):
+                with place as home, _running(SOURCE, at(screen, home)) as (process, marks):
                     _wait_for(process, marks, "ready")
                     time.sleep(SETTLE_S)  # what is done after the first paint belongs to the weight
                     processes = max(processes, len(process_tree(process.pid)))

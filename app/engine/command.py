@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.base.doors import door, module
 
 
@@ -10,9 +12,12 @@ def worker_command() -> list[str]:
     return door("--engine-worker")
 
 
-def rpc_server_command(endpoint: str, *, threads: int = 0, memory_bytes: int = 0, until_eof: bool = True) -> list[str]:
+def rpc_server_command(
+    endpoint: str, *, devices: Sequence[str] = (), threads: int = 0, memory_bytes: int = 0, until_eof: bool = True
+) -> list[str]:
     """The worker as the RPC server of this computer's devices at HOST:PORT (worker/serving.py tells the rest)."""
     words = ["--listen", endpoint]
+    words += [word for name in devices for word in ("--device", name)]
     words += ["--threads", str(threads)] if threads else []
     words += ["--memory", str(memory_bytes)] if memory_bytes else []
     words += ["--until-eof"] if until_eof else []

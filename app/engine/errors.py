@@ -29,6 +29,7 @@ class Blame(enum.Enum):
 
     MEMORY = "memory"
     DRIVER = "driver"  # a device, its driver, or the computer it belongs to
+    CRASH = "crash"  # the engine's own fault, the file's, or with a device its driver's
     FILE = "file"
     UNKNOWN = "unknown"
 
@@ -363,7 +364,14 @@ class EngineUnavailable(EngineError):
     )
 
 
-_BLAMES = {"memory": Blame.MEMORY, "memory_likely": Blame.MEMORY, "driver": Blame.DRIVER}
+_BLAMES = {
+    "memory": Blame.MEMORY,
+    "memory_likely": Blame.MEMORY,
+    "driver": Blame.DRIVER,
+    "crashed": Blame.CRASH,
+    "aborted": Blame.CRASH,
+    "assertion": Blame.CRASH,
+}
 
 _CLASSES: dict[str, type[EngineError]] = {
     cls.code: cls

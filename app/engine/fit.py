@@ -7,7 +7,7 @@ through the same verdict. Which options to load with is chosen by placing.py; he
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -56,9 +56,9 @@ class Costs:
 
     `weights`, `experts` and `caches` are sums over the layers before each one, so that any run of layers is told by a
     difference; in the weights the output comes last, with its copy of a tied embedding. `caches` hold states too.
-    `work` is the working buffer of a device that has layers, `feed` that of main memory when all layers are elsewhere,
-    `logits` what main memory holds for the results; `copies` and `scores` come on top where several devices follow each
-    other, and where attention falls apart (shape.py).
+    `work` is the working buffer of a device that has layers, `rest` if all experts are elsewhere, `feed` that of main
+    memory when all layers are elsewhere, `logits` what main memory holds for the results; `copies` and `scores` come on
+    top where several devices follow each other, and where attention falls apart (shape.py).
     """
 
     shape: ModelShape
@@ -67,6 +67,7 @@ class Costs:
     experts: tuple[int, ...]
     caches: tuple[int, ...]
     work: int
+    rest: int
     feed: int
     logits: int
     copies: int
@@ -89,6 +90,7 @@ class Costs:
             experts=tuple(accumulate((*shape.layer_expert_bytes, 0), initial=0)),
             caches=tuple(accumulate((*(size + 4 * layer.state * slots for size, layer in caches), 0), initial=0)),
             work=shape.compute_bytes(held, options),
+            rest=shape.compute_bytes(held, options, experts=False),
             feed=shape.feed_bytes(held, options),
             logits=4 * shape.n_vocab * rows,
             copies=shape.copies_bytes(held, options),
@@ -111,7 +113,8 @@ class Costs:
         first = shape.n_layer + 1 - sum(counts)
         used = [index for index, count in enumerate(counts) if count]
         whole = not first and not self.experts[kept] and cached
-        main, work = self.feed if whole else self.work, self.work
+        main = self.feed if whole else self.work
+        work = self.work if self.experts[-1] > self.experts[max(first, kept)] else self.rest
         fetched = max((after - before for before, after in pairwise(self.caches)), default=0)
         if self._falls_apart(options, first):
             # A quantized cache insists on the one operation: then what it needs is fetched from where it lies.
@@ -278,11 +281,21 @@ def _why(verdict: Verdict, plan: MemoryPlan, machine: Machine, now: bool) -> str
     if verdict is Verdict.NO:
         return f"{needs}, and this computer has {there} of memory, of which 1 GiB is kept free."
     if verdict is Verdict.GPU:
-        words = f"{needs}, of which {size_words(cards)} lie on the graphics card."
+        words = f"{needs}, of which {size_words(cards)} lie on {_place(plan, devices)}."
     elif verdict is Verdict.PARTLY:
-        words = f"{needs}: {size_words(cards)} fit on the graphics card, {size_words(main)} stay in memory."
+        words = f"{needs}: {size_words(cards)} fit on {_place(plan, devices)}, {size_words(main)} stay in memory."
     else:
         words = f"{needs}, and this computer has {there} of memory."
     if not now:
         words += f" At this moment only {size_words(machine.memory_free_bytes)} are free."
     return words
+
+
+def _place(plan: MemoryPlan, devices: Mapping[str, Device]) -> str:
+    """What people call the devices that a plan uses."""
+    used = [devices[share.name] for share in plan.shares if share.name in devices]
+    remote = sum(is_remote(device) for device in used)
+    if not remote:
+        return "the graphics card" if len(used) == 1 else "the graphics cards"
+    far = "another computer" if len({device.host for device in used if is_remote(device)}) == 1 else "other computers"
+    return far if remote == len(used) else f"the graphics card and {far}"

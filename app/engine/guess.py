@@ -67,6 +67,7 @@ def guess(
         expert_bytes=weights,
         expert_share=share,
         activations=_ACTIVATIONS * size**0.4,
+        without_experts=_ACTIVATIONS * size**0.4,
         input_params=0,
         expert_params=params,
         head_step=32,

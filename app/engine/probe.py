@@ -57,6 +57,10 @@ class Probe:
         """Loads a model to measure with. Raises EngineError."""
         return self._wait(self.engine.load(path, options))
 
+    def unload(self) -> None:
+        """Gives the model's memory back. Raises EngineError."""
+        self._wait(self.engine.unload())
+
     def generate(self, request: GenerateRequest) -> GenerationFacts:
         """Writes something, for the sake of its figures. Raises EngineError."""
         return self._wait(self.engine.generate(request))

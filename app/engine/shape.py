@@ -12,7 +12,7 @@ import functools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.engine.errors import GgufBroken
 from app.engine.gguf_header import Header
@@ -46,6 +46,10 @@ _FULL_EVERY = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}  # of how many layer
 _BOTH_KINDS = frozenset({"falcon-h1"})  # attention and a state in every layer
 _NO_STATE_WITH_FEED_FORWARD = frozenset({"nemotron_h", "nemotron_h_moe"})
 
+_INPUTS = frozenset({"token_embd", "position_embd", "token_types", "per_layer_token_embd"})
+_WITH_THE_FIRST = frozenset({"token_embd_norm", "per_layer_model_proj", "per_layer_proj_norm", "rope_freqs"})
+_NORM_AT_THE_END = frozenset({"lfm2", "lfm2moe"})  # where the last norm is called as the first one elsewhere
+
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _EXPERTS = re.compile(r"_(ch|)exps\.")
 
@@ -69,7 +73,8 @@ class ModelShape:
     the embedding is the output matrix too. `expert_bytes` are those of all experts, of which `expert_share` is read for
     a token. `layer_expert_bytes` are the experts' part of `layer_bytes`, `layer_widest` the largest single matrix of a
     layer, its experts' left out, and `expert_widest` the largest of those. `activations` are the numbers a token needs
-    at the widest place of the graph, `layer_inputs` those that go in beside the embedding, for all layers together.
+    at the widest place of the graph, `without_experts` at the widest that is left where all experts are computed
+    elsewhere, `layer_inputs` those that go in beside the embedding, for all layers together.
     `head_step`: the numbers of a head's key and value come in multiples of it.
     """
 
@@ -90,6 +95,7 @@ class ModelShape:
     expert_bytes: int
     expert_share: float
     activations: float
+    without_experts: float
     input_params: int
     expert_params: int
     head_step: int = 0
@@ -152,10 +158,11 @@ class ModelShape:
         slots = max(options.n_seq_max, 1)
         return sum(min(size, padded(w * slots + _slice(n_ctx, options))) if w else size for w in windows)
 
-    def compute_bytes(self, n_ctx: int, options: LoadOptions) -> int:
-        """The working buffer of a device that has layers. A rule found by comparing with llama.cpp's own plans."""
-        rows = _slice(n_ctx, options)
-        return round(rows * (4 * self.activations + 2 * self.mask_cells(n_ctx, options)))
+    def compute_bytes(self, n_ctx: int, options: LoadOptions, *, experts: bool = True) -> int:
+        """The working buffer of a device that has layers; without `experts`, if theirs are all elsewhere. A rule found
+        by comparing with llama.cpp's own plans."""
+        numbers = self.activations if experts else self.without_experts
+        return round(_slice(n_ctx, options) * (4 * numbers + 2 * self.mask_cells(n_ctx, options)))
 
     def feed_bytes(self, n_ctx: int, options: LoadOptions) -> int:
         """The working buffer of main memory when all layers are elsewhere: what goes in, and the masks."""
@@ -202,9 +209,9 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
     tied, widths = True, _Widths()
     for tensor in (tensor for one in (header, *further) for tensor in one.tensors):
         params += tensor.elements
-        found = _LAYER.match(tensor.name)
-        if found and int(found[1]) < n_layer:
-            layer = int(found[1])
+        name, _, _ = tensor.name.partition(".")
+        layer = read.layer_of(tensor.name)
+        if 0 <= layer < n_layer:
             sizes[layer] += tensor.size_bytes
             if _EXPERTS.search(tensor.name):
                 expert_sizes[layer] += tensor.size_bytes
@@ -214,16 +221,16 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
             else:
                 widest[layer] = max(widest[layer], tensor.size_bytes)
             widths.look(tensor.name, tensor.shape)
-        elif found:
+        elif layer >= 0:
             params -= tensor.elements  # a layer for guessing ahead, which is left out
-        elif tensor.name.startswith(("output", "altup_")):  # gemma3n ends with its altup matrices
-            outputs += tensor.size_bytes
-            tied = tied and not tensor.name.startswith("output.")
-        else:
+        elif name in _INPUTS:
             inputs += tensor.size_bytes
             input_params += tensor.elements
             if tensor.name == "token_embd.weight":
                 embedding, n_vocab = tensor.size_bytes, tensor.shape[-1]
+        else:
+            outputs += tensor.size_bytes
+            tied = tied and name != "output"
     used, count = read.number("expert_used_count"), read.number("expert_count")
     return ModelShape(
         architecture=header.architecture,
@@ -243,6 +250,7 @@ def shape_of(header: Header, *further: Header) -> ModelShape:
         expert_bytes=experts,
         expert_share=min(used / count, 1.0) if count else 1.0,
         activations=read.activations(widths, n_layer),
+        without_experts=read.activations(widths if read.has_states else replace(widths, expert=0), n_layer),
         input_params=input_params if not tied else input_params - n_vocab * read.number("embedding_length"),
         expert_params=expert_params,
         head_step=read.head_step(n_layer),
@@ -276,6 +284,14 @@ class _Reader:
     def number(self, key: str, default: int = 0) -> int:
         found = self._header.number(f"{{arch}}.{key}", default)
         return found if 0 <= found < _LIMIT else default
+
+    def layer_of(self, name: str) -> int:
+        """Which layer a tensor lies with; -1 for what comes before all of them or after."""
+        if found := _LAYER.match(name):
+            return int(found[1])
+        first, _, _ = name.partition(".")
+        after = self._architecture in _NORM_AT_THE_END and first == "token_embd_norm"
+        return 0 if first in _WITH_THE_FIRST and not after else -1
 
     def per_layer(self, key: str, index: int, default: int = 0) -> int:
         found = self._header.metadata.get(f"{self._architecture}.{key}")
@@ -331,6 +347,11 @@ class _Reader:
         latent = self.number("attention.key_length_mla") and self.number("attention.value_length_mla")
         return Layer(k=heads_kv * k, v=0 if latent else heads_kv * v, window=window, state=state)
 
+    @property
+    def has_states(self) -> bool:
+        """Whether some layers keep a state, whose computing is wide by itself."""
+        return self._state() > 0
+
     def head_step(self, n_layer: int) -> int:
         """What the numbers of all heads' keys and values are multiples of; 0 if there are none."""
         found = 0
@@ -382,6 +403,8 @@ class _Reader:
         queries = n_head * (latent or key)
         used = self.number("expert_used_count")
         places = [3.0 * widths.dense + 3 * n_embd + queries]
+        if used:
+            places.append(float(n_embd * used + 2 * n_embd + queries))  # what the experts give back
         if widths.expert:
             places.append(3.0 * widths.expert * used + 3 * n_embd + queries)
             places.append(2.0 * n_embd * used + 4 * n_embd + queries)

@@ -7,9 +7,12 @@ SSL_CERT_DIR, and in any case those of the person's own file.
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import threading
 import weakref
+from functools import lru_cache
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -118,8 +121,9 @@ def _made(way: Way, address: str) -> Out:
         raise ProxyFailed(
             f"The proxy address “{_without_password(address)}” cannot be used; it looks like http://proxy.example:8080."
         )
-    context = httpx2.create_ssl_context()
+    context = _system_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     if way.ca_file:
+        context = httpx2.create_ssl_context()
         try:
             context.load_verify_locations(way.ca_file)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -131,6 +135,13 @@ def _made(way: Way, address: str) -> Out:
     # httpx2 does not hand httpcore2's own option on; a test of cancelling fails when this name is another one.
     transport._pool._network_backend = Backend()
     return Out(transport, proxy.name if proxy is not None else "")
+
+
+@lru_cache(maxsize=1)
+def _system_context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The certificates that hold without a file of one's own, for these values of SSL_CERT_FILE and SSL_CERT_DIR, which
+    httpx2 reads itself. Kept, because reading them takes 40 ms."""
+    return httpx2.create_ssl_context()
 
 
 def _environment_proxy(target: Target) -> str:

@@ -43,7 +43,7 @@ class Cells:
     def chosen(self, file: ModelFile, options: LoadOptions) -> LoadOptions:
         """These options with their cells chosen. A file that cannot be read gets one window; loading it says why."""
         from app.engine.budgets import Room
-        from app.engine.fit import context_length, estimate
+        from app.engine.fit import context_length, estimate, sizes
         from app.engine.placing import best
 
         if options.n_cells or options.n_seq_max < WINDOWS:
@@ -57,7 +57,7 @@ class Cells:
         room = Room.of(machine, now=True)
         more = msgspec.structs.replace(options, n_cells=WINDOWS * context_length(shape, options))
         with_more, without = (
-            {share.name: share.total_bytes for share in estimate(shape, wanted, machine.devices).shares}
+            sizes(estimate(shape, wanted, machine.devices))
             for wanted in (best(shape, more, machine), best(shape, options, machine))
         )
         cost = {name: size - without.get(name, 0) for name, size in with_more.items()}

@@ -9,8 +9,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from app.services.attempt import Turn
 from app.services.jobs import REPLIES, REPLY, Jobs
-from app.services.writing import Turn
 
 
 class Dispatch:

@@ -72,9 +72,10 @@ class LongerWindows:
 
 
 def _sizes(shape: ModelShape, options: LoadOptions, machine: Machine) -> dict[str, int]:
-    from app.engine.fit import estimate
+    from app.engine.fit import estimate, sizes
+    from app.engine.placing import best
 
-    return {share.name: share.total_bytes for share in estimate(shape, options, machine.devices).shares}
+    return sizes(estimate(shape, best(shape, options, machine), machine.devices))
 
 
 @functools.lru_cache(maxsize=16)

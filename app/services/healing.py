@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from app.engine.client import Call, EngineClient
-from app.engine.errors import Blame, Cancelled, EngineDied, EngineError, size_pair
+from app.engine.errors import Blame, Cancelled, EngineError, size_pair
 from app.engine.hardware import Machine
 from app.engine.values import LoadedModel, LoadOptions, ModelFile, Step
 from app.services.errors import WouldSwap
@@ -47,8 +47,9 @@ class Listener(msgspec.Struct, frozen=True):
 class _Descent:
     """The way down from one plan, a step at a time."""
 
-    def __init__(self, file: ModelFile, options: LoadOptions, machine: Machine, line: str) -> None:
+    def __init__(self, file: ModelFile, wanted: Wanted, options: LoadOptions, machine: Machine, line: str) -> None:
         self.file = file
+        self.wanted = wanted
         self.options = options
         self.line = line
         self._machine = machine
@@ -67,7 +68,7 @@ class _Descent:
             step = next(self._steps, None)
         elif on_device and error.blame is Blame.DRIVER:
             step, self._steps = ladder.without_devices(self.options), None
-        elif on_device and isinstance(error, EngineDied):
+        elif on_device and error.blame is Blame.CRASH:
             step = msgspec.structs.replace(ladder.without_devices(self.options), sentence=CRASHED)
             self._steps = None
         if step is None:
@@ -89,12 +90,14 @@ class Healing:
         self._due: _Descent | None = None  # a step that the next load begins with
 
     def load(
-        self, file: ModelFile, wanted: Wanted, before: LoadedModel | None, listener: Listener, *, insist: bool
-    ) -> Loaded:
-        """Loads this model with the first options that work. `before` is loaded now. `insist`: even if the system has
-        to swap. Raises WouldSwap, or the EngineError of the last step."""
-        reached = self._workers.reach(wanted.options.rpc)
+        self, file: ModelFile, by_hand: LoadOptions | None, before: LoadedModel | None, listener: Listener, *,
+        insist: bool,
+    ) -> Loaded:  # fmt: skip
+        """Loads this model with the first options that work. `by_hand`: a person set these. `before` is loaded now.
+        `insist`: even if the system has to swap. Raises WouldSwap, or the EngineError of the last step."""
+        reached = self._workers.reach(self._placement.workers)
         self._placement.seen(reached.info)
+        wanted = self._placement.wanted(file.id) if by_hand is None else self._placement.by_hand(by_hand)
         gone, options = reached.line, msgspec.structs.replace(wanted.options, rpc=reached.endpoints)
         wanted = msgspec.structs.replace(wanted, options=options)
         machine = self._placement.machine(before)
@@ -148,14 +151,14 @@ class Healing:
     def _begin(self, file: ModelFile, wanted: Wanted, machine: Machine, line: str) -> _Descent:
         with self._lock:
             due, self._due = self._due, None
-        if due is not None and due.file.id == file.id:
+        if due is not None and (due.file.id, due.wanted) == (file.id, wanted):
             return due
         try:
             goal = self._placement.goal(file, wanted, machine)
         except EngineError as error:  # loading it will say the same, and knows more
             log.info("the header of a model could not be read: %s", error.code)
-            return _Descent(file, wanted.options, machine, line)
-        return _Descent(file, goal.options, machine, goal.stepped_down or line)
+            return _Descent(file, wanted, wanted.options, machine, line)
+        return _Descent(file, wanted, goal.options, machine, goal.stepped_down or line)
 
     def _next(self, descent: _Descent, error: EngineError, machine: Machine, *, insist: bool) -> bool:
         """Goes to the next step that does not push the system into swap."""

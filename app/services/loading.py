@@ -20,6 +20,7 @@ from app.engine.outcome import Outcome
 from app.engine.protocol import Code
 from app.engine.supervisor import State
 from app.engine.values import LoadedModel, LoadOptions, ModelFile
+from app.services.announcing import Announcing
 from app.services.cells import CacheCosts, Cells
 from app.services.changes import Change, EngineChanged, EngineState, NetworkChanged, Publisher
 from app.services.errors import NoSuchThing, ServiceError, WouldSwap
@@ -39,7 +40,7 @@ MINUTE_S = 60.0
 
 
 class Loading:
-    """`state` is the last EngineChanged. Public methods return at once, except `ensure`."""
+    """Public methods return at once, except `ensure`."""
 
     def __init__(
         self, engine: EngineClient, library: Library, settings: SettingsFile, cells: Cells, placement: Placement,
@@ -53,7 +54,6 @@ class Loading:
         self._minute_s = minute_s
         self._library = library
         self._settings = settings
-        self._publisher = publisher
         self._jobs = jobs
         self._lock = threading.Lock()
         self._wishes = Wishes(
@@ -72,8 +72,13 @@ class Loading:
         """Every load of this run happens even if the system has to swap for it."""
         self.engine_in_use = Shared()
         """Held together by those who generate or measure, so that the model stays; a load holds it alone."""
-        self.state = EngineChanged(state=EngineState.OFF)
+        self._told = Announcing(publisher)
         publisher.subscribe(self._heard)
+
+    @property
+    def state(self) -> EngineChanged:
+        """What was told last."""
+        return self._told.state
 
     @property
     def ready(self) -> Ready | None:
@@ -198,15 +203,17 @@ class Loading:
             if ready is not None:
                 if outcome is not None:
                     self._healing.failed(ready.file, EngineDied.of(outcome.kind, sentence, detail))
-                self._tell(EngineState.STARTING, ready.file, sentence=sentence, detail=detail, restarted=True)
+                self._told.model(EngineState.STARTING, ready.file, sentence=sentence, detail=detail, restarted=True)
                 self._wishes.put(Wish(ready.file, restarted=True))
         elif state is State.GIVEN_UP:
             with self._lock:
                 self._ready = None
             if outcome is not None:
-                self._publish(EngineChanged(state=EngineState.FAILED, sentence=outcome.sentence, detail=outcome.detail))
+                self._told.publish(
+                    EngineChanged(state=EngineState.FAILED, sentence=outcome.sentence, detail=outcome.detail)
+                )
         elif state is State.STARTING and self.state.state is EngineState.LOADING:
-            self._publish(msgspec.structs.replace(self.state, state=EngineState.STARTING))
+            self._told.publish(msgspec.structs.replace(self.state, state=EngineState.STARTING))
 
     def _heard(self, change: Change) -> None:
         """Offline now: a model that lies on another computer too may not go on there."""
@@ -223,7 +230,7 @@ class Loading:
     # --- the loading thread -----------------------------------------------------------------------------------------
 
     def _broken(self, fault: ServiceError) -> None:
-        self._publish(EngineChanged(state=EngineState.FAILED, sentence=fault.sentence, detail=fault.detail))
+        self._told.publish(EngineChanged(state=EngineState.FAILED, sentence=fault.sentence, detail=fault.detail))
 
     @property
     def _unused(self) -> bool:
@@ -243,8 +250,8 @@ class Loading:
                 return None
             before = self._ready
             if before is not None and before.file.id == wish.file.id and self._is_enough(wish, before):
-                if not self._told(before):
-                    self._tell(EngineState.READY, before.file, model=before.model, stepped_down=before.stepped_down)
+                if not self._told.said(before):
+                    self._told.ready(before)
                 self._remember(wish)
                 return before
             return self._load(wish, wish.file, before)
@@ -255,21 +262,14 @@ class Loading:
             return False
         return wish.by_hand is None or self._placement.by_hand(wish.by_hand) == self._wanted
 
-    def _told(self, ready: Ready) -> bool:
-        """Whether this was the last thing told, without a word about a refusal; a second wish then says nothing new."""
-        state = self.state
-        return state.state is EngineState.READY and state.model_id == ready.file.id and not state.sentence
-
     def _as_wanted(self, ready: Ready) -> bool:
         """Whether this model is still in the engine, loaded with the options of this moment."""
         return ready.model == self._engine.model and self._wanted == self._placement.wanted(ready.file.id)
 
     def _load(self, wish: Wish, file: ModelFile, before: Ready | None) -> Ready:
-        self._tell(EngineState.LOADING, file, restarted=wish.restarted)
-        by_hand = wish.by_hand
-        wanted = self._placement.wanted(file.id) if by_hand is None else self._placement.by_hand(by_hand)
+        self._told.model(EngineState.LOADING, file, restarted=wish.restarted)
         try:
-            loaded = self._attempt(wish, file, wanted, before)
+            loaded = self._attempt(wish, file, before)
         except (EngineError, WouldSwap) as error:
             self._refused(wish, file, before, error)
             raise
@@ -278,14 +278,12 @@ class Loading:
         with self._lock:
             self._ready = ready
         self._remember(wish)
-        self._tell(
-            EngineState.READY, file, model=ready.model, restarted=wish.restarted, stepped_down=ready.stepped_down
-        )
+        self._told.ready(ready, restarted=wish.restarted)
         return ready
 
-    def _attempt(self, wish: Wish, file: ModelFile, wanted: Wanted, before: Ready | None) -> Loaded:
+    def _attempt(self, wish: Wish, file: ModelFile, before: Ready | None) -> Loaded:
         def progress(fraction: float, line: str) -> None:
-            self._tell(EngineState.LOADING, file, fraction=fraction, restarted=wish.restarted, stepped_down=line)
+            self._told.model(EngineState.LOADING, file, fraction=fraction, restarted=wish.restarted, stepped_down=line)
 
         def begun(call: Call[LoadedModel]) -> None:
             with self._lock:
@@ -297,7 +295,8 @@ class Loading:
         if wish.insist or self.insists:
             self._insisted.add(file.id)
         insist = file.id in self._insisted
-        return self._healing.load(file, wanted, before.model if before else None, listener, insist=insist)
+        model = before.model if before is not None else None
+        return self._healing.load(file, wish.by_hand, model, listener, insist=insist)
 
     def _refused(self, wish: Wish, file: ModelFile, before: Ready | None, error: InglenookError) -> None:
         log.info("loading was refused: %s", error.code)
@@ -306,19 +305,14 @@ class Loading:
             self._ready = before if before is not None and kept is not None else None
         cancelled = error.code == Code.CANCELLED
         if not cancelled:
-            self._tell(
+            self._told.model(
                 EngineState.FAILED, file, sentence=error.sentence, detail=error.detail, model=kept,
                 can_insist=isinstance(error, WouldSwap),
             )  # fmt: skip
         if self._ready is not None:
-            self._tell(
-                EngineState.READY,
-                self._ready.file,
-                model=self._ready.model,
-                sentence="" if cancelled else error.sentence,
-            )
+            self._told.ready(self._ready, sentence="" if cancelled else error.sentence)
         elif cancelled:
-            self._publish(EngineChanged(state=EngineState.OFF))
+            self._told.publish(EngineChanged(state=EngineState.OFF))
         elif before is not None and before.file.id != file.id and not wish.restarted:
             self._wishes.put(Wish(before.file, restarted=isinstance(error, EngineDied)))
 
@@ -326,10 +320,13 @@ class Loading:
         with self._lock:
             self._ready = None
         if self._engine.model is not None:
-            self._engine.unload().result()  # what conversations left in memory goes to their snapshots
+            try:
+                self._engine.unload().result()  # what conversations left in memory goes to their snapshots
+            except EngineError as error:  # it ended by itself meanwhile
+                log.info("unloading: %s", error.code)
         self._engine.rest()
         self._healing.unloaded()
-        self._publish(EngineChanged(state=EngineState.OFF))
+        self._told.publish(EngineChanged(state=EngineState.OFF))
 
     def _remember(self, wish: Wish) -> None:
         if wish.remember and wish.file is not None:
@@ -337,20 +334,3 @@ class Loading:
                 self._settings.change("general.last_model_id", wish.file.id)
             except NotSaved as error:
                 log.info("the last model is not remembered: %s", error.detail)
-
-    def _tell(
-        self, state: EngineState, file: ModelFile, *, fraction: float = 0.0, model: LoadedModel | None = None,
-        sentence: str = "", detail: str = "", restarted: bool = False, stepped_down: str = "", can_insist: bool = False,
-    ) -> None:  # fmt: skip
-        loading = state is EngineState.LOADING
-        self._publish(
-            EngineChanged(
-                state=state, model_id=file.id, model_name=file.name, fraction=fraction, model=model, sentence=sentence,
-                detail=detail, restarted=restarted, stepped_down=stepped_down, can_insist=can_insist,
-                done_bytes=round(fraction * file.size_bytes), total_bytes=file.size_bytes if loading else 0,
-            )
-        )  # fmt: skip
-
-    def _publish(self, change: EngineChanged) -> None:
-        self.state = change
-        self._publisher.publish(change)

@@ -137,25 +137,24 @@ def measure(probe: Probe, starter: Path, give_up: Callable[[], bool] = lambda: F
     info = probe.describe()
     devices = taking_layers(info.devices)
     shape = shape_of(check_loadable(starter))
-    alone = LoadOptions(n_ctx=N_CTX, n_gpu_layers=0)
-    runs = [("CPU", msgspec.structs.replace(alone, n_threads=threads)) for threads in thread_counts()]
-    runs += [(one.name, LoadOptions(n_ctx=N_CTX, n_gpu_layers=-1, devices=(one.name,))) for one in devices]
-    speeds: dict[str, DeviceSpeed] = {}
-    n_threads = 0
-    for name, options in runs:
-        found = _run(probe, starter, shape, options, give_up)
+    tried: list[tuple[int, DeviceSpeed]] = []
+    for threads in thread_counts():
+        found = _run(probe, starter, shape, LoadOptions(n_ctx=N_CTX, n_gpu_layers=0, n_threads=threads), give_up)
         if found is None:
             return None
-        better = name in speeds and found.bandwidth_bytes_per_s > FASTER * speeds[name].bandwidth_bytes_per_s
-        if better:
-            n_threads = options.n_threads
-        if better or name not in speeds:
-            speeds[name] = msgspec.structs.replace(found, name=name)
+        tried.append((threads, msgspec.structs.replace(found, name="CPU")))
+    n_threads, of_cpu = quickest(tried)
+    speeds = [of_cpu]
+    for device in devices:
+        found = _run(probe, starter, shape, LoadOptions(n_ctx=N_CTX, devices=(device.name,)), give_up)
+        if found is None:
+            return None
+        speeds.append(msgspec.structs.replace(found, name=device.name))
     return Measured(
         key=key(),
         build=info.llama_cpp_build,
         devices=devices,
-        speeds=tuple(speeds.values()),
+        speeds=tuple(speeds),
         measured_ms=now_ms(),
         n_threads=n_threads,
     )
@@ -165,6 +164,15 @@ def thread_counts(cores: int = 0) -> tuple[int, ...]:
     """How many threads to try on so many cores, the usual number first; 0 stands for the engine's own choice."""
     cores = cores or physical_cores()
     return (0, cores * 3 // 4, cores // 2) if cores >= MANY_CORES else (0,)
+
+
+def quickest(tried: Sequence[tuple[int, DeviceSpeed]]) -> tuple[int, DeviceSpeed]:
+    """Of numbers of threads and what was measured with them, the first, unless another is faster by more than noise."""
+    best = tried[0]
+    for one in tried[1:]:
+        if one[1].bandwidth_bytes_per_s > FASTER * best[1].bandwidth_bytes_per_s:
+            best = one
+    return best
 
 
 def _run(

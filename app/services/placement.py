@@ -85,6 +85,11 @@ class Placement:
         machine = self._machine()
         return freed(machine, loaded.shares, self._settings.current.load_options()) if loaded is not None else machine
 
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The further computers that are to take part."""
+        return self._settings.current.engine.workers
+
     # --- before a load ----------------------------------------------------------------------------------------------
 
     def wanted(self, model_id: str) -> Wanted:

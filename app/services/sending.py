@@ -19,6 +19,7 @@ from app.base.ids import new_id
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
 from app.chat.titles import title_for
 from app.engine.values import Adapter, Sampling, TemplateOptions
+from app.services.attempt import Turn
 from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
 from app.services.dispatch import Dispatch
 from app.services.errors import NoSuchThing, NothingToSend, ServiceError
@@ -30,7 +31,7 @@ from app.services.loading import Loading
 from app.services.lookup import Lookup, copied, new_message
 from app.services.marking import Marking
 from app.services.memory import Memory, Write
-from app.services.writing import Turn, Writing
+from app.services.writing import Writing
 from app.settings.file import SettingsFile
 from app.store.errors import StoreError
 from app.store.text import storable

@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from concurrent.futures import Future
 
 import msgspec
 
 from app.base.errors import InglenookError
 from app.chat import context, selecting
 from app.chat.context_view import Policy
-from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
+from app.chat.messages import Message, ReplyFacts, ReplyState, Role
 from app.engine.client import Call, EngineClient, GenerationEvent
 from app.engine.errors import ENGINE_DIED, Cancelled, EngineDied, EngineError, error_from
 from app.engine.protocol import Code, Delta, Failed, Finished, Progress, Started
-from app.engine.values import Adapter, GenerateRequest, GenerationFacts, Sampling, TemplateOptions
+from app.engine.values import GenerateRequest, GenerationFacts
+from app.services.attempt import Attempt, Turn
 from app.services.changes import Publisher, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.services.keeping import GROWTH_S, Growing, Keeping
 from app.services.live import Live
@@ -34,60 +34,6 @@ from app.services.summarising import Summarising
 from app.services.wakefulness import Wakefulness
 
 log = logging.getLogger(__name__)
-
-
-class Turn(msgspec.Struct):
-    """One reply that was asked for. `stored` ends when its turn is in the store or was refused.
-
-    `parent_id` is the message it answers.
-    """
-
-    live: Live
-    conversation: Conversation
-    parent_id: str
-    created_ms: int
-    stored: Future[None]
-    sampling: Sampling
-    system_prompt: str
-    model_id: str = ""
-    template_options: TemplateOptions = {}
-    guess: bool = True
-    adapters: tuple[Adapter, ...] = ()
-
-
-class _Attempt:
-    """What is found out about one reply on its way."""
-
-    def __init__(self, turn: Turn) -> None:
-        self.turn = turn
-        self.ready: Ready | None = None
-        self.wanted: Wanted | None = None
-        self.chosen: Chosen | None = None
-        self.sequel = selecting.Sequel()
-        self.began = False
-        self.facts: GenerationFacts | None = None
-        self.error: InglenookError | None = None
-
-    def reply_facts(self, error: InglenookError | None, saw: ReplyFacts) -> ReplyFacts:
-        """Everything that is kept with the reply; `saw` tells what the model saw."""
-        ready, chosen, made = self.ready, self.chosen, self.facts
-        last = selecting.last_reply(chosen.gathered.path) if chosen is not None else None
-        return msgspec.structs.replace(
-            saw,
-            model_id=ready.file.id if ready is not None else "",
-            model_name=ready.file.name if ready is not None else "",
-            sampling=self.turn.sampling,
-            system_prompt=self.turn.system_prompt,
-            adapters=self.turn.adapters,
-            n_ctx=ready.model.n_ctx if ready is not None else 0,
-            tokenizer=ready.model.tokenizer if ready is not None else "",
-            devices=ready.model.shares if ready is not None else (),
-            reread_tokens=selecting.reread(self.sequel, last, made.dropped_tokens) if made is not None else 0,
-            error_code=error.code if error is not None else "",
-            error_sentence=error.sentence if error is not None else "",
-            error_detail=error.detail if error is not None else "",
-            **self.turn.live.facts(),
-        )
 
 
 class Writing:
@@ -110,7 +56,7 @@ class Writing:
 
     def write(self, turn: Turn) -> Message:
         """Writes the reply of `turn` and keeps it, whatever happens: the message returned has a terminal state."""
-        attempt = _Attempt(turn)
+        attempt = Attempt(turn)
         state, error = ReplyState.STOPPED, None
         if not turn.live.stop.is_set():
             try:
@@ -130,7 +76,7 @@ class Writing:
             state, error = ReplyState.STOPPED, None
         return self._end(attempt, state, error)
 
-    def _generate(self, attempt: _Attempt) -> tuple[ReplyState, InglenookError | None]:
+    def _generate(self, attempt: Attempt) -> tuple[ReplyState, InglenookError | None]:
         turn = attempt.turn
         file = self._loading.choice(turn.model_id)
         while True:
@@ -174,7 +120,7 @@ class Writing:
             adapters=turn.adapters,
         )
 
-    def _fitted(self, attempt: _Attempt, wanted: Wanted, chosen: Chosen) -> Chosen:
+    def _fitted(self, attempt: Attempt, wanted: Wanted, chosen: Chosen) -> Chosen:
         """The prompt without its oldest turns, as far as needed and as the conversation's policy has it. Raises
         MessageTooLarge, ContextFull, and what counting and summarising raise."""
 
@@ -206,7 +152,7 @@ class Writing:
         gathered = msgspec.structs.replace(fuller.gathered, notes=[*fuller.gathered.notes, note])
         return self._prompts.choose(wanted, gathered).selection
 
-    def _ask(self, attempt: _Attempt, wanted: Wanted, chosen: Chosen) -> Finished | Failed:
+    def _ask(self, attempt: Attempt, wanted: Wanted, chosen: Chosen) -> Finished | Failed:
         """One generation, from the frame to its terminal event."""
         turn, live = attempt.turn, attempt.turn.live
         attempt.chosen = chosen
@@ -251,7 +197,7 @@ class Writing:
         if growing is not None and (error := growing.append()) is not None:
             self._keeping.refused(error)
 
-    def _fold(self, attempt: _Attempt, event: GenerationEvent) -> None:
+    def _fold(self, attempt: Attempt, event: GenerationEvent) -> None:
         turn, live = attempt.turn, attempt.turn.live
         if isinstance(event, Delta):
             if not attempt.began:
@@ -272,7 +218,7 @@ class Writing:
         elif isinstance(event, Started):
             live.started(event.thinking_open)
 
-    def _end(self, attempt: _Attempt, state: ReplyState, error: InglenookError | None) -> Message:
+    def _end(self, attempt: Attempt, state: ReplyState, error: InglenookError | None) -> Message:
         turn, live = attempt.turn, attempt.turn.live
         for offset, text, thinking in live.finish(state, attempt.facts, time.monotonic()):
             self._grew(live, offset, text, thinking)

@@ -1,7 +1,7 @@
 """The tree of messages: the visible path, bodies, siblings, and how turns and replies are added to it.
 
 Nothing is ever overwritten: an edit or a regeneration is a sibling, and a conversation's leaf says which path is shown.
-How a reply grows and ends is in replies.py.
+How messages are added is in turns.py, how a reply grows and ends in replies.py.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import msgspec
 import sqlalchemy as sa
 
 from app.chat.messages import Conversation, Message, PathEntry, PathStep, ReplyFacts, ReplyState, Role
-from app.store import conversations, replies
-from app.store.errors import NotFound, StoreMisuse
-from app.store.facts import COLUMNS, facts_value, write_facts
+from app.store import conversations, replies, turns
+from app.store.errors import NotFound
+from app.store.facts import COLUMNS, facts_value
 from app.store.ownership import Owner
 from app.store.reader import Query, Reader
 from app.store.tables import BodyRow, ConversationRow, FactsRow, GrowthRow, MessageRow
-from app.store.text import storable
 from app.store.writer import Writer
 
 _M = MessageRow
@@ -216,8 +215,8 @@ class Messages:
         def work(connection: sa.Connection) -> None:
             if conversation is not None:
                 conversations.insert(connection, conversation)
-            self._insert(connection, user)
-            self._show(connection, reply, self._insert(connection, reply))
+            turns.insert(connection, user, self._owner.id)
+            turns.show(connection, reply, turns.insert(connection, reply, self._owner.id))
             if clear_draft:
                 place = conversations.NEW if conversation is not None else user.conversation_id
                 conversations.write_draft(connection, place, "")
@@ -226,7 +225,11 @@ class Messages:
 
     def add_reply(self, reply: Message) -> Future[None]:
         """Another reply to the same message, which becomes the leaf."""
-        return self._writer.submit(lambda connection: self._show(connection, reply, self._insert(connection, reply)))
+
+        def work(connection: sa.Connection) -> None:
+            turns.show(connection, reply, turns.insert(connection, reply, self._owner.id))
+
+        return self._writer.submit(work)
 
     def set_state(self, reply_id: str, state: ReplyState) -> Future[None]:
         """A live reply's next live state; `finish` gives the final one."""
@@ -250,23 +253,7 @@ class Messages:
 
     def choose(self, conversation_id: str, message_id: str) -> Future[None]:
         """Shows the path through this message, down to the newest message below it."""
-
-        def work(connection: sa.Connection) -> None:
-            top = connection.execute(
-                sa.select(_M.row, _M.conversation_row)
-                .join(_C, _C.row == _M.conversation_row)
-                .where(_M.id == message_id, _C.id == conversation_id)
-            ).first()
-            if top is None:
-                raise NotFound(f"There is no message {message_id} in this conversation.")
-            below = sa.select(sa.literal(top.row).label("row")).cte("below", recursive=True)
-            below = below.union_all(
-                sa.select(_M.row).join(below, _M.parent_row == below.c.row)
-            )  # children are younger than parents: the newest has no children
-            newest = sa.select(sa.func.max(below.c.row)).scalar_subquery()
-            connection.execute(sa.update(_C).where(_C.row == top.conversation_row).values(leaf_row=newest))
-
-        return self._writer.submit(work)
+        return self._writer.submit(lambda connection: turns.choose(connection, conversation_id, message_id))
 
     def recover(self) -> list[str]:
         """Closes replies whose process died as lost, with the text that was kept; returns their ids. Waits."""
@@ -290,49 +277,4 @@ class Messages:
             state=_STATES[state],
             created_ms=created_ms,
             facts=facts_value(row[8:]),
-        )
-
-    def _insert(self, connection: sa.Connection, message: Message) -> int:
-        conversation = connection.scalar(sa.select(_C.row).where(_C.id == message.conversation_id))
-        if conversation is None:
-            raise NotFound(f"There is no conversation {message.conversation_id}.")
-        parent = None
-        if message.parent_id is not None:
-            parent = connection.scalar(
-                sa.select(_M.row).where(_M.id == message.parent_id, _M.conversation_row == conversation)
-            )
-            if parent is None:
-                raise NotFound(f"There is no message {message.parent_id} in this conversation.")
-        live = message.state.live
-        if live and message.role is not Role.ASSISTANT:
-            raise StoreMisuse("Only a reply can be live.")
-        text = storable(message.text)
-        result = connection.execute(
-            sa.insert(_M).values(
-                id=message.id,
-                conversation_row=conversation,
-                parent_row=parent,
-                role=message.role.value,
-                state=message.state.value,
-                created_ms=message.created_ms,
-                length=0 if live else len(text),
-                newlines=0 if live else text.count("\n"),
-                owner=self._owner.id if live else None,
-            )
-        )
-        key = result.inserted_primary_key
-        assert key is not None
-        row = int(key[0])
-        if not live:
-            body = {"message_row": row, "text": text, "thinking": storable(message.thinking)}
-            connection.execute(sa.insert(BodyRow).values(**body))
-        if message.facts is not None:
-            write_facts(connection, row, message.facts)
-        return row
-
-    def _show(self, connection: sa.Connection, message: Message, row: int) -> None:
-        connection.execute(
-            sa.update(_C)
-            .where(_C.id == message.conversation_id)
-            .values(leaf_row=row, updated_ms=sa.func.max(_C.updated_ms, message.created_ms))
         )

@@ -126,9 +126,10 @@ def test_a_load_ends_loaded_after_rising_progress(engine: Engine, starter_model:
 
 def test_a_load_says_what_it_took_of_each_device(engine: Engine, model: LoadedModel) -> None:
     plan = engine.plan(Path(model.path), OPTIONS).result(WAIT_S)
-    (share,) = model.shares
-    assert (share.name, share.kind) == ("CPU", "cpu")
-    assert share.total_bytes == pytest.approx(plan.total_bytes, abs=MIB)
+    assert (model.shares[0].name, model.shares[0].kind) == ("CPU", "cpu")
+    for planned, taken in zip(plan.shares, model.shares, strict=True):
+        assert planned.name == taken.name
+        assert taken.total_bytes == pytest.approx(planned.total_bytes, rel=0.03, abs=MIB)
 
 
 def test_a_device_that_is_not_there_leaves_the_model(engine: Engine, model: LoadedModel) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.budgets import MARGIN_BYTES, Room, margin_bytes
-from app.engine.fit import estimate, fit, shortage, sizes
+from app.engine.fit import beyond, estimate, fit, shortage, sizes
 from app.engine.gguf import check_loadable
 from app.engine.guess import guess
 from app.engine.hardware import Device, DeviceSpeed, Machine, Verdict
@@ -160,6 +160,20 @@ def test_models_that_are_loaded_leave_less_room(dense: ModelShape) -> None:
         sizes(one)["CUDA0"] for one in (taken, taken, estimate(dense, third, here.devices)) if "CUDA0" in sizes(one)
     )
     assert total <= 23 * GIB
+
+
+def test_what_a_device_takes_beyond_what_was_computed_is_left_to_it(dense: ModelShape) -> None:
+    here = machine(64 * GIB, card("CUDA0", 8 * GIB))
+    first = best(dense, LoadOptions(), here)
+    computed = estimate(dense, first, here.devices)
+    main, on_card = computed.shares
+    real = msgspec.structs.replace(
+        computed, shares=(main, msgspec.structs.replace(on_card, compute_bytes=on_card.compute_bytes + GIB))
+    )
+    second = best(dense, LoadOptions(), here, taken=(beyond(real, computed),))
+    again = estimate(dense, second, here.devices)
+    assert second.n_gpu_layers < first.n_gpu_layers
+    assert 0.8 * GIB < on_card.total_bytes - again.shares[1].total_bytes < 1.3 * GIB
 
 
 # --- budgets --------------------------------------------------------------------------------------------------------

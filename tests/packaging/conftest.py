@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import Start, choose
+from tests.end_to_end.conftest import screen as screen  # a fixture here too
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import Window
 
@@ -58,14 +59,6 @@ def public() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="inglenook-package-") as place:
         Path(place).chmod(stat.S_IRWXU | stat.S_IXGRP | stat.S_IRGRP | stat.S_IXOTH | stat.S_IROTH)
         yield Path(place)
-
-
-@pytest.fixture(scope="session")
-def screen() -> Iterator[Screen]:
-    """An X server for the whole run."""
-    server = Screen()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -9,10 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.privacy.errors import Cancelled, NetworkError, Offline
 from app.privacy.gate import Gate
 from app.privacy.ledger import LedgerEntry
-from app.privacy.policy import Policy, Way
+from app.privacy.policy import Action, Policy, Way
 from tests.privacy.servers import Authority, Server
+
+ENDS = ["shut", "close", "cancel"]
 
 _watching: list[list[str]] = []
 
@@ -56,6 +59,15 @@ class Setting:
     def change(self, **values: object) -> None:
         """Another policy from now on."""
         self.policy = msgspec.structs.replace(self.policy, **values)
+
+    def end(self, how: str, action: Action) -> type[NetworkError]:
+        """Ends what is under way, in one of ENDS; returns the error that its requests get."""
+        if how == "cancel":
+            self.gate.cancel(action)
+        else:
+            self.change(online=False)
+            getattr(self.gate, how)()
+        return Offline if how == "shut" else Cancelled
 
     @property
     def entries(self) -> list[LedgerEntry]:

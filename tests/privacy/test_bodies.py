@@ -14,10 +14,10 @@ import httpx2
 import pytest
 
 from app.privacy.bodies import WORTH_BYTES, body_of
-from app.privacy.errors import Cancelled, ConnectionFailed, NetworkError, Offline, TimedOut
+from app.privacy.errors import ConnectionFailed, NetworkError, TimedOut
 from app.privacy.policy import Purpose, Way
 from app.privacy.streams import Backend, Stream
-from tests.privacy.conftest import Setting
+from tests.privacy.conftest import ENDS, Setting
 from tests.privacy.servers import Answer, Authority, Proxy, Server, closing
 from tests.support.bodies import FIRST_BYTES, read_directly
 
@@ -221,7 +221,7 @@ def test_faults_are_the_same(
     server.close()
 
 
-@pytest.mark.parametrize("how", ["shut", "close", "cancel"])
+@pytest.mark.parametrize("how", ENDS)
 def test_it_ends_at_once(setting: Setting, way: str, how: str) -> None:
     server = Connections(BEGUN)
     setting.change(hub=server.origin)
@@ -240,14 +240,10 @@ def test_it_ends_at_once(setting: Setting, way: str, how: str) -> None:
         thread.start()
         assert arrived.wait(10)
         began = time.monotonic()
-        if how == "cancel":
-            setting.gate.cancel(action)
-        else:
-            setting.change(online=False)
-            getattr(setting.gate, how)()
+        kind = setting.end(how, action)
         thread.join(10)
     assert time.monotonic() - began < 1
-    assert [type(error) for error in errors] == [Offline if how == "shut" else Cancelled]
+    assert [type(error) for error in errors] == [kind]
     setting.gate.close()
     server.close()
 

@@ -12,8 +12,8 @@ from tests.support.application import running, slow_reply
 
 def cramped() -> None:
     """Files may not grow while a conversation goes on; then they may again."""
-    long = "word " * 3000
-    with running({"replies": [slow_reply(long, 4000.0)], "n_ctx": 65_536}) as (app, seen):
+    long = "word " * 2000
+    with running({"replies": [slow_reply(long, 4000.0)]}) as (app, seen):
         first = app.sending.send(None, "Before")
         seen.end_of(first.reply_id)
         size = sum(path.stat().st_size for path in app.places.data.glob("inglenook.db-wal"))

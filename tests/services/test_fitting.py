@@ -208,7 +208,7 @@ def test_closing_ends_everything(make: Callable[..., Place]) -> None:
 
 
 def test_this_computer_is_measured_once(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "RUN_S", 0.1)
+    monkeypatch.setattr(machines, "RUN_S", 0.03)
     place = make()
     assert place.fitting.machine().measured_ms == 0
     assert place.fitting.badge(SUMMARY).tokens_per_s == 0
@@ -225,9 +225,10 @@ def test_this_computer_is_measured_once(make: Callable[..., Place], monkeypatch:
 
 
 def test_measuring_waits_until_nothing_is_written(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "RUN_S", 0.05)
     monkeypatch.setattr(questions, "LOOK_S", 0.02)
     monkeypatch.setattr(questions, "QUIET_S", 0.1)
+    measured = Measured(key="", build="", devices=(), speeds=(), measured_ms=1)
+    monkeypatch.setattr(machines, "measure", lambda *_: measured)
     place = make()
     place.busy = True
     future = place.fitting.prepare()

@@ -25,6 +25,10 @@ LIMITED = (
     "import os, resource, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_AS, (size, size)); "
     "os.execv(sys.argv[2], sys.argv[2:])"
 )
+CARD = {
+    "name": "CUDA0", "description": "A card", "kind": "gpu", "memory_free_bytes": 8 * GIB,
+    "memory_total_bytes": 8 * GIB, "backend": "CUDA",
+}  # fmt: skip
 ENDED = (EngineState.READY, EngineState.FAILED)
 
 
@@ -70,6 +74,35 @@ def test_a_process_that_died_of_memory_in_a_load_is_followed_by_a_smaller_load(t
         assert app.plans.plan(model.id).options.n_ubatch == 512
     with running() as (app, seen):
         assert load(app, seen).stepped_down == ""
+
+
+def test_each_step_is_told_and_the_one_that_worked_is_kept() -> None:
+    with running({"load": {"code": "out_of_memory", "times": 3}}) as (app, seen):
+        ended = load(app, seen)
+        assert ended.state is EngineState.READY
+        told = lines(seen)
+        assert len(told) == len(set(told)) == 3
+        assert ended.stepped_down == told[-1] == app.plans.plan(ended.model_id).stepped_down
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"load": {"code": "device_failed", "times": 1}},
+        {"die": {"at": "load", "how": "abort", "stderr": "CUDA error: device lost", "once": "died"}},
+        {"die": {"at": "load", "how": "segv", "once": "died"}},  # with a device, it is most likely its driver
+    ],
+)
+def test_a_fault_of_a_driver_leads_to_the_processor_at_once(script: dict[str, Any], tmp_path: Path) -> None:
+    if "die" in script:
+        script = {"die": {**script["die"], "once": str(tmp_path / "died")}}
+    with running({**script, "devices": [CARD]}) as (app, seen):
+        ended = load(app, seen)
+        assert ended.state is EngineState.READY
+        assert lines(seen) == [ended.stepped_down]
+        assert "processor alone" in ended.stepped_down
+        plan = app.plans.plan(ended.model_id)
+        assert (plan.options.n_gpu_layers, plan.suggested.n_gpu_layers) == (0, 31)
 
 
 def test_other_settings_begin_with_the_full_plan_again(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from app.base.paths import find_places
 from app.bootstrap import Application, build
 from app.chat.messages import ReplyState
 from app.engine.values import Sampling
-from app.services.changes import EngineChanged, EngineState, ReplyProgressed
+from app.services.changes import EngineChanged, EngineState, ReplyChanged, ReplyProgressed
 from app.services.sending import Choices
 from tests.support.application import Recorder
 
@@ -87,7 +87,7 @@ def test_a_conversation_longer_than_the_window_goes_on(running_app: tuple[Applic
 
 def test_killed_while_reading_a_long_prompt(running_app: tuple[Application, Recorder]) -> None:
     app, seen = running_app
-    sent = app.sending.send(None, "All ships are counted in the fog. " * 100, choices=BRIEF)
+    sent = app.sending.send(None, "All ships are counted in the fog. " * 80, choices=BRIEF)
     seen.wait_for(ReplyProgressed, lambda c: c.message_id == sent.reply_id)
     assert app.engine.pid is not None
     os.kill(app.engine.pid, signal.SIGKILL)
@@ -96,6 +96,6 @@ def test_killed_while_reading_a_long_prompt(running_app: tuple[Application, Reco
     assert app.conversations.body(sent.reply_id) == ("", "")
     seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.restarted)
     again = app.sending.regenerate(sent.reply_id)
-    seen.wait_for(ReplyProgressed, lambda c: c.message_id == again)
+    seen.wait_for(ReplyChanged, lambda c: c.message_id == again and c.state is ReplyState.READING)
     app.sending.stop(again)
     assert seen.end_of(again).state is ReplyState.STOPPED

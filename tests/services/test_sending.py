@@ -95,7 +95,7 @@ def test_as_many_replies_at_a_time_as_is_wished_for_the_others_wait() -> None:
 
 
 def test_replies_of_one_conversation_come_one_after_the_other() -> None:
-    with running({"replies": [slow_reply(), reply("Second.")]}) as (app, seen):
+    with running({"replies": [slow_reply(), reply("Second."), reply("Third.")]}) as (app, seen):
         first = app.sending.send(None, "One")
         seen.writing(first.reply_id)
         second = app.sending.send(first.conversation_id, "Two")

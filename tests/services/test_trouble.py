@@ -46,8 +46,10 @@ def test_the_engine_killed_while_writing() -> None:
         assert seen.end_of(again.reply_id).state is ReplyState.STOPPED
 
 
-@pytest.mark.parametrize("how", ["abort", "garbage", "close"])
-@pytest.mark.parametrize("at", ["prompt", "tokens"])
+@pytest.mark.parametrize(
+    ("at", "how"),
+    [("prompt", "abort"), ("tokens", "abort"), ("prompt", "garbage"), ("tokens", "garbage"), ("tokens", "close")],
+)
 def test_other_ways_to_die(at: str, how: str, tmp_path: Path, expected_warnings: list[str]) -> None:
     expected_warnings += ["engine"]
     die = {"at": at, "how": how, "after": 2, "once": str(tmp_path / "died")}

@@ -115,7 +115,11 @@ def test_a_computer_elsewhere_is_not_asked_while_offline() -> None:
 
 
 def test_a_computer_elsewhere_is_named_while_it_is_used_and_let_go_when_the_network_is_switched_off() -> None:
-    with running() as (application, seen):
+    card = {
+        "name": "RPC0", "description": "", "kind": "gpu", "memory_free_bytes": 8 << 30, "memory_total_bytes": 8 << 30,
+        "backend": "RPC", "host": "192.0.2.7",
+    }  # fmt: skip
+    with running({"remote": {FAR: [card]}}) as (application, seen):
         application.settings.change("engine.workers", [FAR])
         application.network.go_online()
         assert loaded(application, seen).stepped_down == ""

@@ -77,8 +77,11 @@ def slow_reply(text: str = "word " * 400, tokens_per_s: float = 60.0, **more: An
 def running(
     script: dict[str, Any] | None = None, *, places: Places | None = None, open_it: bool = True
 ) -> Iterator[tuple[Application, Recorder]]:
-    """An opened application whose engine follows `script`; closed at the end."""
+    """An opened application whose engine follows `script`; closed at the end. Its `n_ctx` becomes the setting: how long
+    a context is, is decided before a load."""
     application = build(places or find_places(), engine_command=fake_command(json.dumps(script or {})))
+    if script and "n_ctx" in script:
+        application.settings.change("engine.n_ctx", script["n_ctx"])
     recorder = Recorder()
     application.publisher.subscribe(recorder)
     try:

@@ -422,9 +422,14 @@ def size_of(shape: Sequence[int], kind: int) -> int:
     return elements // block * block_bytes
 
 
-def write(path: Path, architecture: str, shape: Shape = TINY, *, token_bytes: int = 8, n_merges: int = 0) -> Path:
-    """A loadable file of an architecture, its weights a hole."""
+def write(
+    path: Path, architecture: str, shape: Shape = TINY, *, token_bytes: int = 8, n_merges: int = 0, n_ahead: int = 0
+) -> Path:
+    """A loadable file of an architecture, its weights a hole. `n_ahead` layers for guessing ahead are only declared."""
     made = MAKERS[architecture](shape)
+    if n_ahead:
+        more = {"block_count": shape.n_layer + n_ahead, "nextn_predict_layers": n_ahead}
+        made = Made(made.metadata | {f"{architecture}.{name}": value for name, value in more.items()}, made.tensors)
     head, size = header_of(made, n_vocab=shape.n_vocab, token_bytes=token_bytes, n_merges=n_merges)
     with path.open("wb") as file:
         file.write(head)

@@ -26,12 +26,12 @@ class RpcWorker:
 
 @contextmanager
 def rpc_worker(*, memory_bytes: int = 0, endpoint: str = "127.0.0.1:0") -> Iterator[RpcWorker]:
-    """A worker on a free port, with one thread; it ends with the block, and with this process.
+    """A worker on a free port that lends one thread of the processor; it ends with the block, and with this process.
 
     `memory_bytes` bounds what it can take for others (RLIMIT_AS).
     """
     process = subprocess.Popen(
-        rpc_server_command(endpoint, threads=1, memory_bytes=memory_bytes),
+        rpc_server_command(endpoint, devices=("CPU",), threads=1, memory_bytes=memory_bytes),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

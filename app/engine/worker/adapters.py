@@ -1,7 +1,7 @@
 """The LoRA adapters that lie over a model: brought into memory when a reply first wants them, and laid on per batch.
 
 llama.cpp computes all sequences of a batch with the same adapters, so who decodes says which before each batch. What
-was read with some is of no use with others: `Overlay` (sequences.py) is their identity. All is the llama.cpp thread's.
+was read with some is of no use with others: `Overlay` (slots.py) is their identity. All is the llama.cpp thread's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.engine.values import Adapter
 from app.engine.worker.context import Context
 from app.engine.worker.llama import api, log
 from app.engine.worker.model import Model
-from app.engine.worker.sequences import Overlay
+from app.engine.worker.slots import Overlay
 
 
 class Adapters:

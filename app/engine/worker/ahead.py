@@ -13,7 +13,7 @@ from app.engine.errors import EngineError
 from app.engine.protocol import Measure
 from app.engine.worker.context import DECODED
 from app.engine.worker.loading import Loaded
-from app.engine.worker.sequences import Overlay
+from app.engine.worker.slots import Overlay
 from app.engine.worker.templates import PromptTemplateError
 
 SLICE = 64  # tokens of a batch: who sends meanwhile waits for one at most

@@ -11,64 +11,32 @@ import struct
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-MEASURED_FROM = 6
-"""With fewer cores than this, the rule is as good as a measurement."""
 
 _EQUAL = 0.6  # of the largest capacity: little cores have 0.2 to 0.53, the middle ones of three kinds 0.75 and more
 _AS_FAST = 0.8  # of the highest clock: favoured cores differ by 0.05, little ones by 0.25 and more
 
 
-@dataclass(frozen=True)
-class Cores:
-    """Physical cores that may be used: the fast ones, and all of them."""
-
-    fast: int
-    every: int
-
-    @property
-    def candidates(self) -> tuple[int, ...]:
-        """Numbers of threads worth measuring, the rule's first: half of the cores can be enough to keep memory busy,
-        and slow cores can help after all. Empty where the rule is good enough."""
-        if self.fast < MEASURED_FROM:
-            return ()
-        return tuple(dict.fromkeys((self.fast, max(self.fast // 2, 4), self.every)))
-
-
 def physical_cores() -> int:
-    """How many threads to compute with; at least 1."""
-    return cores().fast
-
-
-def cores() -> Cores:
-    """The cores within the affinity mask and the container's quota; at least 1 of each."""
-    found = Cores(_half(), _half())
+    """How many threads to compute with, within the affinity mask and the container's quota; at least 1."""
+    found = max((os.cpu_count() or 2) // 2, 1)
     if sys.platform == "linux":
         found = of_linux(Path("/"), os.sched_getaffinity(0))
     elif sys.platform == "darwin":
-        every = _sysctl("hw.physicalcpu") or found.every
-        found = Cores(_sysctl("hw.perflevel0.physicalcpu") or every, every)
+        found = _sysctl("hw.perflevel0.physicalcpu") or _sysctl("hw.physicalcpu") or found
     elif sys.platform == "win32":
         found = of_windows(_processor_cores()) or found
     return found
 
 
-def _half() -> int:
-    return max((os.cpu_count() or 2) // 2, 1)
-
-
 # --- Linux --------------------------------------------------------------------------------------------------------
 
 
-def of_linux(root: Path, allowed: Collection[int]) -> Cores:
-    """The cores of these processors by the kernel's files, which lie in `root`."""
+def of_linux(root: Path, allowed: Collection[int]) -> int:
+    """The fast cores among these processors by the kernel's files, which lie in `root`; all, where none of them is."""
     siblings = {cpu: _siblings(root, cpu) for cpu in allowed}
-    fast = _fast(root, siblings) or set(allowed)
-    limit = _quota(root)
-    counts = len({siblings[cpu] for cpu in fast}), len(set(siblings.values()))
-    return Cores(*(max(min(count, limit), 1) for count in counts))
+    fast = _fast(root, siblings) or siblings.keys()
+    return max(min(len({siblings[cpu] for cpu in fast}), _quota(root)), 1)
 
 
 def _fast(root: Path, siblings: dict[int, frozenset[int]]) -> set[int]:
@@ -81,9 +49,9 @@ def _fast(root: Path, siblings: dict[int, frozenset[int]]) -> set[int]:
         return {cpu for cpu, capacity in capacities.items() if capacity >= _EQUAL * max(capacities.values())}
     if "AuthenticAMD" in _read(root / "proc/cpuinfo"):
         return set()  # its compact cores are the same ones at a lower clock
-    threads = {cpu: len(group) for cpu, group in siblings.items()}
-    if len(set(threads.values())) > 1:  # Intel, where a container hides the kinds: only fast cores have two threads
-        return {cpu for cpu, count in threads.items() if count == max(threads.values())}
+    alone = {cpu for cpu, group in siblings.items() if len(group) == 1}
+    if 1 < len(alone) < len(siblings):  # Intel, where a container hides the kinds: only fast cores have two threads
+        return siblings.keys() - alone
     clocks = _numbers(root, siblings, "cpufreq/cpuinfo_max_freq")
     return {cpu for cpu, clock in clocks.items() if clock >= _AS_FAST * max(clocks.values())}
 
@@ -144,8 +112,8 @@ def _sysctl(name: str) -> int:
     return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else 0
 
 
-def of_windows(answer: bytes) -> Cores | None:
-    """The cores in what GetLogicalProcessorInformationEx answers for them (winnt.h); None for nothing.
+def of_windows(answer: bytes) -> int:
+    """The fast cores in what GetLogicalProcessorInformationEx answers for cores (winnt.h); 0 for nothing.
 
     Each entry: relationship and size (4 bytes each), flags and efficiency class (1 byte each). The higher the class,
     the faster the core.
@@ -159,7 +127,7 @@ def of_windows(answer: bytes) -> Cores | None:
         if size < 10:
             break
         at += size
-    return Cores(classes.count(max(classes)), len(classes)) if classes else None
+    return classes.count(max(classes)) if classes else 0
 
 
 if sys.platform == "win32":

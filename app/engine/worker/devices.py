@@ -131,13 +131,15 @@ def cpu_buffers() -> int:
     return int(_need("ggml_backend_dev_buffer_type", _pointer, _pointer)(cpu))
 
 
-def serve(endpoint: str, threads: int) -> None:
-    """Be the RPC server of this computer's devices at HOST:PORT: its cards, or its processor where it has none.
+def serve(endpoint: str, threads: int, names: Sequence[str] = ()) -> None:
+    """Be the RPC server of these devices at HOST:PORT, or of the cards here, or of the processor where there is none.
 
     Returns only when that did not work.
     """
     found = handles()
-    offered = usual(found) or [handle for handle in found if handle.kind == "cpu"]
+    offered = [handle for handle in found if handle.name in names] if names else usual(found)
+    if not names and not offered:
+        offered = [handle for handle in found if handle.kind == "cpu"]
     pointers = (_pointer * len(offered))(*(handle.pointer for handle in offered))
     start = _of_backend(RPC, "ggml_backend_rpc_start_server", None, _string, _string, _size, _size, _pointer)
     start(endpoint.encode(), None, threads, len(offered), ctypes.cast(pointers, _pointer))

@@ -9,7 +9,7 @@ from app.engine.protocol import Delta, Event, Finished, Generate, Progress, Star
 from app.engine.values import GenerationFacts
 from app.engine.worker.prompts import Prompt
 from app.engine.worker.sampling import Sampler
-from app.engine.worker.sequences import Slot
+from app.engine.worker.slots import Slot
 from app.engine.worker.speculation import Costs, Guesses
 from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary

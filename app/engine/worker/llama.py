@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -110,8 +111,10 @@ def ggml(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any] | None:
     return None
 
 
+@functools.cache
 def start_backends() -> None:
-    """Take over the log and bring up the backends, compiled in or as libraries beside libllama. Call once."""
+    """Take over the log and bring up the backends, compiled in or as libraries beside libllama; once, however often it
+    is called."""
     log.install()
     load_all = ggml("ggml_backend_load_all_from_path", None, ctypes.c_char_p)
     if load_all is not None:

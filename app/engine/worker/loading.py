@@ -28,11 +28,12 @@ from app.engine.worker.context import (
 from app.engine.worker.cores import physical_cores
 from app.engine.worker.llama import log
 from app.engine.worker.model import LoadError, Model, probe
-from app.engine.worker.placement import NoDeviceError, Placement
+from app.engine.worker.placement import NoDeviceError, Placement, counted
 from app.engine.worker.prompts import PromptBuilder
 from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
 from app.engine.worker.rpc import UnreachableError
-from app.engine.worker.sequences import Overlay, Sequences
+from app.engine.worker.sequences import Sequences
+from app.engine.worker.slots import Overlay
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
 from app.engine.worker.warming import in_main_memory, warm
@@ -60,6 +61,11 @@ def check(path: Path, *, thoroughly: bool) -> Sequence[Header]:
         if thoroughly:
             probe(path)
     return headers
+
+
+def layers_ahead(headers: Sequence[Header]) -> int:
+    """How many layers of a model are there for guessing ahead only; they are not loaded."""
+    return max(headers[0].number("{arch}.nextn_predict_layers"), 0)
 
 
 def reach(endpoints: Sequence[str]) -> None:
@@ -99,15 +105,19 @@ class Loaded:
         total = sum(header.file_size_bytes for header in headers)
         read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
         self.context: Context | None = None
+        ahead = layers_ahead(headers)
         with listening() as report:
             with told(path):
-                self.model = Model(path, options, lambda done: on_progress(max(read, round(done * total)), total))
+                self.model = Model(
+                    path, counted(options, ahead), lambda done: on_progress(max(read, round(done * total)), total)
+                )
             self.adapters = Adapters(self.model, headers)
             try:
                 self._make_ready(options, abort, lambda: on_progress(total, total))
             except BaseException:
                 self.close()
                 raise
+        report.leave_out(ahead)
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
         # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.

@@ -9,6 +9,8 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from app.engine.values import LoadOptions
 from app.engine.worker import devices
 from app.engine.worker.devices import Handle
@@ -16,6 +18,23 @@ from app.engine.worker.llama import api
 
 # the names that llama.cpp's own option for experts in main memory looks for (common/common.h)
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
+
+
+def counted(options: LoadOptions, n_ahead: int) -> LoadOptions:
+    """The options with layers counted as llama.cpp does, for a model with `n_ahead` layers for guessing ahead.
+
+    They stand between the others and the output, are not loaded, and yet are counted from the end.
+    """
+    if n_ahead == 0 or (options.n_gpu_layers <= 0 and not options.layers_on):
+        return options
+    counts = list(options.layers_on)
+    last = max((at for at, count in enumerate(counts) if count), default=-1)
+    if counts and last < 0:
+        return options
+    if counts:
+        counts[last] += n_ahead
+    n_gpu_layers = sum(counts) if counts else options.n_gpu_layers + n_ahead
+    return msgspec.structs.replace(options, n_gpu_layers=n_gpu_layers, layers_on=tuple(counts))
 
 
 class NoDeviceError(Exception):

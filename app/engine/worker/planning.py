@@ -19,8 +19,9 @@ from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadOptions
 from app.engine.worker.context import Abort, Context
 from app.engine.worker.cores import physical_cores
-from app.engine.worker.loading import LoadingError, check, reach, told
+from app.engine.worker.loading import LoadingError, check, layers_ahead, reach, told
 from app.engine.worker.model import Model
+from app.engine.worker.placement import counted
 from app.engine.worker.reported import MAIN, MIB, Owners, Report, assigned_weights, listening, n_gpu_layers
 
 MAX_STATE_BYTES = 2 * 1024**3
@@ -33,8 +34,9 @@ def plan(path: Path, options: LoadOptions) -> MemoryPlan:
     if shape.state_bytes > MAX_STATE_BYTES:
         raise LoadingError(Code.OUT_OF_MEMORY, f"recurrent states of {shape.state_bytes} bytes")
     reach(options.rpc)
+    ahead = layers_ahead(headers)
     with listening() as report, told(path):
-        model = Model(path, options, lambda fraction: True, weightless=True)
+        model = Model(path, counted(options, ahead), lambda fraction: True, weightless=True)
         try:
             context = Context(model, options, options.n_threads or physical_cores(), Abort())
             n_ctx = context.n_ctx
@@ -43,6 +45,7 @@ def plan(path: Path, options: LoadOptions) -> MemoryPlan:
             model.close()
     if len(report.assigned) <= shape.n_layer or not report.buffers:
         raise LoadingError(Code.INTERNAL, "this llama.cpp does not say where memory goes")
+    report.leave_out(ahead)
     owners = Owners(options.rpc)
     weights = assigned_weights(report, shape, headers, owners, mapped=options.use_mmap)
     compute = report.sums(owners, "compute", "output")

@@ -2,28 +2,25 @@
 
 Reading a reply's text back often gives other tokens than the model sampled, and then the KV cache of all that follows
 would be lost. So the sampled ids are spliced in where the reply's text stands in the rendered prompt, and only what is
-between is tokenised. To find that place, the conversation is rendered a second time with marks around each content.
+between is tokenised. How that place is found is regions.py.
 """
 
 from __future__ import annotations
 
 import bisect
 import codecs
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from app.engine.values import THINKING_TAGS, PromptMessage
+from app.engine.worker.regions import Region, find_regions, marked_content
 from app.engine.worker.rolling import common_prefix
 from app.engine.worker.templates import ChatTemplate, Message
 from app.engine.worker.vocabulary import Vocabulary
 
-_OPEN, _CLOSE = 0xF0000, 0x100000  # the first characters of the two supplementary private use planes
 T = TypeVar("T")
-_MAX_MARKS = 0xFFF0
-_marks = re.compile(f"([{chr(_OPEN)}-\U0010ffff])")
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,6 @@ class Prompt:
     spans: list[int]
     thinking_open: bool
     pending: bytes = b""
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where the content of message `index` stands in the rendered text, outer whitespace not counted."""
-
-    index: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -111,13 +99,9 @@ class PromptBuilder:
         """The rendered text and where the contents stand in it, in order; those that cannot be found are missing."""
         plain = [_message(message, message.content) for message in messages]
         text = self._template.render(plain, options, add_generation_prompt=True)
-        marked: list[Message] = []
-        for index, message in enumerate(messages):
-            # Some fonts have icons at the characters used as marks: another one stands in for them, as long as they.
-            content = _marks.sub("\ufffd", message.content)
-            marked.append(_message(message, _marked(content, index) if index < _MAX_MARKS else content))
+        marked = [_message(message, marked_content(message.content, index)) for index, message in enumerate(messages)]
         rendered = self._template.render(marked, options, add_generation_prompt=True)
-        return text, find_regions(_marks.sub("\ufffd", text), rendered)
+        return text, find_regions(text, rendered)
 
     def _final(self, message: PromptMessage, tail: str) -> tuple[list[int], str]:
         """Tokens and text of a reply that is to be continued, right behind the generation prompt `tail`."""
@@ -275,50 +259,6 @@ def _message(message: PromptMessage, content: str) -> Message:
     if message.thinking:
         values["reasoning_content"] = message.thinking
     return values
-
-
-def _marked(content: str, index: int) -> str:
-    """The content with marks inside its outer whitespace, so that trimming does to it what it did before."""
-    core = content.strip()
-    if not core:
-        return content
-    start = content.index(core)
-    return content[:start] + chr(_OPEN + index) + core + chr(_CLOSE + index) + content[start + len(core) :]
-
-
-def find_regions(text: str, marked: str) -> list[Region]:
-    """Where the contents stand in `text`, given the same rendering with marks; [] if the marks changed more."""
-    opened: dict[int, int] = {}
-    found: dict[int, Region | None] = {}
-    parts: list[str] = []
-    position = 0
-    for stretch in filter(None, _marks.split(marked)):
-        code = ord(stretch[0])
-        if code < _OPEN:
-            parts.append(stretch)
-            position += len(stretch)
-        elif code < _CLOSE:
-            index = code - _OPEN
-            if index in opened or index in found:
-                found[index] = None  # printed twice: neither place is the one
-            opened[index] = position
-        else:
-            index = code - _CLOSE
-            if index not in found:
-                found[index] = Region(index, opened[index], position) if index in opened else None
-            opened.pop(index, None)
-    if "".join(parts) != text:
-        return []
-    regions = sorted((region for region in found.values() if region), key=lambda region: region.start)
-    return _ascending(regions)
-
-
-def _ascending(regions: Sequence[Region]) -> list[Region]:
-    kept: list[Region] = []
-    for region in regions:
-        if not kept or (kept[-1].end <= region.start and kept[-1].index < region.index):
-            kept.append(region)
-    return kept
 
 
 def _is_thinking_open(tail: str) -> bool:

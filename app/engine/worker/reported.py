@@ -68,6 +68,12 @@ class Report:
             self.caches.append((self._layers, float(found[2]) * MIB))
             self._layers = {}
 
+    def leave_out(self, n_ahead: int) -> None:
+        """Forget the layers for guessing ahead, which stand before the output and are not loaded."""
+        output = max(self.assigned, default=0)
+        for layer in range(max(output - n_ahead, 0), output):
+            self.assigned.pop(layer, None)
+
     def sums(self, owners: Owners, *kinds: str) -> dict[str, float]:
         """The buffers of these kinds, by owner."""
         found: dict[str, float] = defaultdict(float)

@@ -17,7 +17,7 @@ from typing import Any
 from app.engine.worker.asking import Asking
 from app.engine.worker.saving import Saving
 from app.engine.worker.seat import Seat
-from app.engine.worker.sequences import Overlay, Slot
+from app.engine.worker.slots import Overlay, Slot
 from app.engine.worker.snapshot_file import Header, SnapshotError, SnapshotReader, Unseal
 from app.engine.worker.state import Buffer
 

@@ -22,13 +22,12 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import jinja2
-from jinja2 import nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.ext import Extension, loopcontrols
-from jinja2.parser import Parser
+from jinja2.ext import loopcontrols
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
+
+from app.engine.worker.dialect import Generation, Generator
 
 T = TypeVar("T")
 
@@ -110,54 +109,14 @@ class _Budget:
         return size
 
 
-class _Generator(CodeGenerator):
-    """Routes what Jinja2 compiles to bare Python expressions through the environment's checks."""
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - named after the node
-        self.write("environment.joined((")
-        for part in node.nodes:
-            self.visit(part, frame)
-            self.write(", ")
-        self.write("))")
-
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802 - named after the node
-        self._charged(super().visit_Getitem, node, frame, isinstance(node.arg, nodes.Slice))
-
-    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802 - named after the node
-        self._charged(super().visit_List, node, frame, True)
-
-    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802 - named after the node
-        self._charged(super().visit_Tuple, node, frame, node.ctx == "load")
-
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802 - named after the node
-        self._charged(super().visit_Dict, node, frame, True)
-
-    def _charged(self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame, charged: bool) -> None:
-        if charged:
-            self.write("environment.charged(")
-        visit(node, frame)
-        if charged:
-            self.write(")")
-
-
-class _Generation(Extension):
-    """`{% generation %}`: marks the model's own words for training; for writing it changes nothing."""
-
-    tags = {"generation"}  # noqa: RUF012 - Jinja2 declares it so
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
 class Environment(ImmutableSandboxedEnvironment):
     """The environment Transformers gives chat templates, with limits. `run` is the only way in."""
 
-    code_generator_class = _Generator
+    code_generator_class = Generator
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
         self._budget = _Budget()
         self.finalize = self._printed
         self.concat = self._concat  # type: ignore[method-assign] # Jinja2 calls it as a plain function

@@ -13,7 +13,7 @@ from pathlib import Path
 from app.engine.worker.asking import Asking
 from app.engine.worker.checkpoints import Checkpoint
 from app.engine.worker.seat import Seat
-from app.engine.worker.sequences import Slot
+from app.engine.worker.slots import Slot
 from app.engine.worker.snapshot_file import Header, Seal, SnapshotError, SnapshotWriter, as_it_is, room_for
 from app.engine.worker.state import Buffer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from app.engine.gguf import fingerprint_of_model
 from app.engine.worker import llama
 from app.engine.worker.loading import Loaded
-from app.engine.worker.sequences import Overlay, Slot
+from app.engine.worker.slots import Overlay, Slot
 from app.engine.worker.snapshot_file import Key
 from app.engine.worker.state import State
 

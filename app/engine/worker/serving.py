@@ -1,6 +1,6 @@
 """The worker as a device of another computer: libggml's own RPC server, for one client at a time.
 
-    --listen HOST:PORT [--threads N] [--memory BYTES] [--until-eof]
+    --listen HOST:PORT [--device NAME]... [--threads N] [--memory BYTES] [--until-eof]
 
 Port 0 takes a free one. When it listens, one line goes to stdout: `listening on HOST:PORT`. It ends on SIGTERM and
 SIGINT, with --until-eof also at the end of its input. --memory: it takes no more than so much of main memory for others
@@ -10,6 +10,7 @@ SIGINT, with --until-eof also at the end of its input. --memory: it takes no mor
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FAILED = 1
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
+_MAPPED_BYTES = 65536
 _GREETING_S = 0.2
 _TURN_S = 0.5  # so often the main thread looks up: not every system wakes a waiting one for a signal
 
@@ -26,6 +29,7 @@ _TURN_S = 0.5  # so often the main thread looks up: not every system wakes a wai
 def main(arguments: Sequence[str]) -> int:
     """Serve until told to end; the exit code."""
     given = _parser().parse_args(arguments)
+    _give_memory_back()
     output = os.dup(1)
     os.dup2(2, 1)  # native code prints
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
 
     def serve() -> None:
         try:
-            devices.serve(endpoint, given.threads or physical_cores())
+            devices.serve(endpoint, given.threads or physical_cores(), given.device)
+        except LookupError as error:
+            sys.stderr.write(f"{error}\n")
         finally:
             ended.set()
 
@@ -74,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="--engine-worker")
     parser.add_argument("--listen", required=True)
+    parser.add_argument("--device", action="append", default=[])
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--until-eof", action="store_true")
@@ -92,6 +99,15 @@ def _free(endpoint: str) -> tuple[str, int]:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         trial.bind((host, int(port)))
         return host, int(trial.getsockname()[1])
+
+
+def _give_memory_back() -> None:
+    """Have what is freed leave this process at once. glibc keeps it for later, and sets 64 MiB of addresses aside for
+    each thread; both would count as taken from those who lend their memory."""
+    change = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if change is not None:
+        change(_M_ARENA_MAX, 1)
+        change(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
 
 
 def _limit(size_bytes: int) -> None:

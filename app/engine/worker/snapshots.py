@@ -22,7 +22,7 @@ from app.engine.worker.loading import Loaded
 from app.engine.worker.restoring import Restoring
 from app.engine.worker.saving import Pen, Saving
 from app.engine.worker.seat import Seat
-from app.engine.worker.sequences import Slot
+from app.engine.worker.slots import Slot
 from app.engine.worker.snapshot_file import RESERVE_BYTES, Seal, SnapshotError, SnapshotMissingError, Unseal, as_it_is
 
 LEAVE_S = 2.0  # for a conversation that must leave memory at once: what is not written by then is dropped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.engine.worker.generation import Generation
-from app.engine.worker.sequences import Overlay
+from app.engine.worker.slots import Overlay
 
 TURN = 4  # batches in a row: a change of adapters costs some milliseconds
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.engine.protocol import Loaded as LoadedEvent
 from app.engine.values import LoadOptions, PromptMessage
-from app.engine.worker import loading
+from app.engine.worker import llama, loading
 from app.engine.worker.context import Abort, Context
 from app.engine.worker.generation import boundaries
 from tests.engine.worker.process import LoopHere
@@ -26,6 +26,7 @@ class Control:
     """A context of its own that decodes what it is told, slice by slice."""
 
     def __init__(self, path: Path, n_slots: int = 1, **more: Any) -> None:
+        llama.start_backends()
         options = LoadOptions(n_batch=N_BATCH, n_ubatch=N_BATCH, n_threads=1, n_seq_max=n_slots, **more)
         self.loaded = loading.Loaded(
             path, options, Abort(), lambda done, total: True, loading.check(path, thoroughly=False)

@@ -11,7 +11,7 @@ import pytest
 from app.engine.protocol import Keep, Kept, Measure, Measured, Restore, Restored
 from app.engine.values import PromptMessage
 from app.engine.worker.ahead import SLICE
-from app.engine.worker.sequences import Slot
+from app.engine.worker.slots import Slot
 from tests.engine.worker.control import CLOSE, LONG, apart, load, logits, prompt_of
 from tests.engine.worker.process import LoopHere, Reply, user
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.worker.cores import Cores, cpu_list, of_linux, of_windows, physical_cores
+from app.engine.worker.cores import cpu_list, of_linux, of_windows, physical_cores
 
 
 @dataclass(frozen=True)
@@ -59,53 +59,54 @@ def singles(first: int, count: int) -> list[str]:
 
 
 COMPUTERS = {
-    "laptop, 2 cores with 2 threads (i5-7200U)": (Topology(apart(2), clocks=[3_100_000] * 4), Cores(2, 2)),
+    "laptop, 2 cores with 2 threads (i5-7200U)": (Topology(apart(2), clocks=[3_100_000] * 4), 2),
     "laptop, 4 fast and 8 small cores (i7-1260P)": (
         Topology([*pairs(0, 4), *singles(8, 8)], kinds={"cpu_core": "0-7", "cpu_atom": "8-15"}),
-        Cores(4, 12),
+        4,
     ),
-    "the same in a container that hides the kinds": (Topology([*pairs(0, 4), *singles(8, 8)]), Cores(4, 12)),
+    "the same in a container that hides the kinds": (Topology([*pairs(0, 4), *singles(8, 8)]), 4),
     "laptop, three kinds (Core Ultra 7 155H)": (
         Topology(
             [*pairs(0, 6), *singles(12, 10)], kinds={"cpu_core": "0-11", "cpu_atom": "12-19", "cpu_lowpower": "20-21"}
         ),
-        Cores(6, 16),
+        6,
     ),
     "laptop, 4 and 4 without second threads (Core Ultra 7 258V)": (
         Topology(singles(0, 8), kinds={"cpu_core": "0-3", "cpu_atom": "4-7"}),
-        Cores(4, 8),
+        4,
     ),
     "laptop, full and compact cores (Ryzen AI 9 HX 370)": (
         Topology(apart(12), clocks=([5_157_000] * 4 + [3_300_000] * 8) * 2, vendor="AuthenticAMD"),
-        Cores(12, 12),
+        12,
     ),
     "laptop, Apple M1 with Linux": (
         Topology(singles(0, 8), capacities=[485] * 4 + [1024] * 4, vendor=""),
-        Cores(4, 8),
+        4,
     ),
-    "laptop, Snapdragon X": (Topology(singles(0, 12), capacities=[1024] * 12, vendor=""), Cores(12, 12)),
+    "laptop, Snapdragon X": (Topology(singles(0, 12), capacities=[1024] * 12, vendor=""), 12),
     "desktop, 6 cores (i5-12400)": (
         Topology(pairs(0, 6), clocks=[4_400_000] * 12, kinds={"cpu": "0-11"}),
-        Cores(6, 6),
+        6,
     ),
-    "desktop, 8 cores (Ryzen 7 5800X)": (Topology(apart(8), vendor="AuthenticAMD"), Cores(8, 8)),
+    "desktop, 8 cores (Ryzen 7 5800X)": (Topology(apart(8), vendor="AuthenticAMD"), 8),
     "desktop with favoured cores (i9-10900K)": (
         Topology(apart(10), clocks=([5_300_000] * 2 + [5_100_000] * 8) * 2),
-        Cores(10, 10),
+        10,
     ),
     "board, 4 big and 4 little (RK3588)": (
         Topology(singles(0, 8), capacities=[530] * 4 + [1024] * 4, vendor=""),
-        Cores(4, 8),
+        4,
     ),
     "phone-like, 1 + 3 + 4": (
         Topology(singles(0, 8), capacities=[250] * 4 + [870] * 3 + [1024], vendor=""),
-        Cores(4, 8),
+        4,
     ),
     "big and little that only clocks tell": (
         Topology(singles(0, 8), clocks=[1_800_000] * 4 + [2_800_000] * 4, vendor=""),
-        Cores(4, 8),
+        4,
     ),
-    "virtual machine, a core's two threads": (Topology(["0-1"]), Cores(1, 1)),
+    "virtual machine, a core's two threads": (Topology(["0-1"]), 1),
+    "virtual machine, a core and a half": (Topology(["0-1", "2"]), 2),
 }
 
 
@@ -118,8 +119,8 @@ def test_fast_physical_cores(name: str, tmp_path: Path) -> None:
 def test_only_what_this_process_may_use(tmp_path: Path) -> None:
     topology, _ = COMPUTERS["laptop, 4 fast and 8 small cores (i7-1260P)"]
     root = topology.write(tmp_path)
-    assert of_linux(root, {0, 1, 2, 8}) == Cores(2, 3)
-    assert of_linux(root, {8, 9, 10}) == Cores(3, 3)  # none of the fast ones
+    assert of_linux(root, {0, 1, 2, 8}) == 2
+    assert of_linux(root, {8, 9, 10}) == 3  # none of the fast ones
 
 
 @pytest.mark.parametrize(
@@ -145,12 +146,12 @@ def test_the_quota_of_a_container(files: dict[str, str], expected: int, tmp_path
     root = topology.write(tmp_path)
     for name, text in files.items():
         Topology._put(root, name, text)
-    assert of_linux(root, topology.cpus).fast == expected
+    assert of_linux(root, topology.cpus) == expected
 
 
 def test_without_any_file_every_processor_counts(tmp_path: Path) -> None:
-    assert of_linux(tmp_path, {0, 1, 2}) == Cores(3, 3)
-    assert of_linux(tmp_path, set()) == Cores(1, 1)
+    assert of_linux(tmp_path, {0, 1, 2}) == 3
+    assert of_linux(tmp_path, set()) == 1
 
 
 def entry(relation: int, efficiency: int, groups: int = 1) -> bytes:
@@ -160,16 +161,10 @@ def entry(relation: int, efficiency: int, groups: int = 1) -> bytes:
 
 def test_windows_tells_efficiency_classes() -> None:
     hybrid = b"".join([entry(0, 1)] * 6 + [entry(3, 0)] + [entry(0, 0)] * 8)
-    assert of_windows(hybrid) == Cores(6, 14)
-    assert of_windows(entry(0, 0, groups=2) * 4) == Cores(4, 4)
-    assert of_windows(b"") is None
-    assert of_windows(entry(0, 0)[:8]) is None
-
-
-def test_few_cores_are_not_measured() -> None:
-    assert Cores(4, 12).candidates == ()
-    assert Cores(6, 14).candidates == (6, 4, 14)
-    assert Cores(16, 16).candidates == (16, 8)
+    assert of_windows(hybrid) == 6
+    assert of_windows(entry(0, 0, groups=2) * 4) == 4
+    assert of_windows(b"") == 0
+    assert of_windows(entry(0, 0)[:8]) == 0
 
 
 def test_this_computer() -> None:

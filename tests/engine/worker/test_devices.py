@@ -6,12 +6,14 @@ Each load is held against its plan, device by device, and its text against the p
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.engine.command import rpc_server_command
 from app.engine.hardware import DeviceShare
 from app.engine.protocol import Code, Describe, Described, Loaded, Plan, Planned
 from app.engine.values import LoadOptions
@@ -108,6 +110,24 @@ def test_each_device_takes_what_was_planned(
         check_plan(planned(client, path, **every), shares)
 
 
+def test_layers_for_guessing_ahead_do_not_count(
+    client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "m.gguf", "qwen3moe", Shape(n_layer=6), n_ahead=2)
+    for options, expected in (
+        ({"n_gpu_layers": 3, "devices": ("RPC0",)}, {"CPU": 4, "RPC0": 3}),
+        ({"n_gpu_layers": 1, "devices": ("RPC0",)}, {"CPU": 6, "RPC0": 1}),
+        ({"devices": ("RPC0",)}, {"CPU": 0, "RPC0": 7}),
+        ({"devices": ("RPC1", "RPC0"), "layers_on": (4, 3)}, {"CPU": 0, "RPC0": 3, "RPC1": 4}),
+        ({"devices": ("RPC0", "RPC1"), "layers_on": (4, 0)}, {"CPU": 3, "RPC0": 4}),
+    ):
+        every: dict[str, Any] = {"n_ctx": 512, "rpc": endpoints(remotes), **options}
+        event = client.load(path, **every)
+        assert isinstance(event, Loaded), event
+        assert layers(event.model.shares) == expected
+        check_plan(planned(client, path, **every), event.model.shares)
+
+
 def test_the_text_is_the_same_wherever_it_is_computed(
     client: WorkerProcess, remotes: tuple[RpcWorker, RpcWorker], tiny: Callable[[str], Path]
 ) -> None:
@@ -175,6 +195,11 @@ def test_a_server_ends_when_it_is_told_to() -> None:
         one.process.send_signal(signal.SIGTERM)
         assert one.process.wait(30) == 0
     with rpc_worker() as other:
+        taken = subprocess.run(
+            rpc_server_command(other.endpoint), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (taken.returncode, taken.stdout) == (1, "")
+        assert "cannot listen" in taken.stderr
         assert other.process.stdin is not None
         other.process.stdin.close()
         assert other.process.wait(30) == 0

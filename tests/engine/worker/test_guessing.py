@@ -217,16 +217,17 @@ def check_parting(path: Path, asked: list[Any], plain: Reply, ahead: Reply) -> N
     together.close()
 
 
-ROUNDS = 200
+ROUNDS = 400
 
 
 def test_what_is_drawn_is_distributed_as_without_guessing(
-    starter_model: Path, loop_here: LoopHere, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[[str], Path], loop_here: LoopHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second token after a fixed prompt, which is guessed rightly or wrongly, and the third, which is drawn beside
-    it, at temperature 1, against the engine without guessing: other seeds on both sides, chi-square tests at 0.1 %."""
-    loop_here.load(starter_model, n_ctx=512)
-    asked = [user("Name a colour. Say only its name.")]
+    it, against the engine without guessing: other seeds on both sides, chi-square tests at 0.1 %. Nobody's words are
+    needed for that, only many of them."""
+    load(loop_here, tiny("dense"))
+    asked = [user("the hound")]
     prompt = prompt_of(loop_here, asked)
     chain = {"temperature": 1.0, "top_k": 40, "top_p": 0.95, "min_p": 0.02, "repeat": 1.1, "max_tokens": 3}
     drawn: dict[bool, Counter[tuple[int, ...]]] = {}

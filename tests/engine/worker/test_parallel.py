@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.engine.protocol import Delta, Finished, Progress, Started
-from app.engine.worker.sequences import Slot
+from app.engine.worker.slots import Slot
 from app.engine.worker.steps import SLICE
 from tests.engine.worker.control import CLOSE, KINDS, LONG, N_BATCH, Control, load, prompt_of
 from tests.engine.worker.process import LoopHere, Reply, user

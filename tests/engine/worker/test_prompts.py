@@ -10,7 +10,8 @@ import pytest
 from app.engine.values import LoadOptions, PromptMessage
 from app.engine.worker import llama
 from app.engine.worker.model import Model
-from app.engine.worker.prompts import PromptBuilder, find_regions
+from app.engine.worker.prompts import PromptBuilder
+from app.engine.worker.regions import find_regions
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.engine.worker.sequences import Sequences, Slot
+from app.engine.worker.sequences import Sequences
+from app.engine.worker.slots import Slot
 
 
 class FakeMemory:

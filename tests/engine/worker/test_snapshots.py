@@ -369,42 +369,34 @@ def test_others_go_on_while_one_is_kept_and_brought_back(tiny: Tiny, file: Path,
     assert all(isinstance(until(stream), Finished) for stream in streams)
 
 
-def test_a_kill_while_it_is_written_costs_only_the_speed(tiny: Tiny, file: Path, starter_model: Path) -> None:
+def test_a_kill_while_it_is_written_costs_only_the_speed(
+    worker: WorkerProcess, file: Path, starter_model: Path
+) -> None:
     """The real engine, killed at some moment of a saving: what lies there is whole or not there."""
     source = random.Random(3)
-    messages = [user(LONG * 4)]
+    messages = [user(LONG)]
+    load(worker, starter_model, n_ctx=512)
+    length = worker.measure(messages)
     for _ in range(3):
-        worker = WorkerProcess()
+        killed = WorkerProcess()
         try:
-            load(worker, starter_model, n_ctx=1024)
-            write(worker, messages, file, max_tokens=2)
-            worker.send(Keep(id=worker.next_id(), sequence="a"))
-            time_left = source.uniform(0.0, 0.06)
-            deadline = time.perf_counter() + time_left
-            while time.perf_counter() < deadline:
-                pass
-            worker.process.send_signal(signal.SIGKILL)
+            load(killed, starter_model, n_ctx=512)
+            write(killed, messages, file, max_tokens=2)
+            killed.send(Keep(id=killed.next_id(), sequence="a"))
+            spin(lambda: any(file.parent.glob("*.part")) or file.exists(), 30.0)
+            spin(lambda: False, source.uniform(0.0, 0.012))
+            killed.process.send_signal(signal.SIGKILL)
         finally:
-            worker.close()
-        assert restore_in_a_new_process(starter_model, file) in (0, len_of(starter_model, messages) + 1)
+            killed.close()
+        assert restore(worker, file) in (0, length + 1)
+        forget(worker)
 
 
-def restore_in_a_new_process(model: Path, file: Path) -> int:
-    worker = WorkerProcess()
-    try:
-        load(worker, model, n_ctx=1024)
-        return restore(worker, file)
-    finally:
-        worker.close()
-
-
-def len_of(model: Path, messages: list[PromptMessage]) -> int:
-    worker = WorkerProcess()
-    try:
-        load(worker, model, n_ctx=1024)
-        return worker.measure(messages)
-    finally:
-        worker.close()
+def spin(true: Callable[[], bool], at_most_s: float) -> None:
+    """Looks without a pause: what is waited for takes milliseconds."""
+    deadline = time.perf_counter() + at_most_s
+    while not true() and time.perf_counter() < deadline:
+        pass
 
 
 def test_who_comes_in_waits_until_the_one_that_leaves_is_kept(

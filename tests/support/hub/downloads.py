@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -89,7 +90,8 @@ class World:
 
     def left(self) -> list[str]:
         """All files in the folder, relative, in order."""
-        return sorted(str(one.relative_to(self.folder)) for one in self.folder.rglob("*") if one.is_file())
+        found = os.walk(self.folder)  # which does not mind folders that go while it looks
+        return sorted(str(Path(at, name).relative_to(self.folder)) for at, _, names in found for name in names)
 
     def close(self) -> None:
         self.gate.close()

@@ -130,7 +130,7 @@ class Server:
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name=f"test-{type(self).__name__}", daemon=True
+            target=self._server.serve_forever, args=(0.005,), name=f"test-{type(self).__name__}", daemon=True
         )
         self._thread.start()
 

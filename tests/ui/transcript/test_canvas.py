@@ -216,4 +216,3 @@ def test_what_is_loaded_once_is_not_searched_for_garbage() -> None:
     warm_up()
     sys.setswitchinterval(interval)
     assert gc.get_freeze_count() >= before + len(kept)
-    gc.unfreeze()

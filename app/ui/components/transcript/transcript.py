@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
@@ -235,12 +234,6 @@ class Transcript(View):
     def paint_over(self, painter: QPainter) -> None:
         """What stands above the messages."""
         self.keys.paint_caret(painter)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """The column keeps to the middle; only another width lays out again."""
-        super().resizeEvent(event)
-        self._refit()
-        self.changed()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Selects, or acts on what lies there."""

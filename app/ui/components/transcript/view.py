@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from app.ui.components.transcript.canvas import Canvas
@@ -100,6 +100,12 @@ class View(QAbstractScrollArea):
             self.hold()
             self.column.restyle(self.looks, width)
             self._remeasure()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The column keeps to the middle; only another width lays out again."""
+        super().resizeEvent(event)
+        self._refit()
+        self.changed()
 
     def _remeasure(self) -> None:
         for number in self.column.rows:
