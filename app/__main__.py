@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 MIGRATE = "--migrate"
 NO_DISPLAY = (
@@ -24,47 +25,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from app.store.apart import serve
 
         return serve()
-    asked, data_dir, offline = _window_asked(given)
-    if asked:
-        return _window(given, data_dir, offline)
+    if (asked := _window_asked(given)) is not None:
+        return _window(asked)
     from app.bootstrap import build
     from app.cli.main import run
 
     return run(given, build)
 
 
-def _window_asked(given: list[str]) -> tuple[bool, str | None, bool]:
-    """Whether only the window's own options were given; the value of --data-dir; whether --offline was given."""
+class _Asked(NamedTuple):
+    """How the window is asked for; `file` is a model to open, '' for none."""
+
     data_dir: str | None = None
-    offline = False
+    offline: bool = False
+    file: str = ""
+
+
+def _window_asked(given: list[str]) -> _Asked | None:
+    """What is asked of the window: nothing but its own options and at most one file. None: it is not asked for."""
+    asked = _Asked()
     rest = list(given)
     while rest:
         word = rest.pop(0)
         if word == "--data-dir" and rest:
-            data_dir = rest.pop(0)
+            asked = asked._replace(data_dir=rest.pop(0) or None)
         elif word.startswith("--data-dir="):
-            data_dir = word.partition("=")[2]
+            asked = asked._replace(data_dir=word.partition("=")[2] or None)
         elif word == "--offline":
-            offline = True
+            asked = asked._replace(offline=True)
+        elif _is_file(word) and not asked.file:
+            asked = asked._replace(file=word)
         else:
-            return False, None, False
-    return True, data_dir or None, offline
+            return None
+    return asked
 
 
-def _window(given: list[str], data_dir: str | None, offline: bool) -> int:
+def _is_file(word: str) -> bool:
+    """Whether this names a file, there or not, rather than a command: those have neither an ending nor a separator."""
+    separated = any(mark in word for mark in (os.sep, os.altsep) if mark)
+    return not word.startswith("-") and (separated or word.lower().endswith(".gguf"))
+
+
+def _window(asked: _Asked) -> int:
     if not _has_display():
         print(NO_DISPLAY.format(program=_program()), file=sys.stderr)
         return 1
     gc.disable()  # nothing of a start is garbage; the window switches it on again after the first frame
+    from pathlib import Path
+
     from app.base.doors import door
     from app.base.log import start_log
     from app.base.paths import find_places
     from app.bootstrap import build
     from app.ui.application import run
 
-    places = find_places(data_dir)
+    places = find_places(asked.data_dir)
     start_log(places.logs)
-    return run(build(places, offline=offline, migrate_command=door(MIGRATE)), given)
+    application = build(places, offline=asked.offline, migrate_command=door(MIGRATE))
+    return run(application, Path(asked.file).absolute() if asked.file else None)
 
 
 def _program() -> str:

@@ -5,7 +5,7 @@ Start: `build` makes settings, engine client and services without touching the d
 process starts with the first model that is wanted. What the first frame can do without is imported and built when it
 is first asked for. End (`close`), in this order: replies stop and are kept, the gate shuts (who waits for the network
 wakes up), the engine ends, the services' threads are joined, what the disk refused is tried a last time and the ledger
-is written, the store closes.
+is written, the store closes. What the person agreed to lose goes after that (`leave`).
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ class Application:
         """Everything that is kept, and taking it away."""
         from app.services.leaving import Leaving
 
-        return Leaving(self.places, self.settings, self._tokens.forget)
+        return Leaving(self.places, self.ground, self.settings, self._tokens.forget)
 
     # --- start and end ----------------------------------------------------------------------------------------------
 
@@ -310,8 +310,10 @@ class Application:
             self.network.close()
             self.ground.closed()
             store.close()
-        if "leaving" in self.__dict__:
-            self.leaving.carry_out()
+
+    def leave(self) -> str:
+        """Removes what the person agreed to lose, after `close`; returns what stayed all the same, or ''."""
+        return self.leaving.carry_out() if "leaving" in self.__dict__ else ""
 
     def _busy(self) -> bool:
         """Whether a reply is being written or a model loaded right now."""

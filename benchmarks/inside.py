@@ -181,7 +181,7 @@ def run_inside(
     start_log(places.logs)
     application = build(places, engine_command=engine_command)
     driver = _Driver(application, drive)
-    code = run(application, [], places)
+    code = run(application)
     if driver.error is not None:
         raise driver.error
     if code or driver.found is None:

@@ -23,18 +23,29 @@ SOURCES = ROOT / "packaging" / "linux"
 HOME = "usr/lib/inglenook"
 MAINTAINER = "The Inglenook authors <inglenook@example.org>"
 # Loaded only where its libraries are: it must not bring them.
-OPTIONAL = ("libqgtk3.so",)
+OPTIONAL = re.compile(r"libqgtk3\.so|libggml-(cuda|hip|vulkan)\.so")
+# What Debian has of it is another version, or nothing.
+BROUGHT_ALONG = re.compile(r"lib(python|cudart|cublas)")
+FONTS = "fonts-dejavu-core | fonts-liberation | fonts-noto-core"
+RECOMMENDS = {"vulkan": ["libvulkan1"]}
 DESCRIPTION = """\
 talk with language models that run on your own computer
  Inglenook is a desktop application for language models in GGUF files. They run
  on this computer, in a process of their own, on the processor or a graphics
- card. A small model is part of it, so that it answers without an account and
- without a network; others are found, judged and downloaded in the application.
+ card. {models}
  .
  Nothing leaves the computer before that is agreed to, conversations are kept in
  one file, and what the model sees of them is always shown.
 """
-LITE = "\n .\n This flavour comes without the small model.\n"
+STARTER = """\
+A small model is part of it, so that it answers without an account and
+ without a network; others are found, judged and downloaded in the application."""
+NO_STARTER = """\
+Models are found, judged and downloaded in the application; none is
+ part of this package."""
+# The same for a shelf of applications.
+SHELF_STARTER = "A small model is part of it, so that it answers at once, without an account and without a network."
+SHELF_NO_STARTER = "Models are found and downloaded in it, or opened where they are."
 
 
 def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
@@ -45,7 +56,7 @@ def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
     shutil.copytree(folder, root / HOME, symlinks=True)
     (root / HOME / "LICENSE.txt").unlink(missing_ok=True)  # stands in the file copyright
     _leave_to_debian(root / HOME / "_internal")
-    _desktop(root, work / "icons")
+    _desktop(root, work / "icons", SHELF_NO_STARTER if flavour.lite else SHELF_STARTER)
     _papers(root, name)
     for path in root.rglob("*"):
         if not path.is_symlink():
@@ -64,11 +75,11 @@ def build_deb(flavour: Flavour, folder: Path, work: Path, dist: Path) -> Path:
 def _leave_to_debian(inside: Path) -> None:
     """Takes the libraries out that PyInstaller brought from the system."""
     for path in inside.glob("lib*.so*"):
-        if not path.is_symlink() and not path.name.startswith("libpython"):
+        if not path.is_symlink() and not BROUGHT_ALONG.match(path.name):
             path.unlink()
 
 
-def _desktop(root: Path, icons: Path) -> None:
+def _desktop(root: Path, icons: Path, models: str) -> None:
     share = root / "usr/share"
     places = {
         "inglenook.desktop": share / "applications/inglenook.desktop",
@@ -78,7 +89,7 @@ def _desktop(root: Path, icons: Path) -> None:
     }
     for source, place in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(_filled(source), encoding="utf-8")
+        place.write_text(_filled(source).replace("@MODELS@", models), encoding="utf-8")
     for icon in icons.glob("*.png"):
         place = share / f"icons/hicolor/{icon.stem}x{icon.stem}/apps/inglenook.png"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -120,21 +131,21 @@ def _control(root: Path, name: str, architecture: str, flavour: Flavour) -> None
         f"Maintainer: {MAINTAINER}",
         f"Installed-Size: {size}",
         f"Depends: {', '.join(_dependencies(root))}",
-        "Recommends: fonts-dejavu-core | fonts-liberation | fonts-noto-core",
+        f"Recommends: {', '.join([FONTS, *RECOMMENDS.get(flavour.backend, [])])}",
         "Suggests: gnome-keyring | kwalletmanager",
         "Section: science",
         "Priority: optional",
     ]
     if name != "inglenook":
         lines += ["Provides: inglenook", "Conflicts: inglenook", "Replaces: inglenook"]
-    lines.append(f"Description: {DESCRIPTION.strip()}{LITE.rstrip() if flavour.lite else ''}")
+    lines.append(f"Description: {DESCRIPTION.format(models=NO_STARTER if flavour.lite else STARTER).strip()}")
     (control / "control").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _dependencies(root: Path) -> list[str]:
     """What the libraries inside need of the system, as dpkg-shlibdeps reads it off them."""
     inside = [path for path in (root / HOME).rglob("*") if path.is_file() and not path.is_symlink() and _is_elf(path)]
-    looked_at = [path for path in inside if path.name not in OPTIONAL]
+    looked_at = [path for path in inside if not OPTIONAL.fullmatch(path.name)]
     place = root.with_name(f"{root.name}-depends")
     shutil.rmtree(place, ignore_errors=True)
     (place / "debian").mkdir(parents=True)

@@ -68,6 +68,7 @@ PACKAGE_PROGRAMS = {
     "debootstrap": "debootstrap",
     "desktop-file-validate": "desktop-file-utils",
     "lintian": "lintian",
+    "qemu-x86_64": "qemu-user",
     "weston": "weston",
 }
 

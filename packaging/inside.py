@@ -85,13 +85,19 @@ OF_THE_SYSTEM = re.compile(
     r"|cairo[\w-]*|pixman-1|pango[\w.-]*|atk[\w.-]*|harfbuzz|graphite2|fribidi|thai|datrie|png16|jpeg|mount|blkid|selinux"
     r"|pcre2?-?\w*|gcrypt|gpg-error|cap|bsd|md)\.so(\.[\d.]+)?"
 )
+# What a graphics driver brings, and what only fits one version of it. A copy from the machine that builds would break
+# every other one; where it is missing, the backend does not load and the processor does the work.
+OF_THE_DRIVER = re.compile(
+    r"lib(cuda|nvidia-[\w-]+|vulkan|OpenCL|amdhip64|hsa-runtime64|amd_comgr\w*|drm_amdgpu|roc[\w-]+|hip[\w-]+)\.so(\.[\d.]+)?"
+    r"|(nvcuda|vulkan-1|amdhip64\w*|OpenCL)\.dll"
+)
 
 
 def is_wanted(entry: Entry) -> bool:
     """Whether a library or data file goes in, judged by its place alone."""
     place = PurePath(entry[0].replace("\\", "/"))
     parts = place.parts
-    if OF_THE_SYSTEM.fullmatch(place.name):
+    if OF_THE_SYSTEM.fullmatch(place.name) or OF_THE_DRIVER.fullmatch(place.name):
         return False
     if parts[0] == "llama_cpp":
         return False  # laid out by native.py, each library once

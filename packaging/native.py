@@ -31,6 +31,11 @@ RPC = "-DGGML_RPC=ON"
 PORTABLE = "-DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_NATIVE=OFF"
 # Apple's processors differ less than a variant costs, and Metal is part of the system.
 PORTABLE_APPLE = "-DGGML_NATIVE=OFF -DGGML_METAL_EMBED_LIBRARY=ON"
+# One computer's cards need no library for talking with those of others.
+PORTABLE_MORE = {"cuda": "-DGGML_CUDA_NCCL=OFF"}
+# The code for processors with AMX, which laptops have not. Seen on a virtual machine that has them: the first matrix
+# product ends the process with an illegal instruction (tileloadd); the code for the next best processor runs there.
+LEFT_OUT = "ggml-cpu-sapphirerapids"
 INSTALL = ("install", "--force-reinstall", "--no-deps")
 
 
@@ -54,7 +59,7 @@ def portable_wheel(environment: Environment, backend: str) -> Path:
 def portable_flags(backend: str) -> str:
     """The build flags of packages."""
     flags = PORTABLE_APPLE if sys.platform == "darwin" else PORTABLE
-    return f"{flags} {RPC} {BACKENDS[backend]}".strip()
+    return " ".join(filter(None, [flags, RPC, BACKENDS[backend], PORTABLE_MORE.get(backend)]))
 
 
 def lay_out(wheel: Path, folder: Path) -> list[Path]:
@@ -83,7 +88,7 @@ def is_loaded(name: str) -> bool:
     if file in ("libllama.so", "libllama.dylib", "llama.dll"):
         return above == "llama_cpp/lib"
     if re.fullmatch(r"(lib)?ggml-[\w-]+\.(so|dll)", file) and not above.endswith(("lib", "lib64")):
-        return True  # a backend
+        return LEFT_OUT not in file  # a backend
     if above != "llama_cpp/lib":
         return False
     return re.fullmatch(r"libggml[\w-]*(\.so\.\d+|\.\d+\.dylib)|ggml[\w-]*\.dll", file) is not None

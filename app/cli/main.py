@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def inglenook(context: click.Context, data_dir: str | None, offline: bool) -> None:
     """Talk with language models that run on your own computer.
 
-    Without a command the window opens.
+    Without a command the window opens; with a GGUF file instead of a command, it opens that model.
     """
     build: Callable[..., Application] = context.obj
     if context.invoked_subcommand is None:

@@ -35,6 +35,7 @@ def remove_data(front: Front, only_list: bool, yes: bool, models: bool, as_json:
         _tell(found, str(front.places.data))
         if only_list or not found:
             return 0
+        leaving.ensure_alone()
         if not yes and not sys.stdin.isatty():
             raise click.UsageError("Nobody can be asked here; --yes removes without asking.")
         wanted = [one for one in found if one.models] if models or not yes else []

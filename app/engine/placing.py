@@ -116,7 +116,7 @@ def _tries(shape: ModelShape, options: LoadOptions, preference: Preference) -> I
     trained = shape.n_ctx_train or DEFAULT_N_CTX
     if preference is Preference.LEAST:
         batch = min(batch, SMALL_BATCH)
-        options = msgspec.structs.replace(smaller, n_ubatch=batch, n_ctx=n_ctx or min(trained, LEAST_N_CTX))
+        options = msgspec.structs.replace(smaller, n_ubatch=batch, n_ctx=n_ctx or min(trained, LEAST_N_CTX), n_cells=0)
     elif not n_ctx:
         options = msgspec.structs.replace(options, n_ctx=min(trained, DEFAULT_N_CTX))
     yield options
@@ -125,7 +125,7 @@ def _tries(shape: ModelShape, options: LoadOptions, preference: Preference) -> I
     if not n_ctx:
         for shorter in SHORTER:
             if shorter < options.n_ctx:
-                options = msgspec.structs.replace(options, n_ctx=shorter)
+                options = msgspec.structs.replace(options, n_ctx=shorter, n_cells=0)
                 yield options
     if batch == LoadOptions().n_ubatch:
         yield msgspec.structs.replace(options, n_ubatch=SMALL_BATCH)
@@ -225,6 +225,8 @@ class _Cards:
         self._devices = devices
         self._room = room
         self._budgets = [room.devices.get(device.name, 0) for device in devices]
+        # A worker holds each matrix twice while it comes, before the working buffer is there.
+        self._far = [costs.shape.widest_bytes if is_remote(device) else 0 for device in devices]
         self._total = costs.shape.n_layer + 1
         self._layers = range(self._total + 1)
 
@@ -269,6 +271,7 @@ class _Cards:
         counts = [on - min(others, on), *[1] * min(others, on), *[0] * max(others - on, 0)]
         for _ in range(_ROUNDS):  # how large working buffers are depends on where one device ends and the next begins
             works = self._costs.working(self._options, kept, counts, self._devices)[1:]
+            works = [max(work, far) for work, far in zip(works, self._far, strict=True)]
             filled = self._with(works, on, kept, level)
             if filled is None or filled == counts:
                 return filled

@@ -118,6 +118,11 @@ class ModelShape:
         return sum(4 * layer.state for layer in self.layers)
 
     @property
+    def widest_bytes(self) -> int:
+        """The largest matrix that a device may hold."""
+        return max(*self.layer_widest, *self.expert_widest, self.embedding_bytes if self.tied else self.output_bytes)
+
+    @property
     def can_quantize_cache(self) -> bool:
         """Whether there is a cache that types with blocks of 32 numbers can hold: heads must divide into them."""
         return any(layer.k for layer in self.layers) and self.head_step % 32 == 0

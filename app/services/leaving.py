@@ -14,13 +14,20 @@ from pathlib import Path
 
 import msgspec
 
+from app.base.log import stop_log
 from app.base.paths import Places
 from app.services.errors import InUse
+from app.services.ground import Ground
 from app.services.machine import FILE as MACHINE
 from app.settings.file import SettingsFile
 from app.store.ownership import anyone
 
 log = logging.getLogger(__name__)
+
+IN_USE = (
+    "Nothing was removed: another Inglenook uses this data too, a window or a command in a terminal. Quit it, then try "
+    "again."
+)
 
 
 class Possession(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +42,11 @@ class Possession(msgspec.Struct, frozen=True, kw_only=True):
 class Leaving:
     """`forget_token` takes an access token out of the system's keyring; it is called when data is removed."""
 
-    def __init__(self, places: Places, settings: SettingsFile, forget_token: Callable[[], None]) -> None:
+    def __init__(
+        self, places: Places, ground: Ground, settings: SettingsFile, forget_token: Callable[[], None]
+    ) -> None:
         self._places = places
+        self._ground = ground
         self._settings = settings
         self._forget_token = forget_token
         self._agreed: bool | None = None  # None: not asked to go; else whether the models go too
@@ -58,24 +68,32 @@ class Leaving:
         return [one for one in found if one.files]
 
     def agree(self, *, models: bool) -> None:
-        """Everything goes when the application has ended, the models only if `models`."""
+        """Everything goes when the application has ended, the models only if `models`. Raises InUse."""
+        self.ensure_alone()
         self._agreed = models
 
-    def carry_out(self) -> None:
-        """Removes what was agreed to, if anything was; for the very end, when nothing is written any more."""
+    def ensure_alone(self) -> None:
+        """Raises InUse while another Inglenook uses the folder: what it writes would come back, or be torn apart."""
+        store = self._ground.open_store
+        if store.others() if store is not None else anyone(self._places.owners):
+            raise InUse(IN_USE)
+
+    def carry_out(self) -> str:
+        """Removes what was agreed to, if anything was; for the very end, when nothing is written any more. Returns what
+        stayed against the person's will, in a sentence, or ''."""
         if self._agreed is None:
-            return
+            return ""
+        stop_log()
         try:
-            self.remove(one for one in self.possessions() if self._agreed or not one.models)
+            left = self.remove(one for one in self.possessions() if self._agreed or not one.models)
         except InUse as error:
-            log.warning("nothing was removed: %s", error.sentence)
+            return error.sentence
+        return f"Not everything could be removed. The system did not let go of {', '.join(left)}." if left else ""
 
     def remove(self, possessions: Iterable[Possession]) -> list[str]:
-        """Removes these for good; returns what the system would not let go. Raises InUse while another Inglenook
-        uses the folder."""
+        """Removes these for good; returns what the system would not let go. Raises InUse."""
+        self.ensure_alone()
         wanted = list(possessions)
-        if anyone(self._places.owners):
-            raise InUse("Inglenook is still running. Quit it first; nothing was removed.")
         if any(not one.models for one in wanted):
             self._forget_token()
         left = []

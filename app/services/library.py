@@ -149,7 +149,10 @@ class Library:
             return last
         if usable:
             return usable[0]
-        raise NoModelFound(f"There is no model yet. Put a GGUF file into {self.folder} or choose one with --model.")
+        raise NoModelFound(
+            "There is no model on this computer yet. Find one on the page Models or with `inglenook models search`, or "
+            f"put a GGUF file into {self.folder}."
+        )
 
     def details(self, model_id: str) -> ModelDetails:
         """What the model's own header says. Reads the disk. Raises NoSuchThing or a ModelFileError."""

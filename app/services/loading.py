@@ -162,6 +162,11 @@ class Loading:
             return ready.file
         return self._library.default()
 
+    def refuse_without_models(self, model_id: str = "") -> None:
+        """Raises NoModelFound where it is known that a reply could not be written with anything. Reads no disk."""
+        if self._library.refreshed.is_set():
+            self.choice(model_id)
+
     def ensure(self, file: ModelFile, stop: threading.Event) -> Ready:
         """Waits until `file` is loaded. Raises what loading raises, and Cancelled when `stop` is set meanwhile."""
         ready, wish = self._ready, self._wishes.current

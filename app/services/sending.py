@@ -211,6 +211,8 @@ class Sending:
         """Registers the reply, hands the turn to the store (or to memory) and queues it."""
         if self._closed:
             raise ServiceError("Inglenook is closing.")
+        model_id = choices.model_id or conversation.model_id
+        self._loading.refuse_without_models(model_id)  # the message stays where it was written
         stored: Future[None] = Future()
         store = None if self._memory.is_temporary(conversation.id) else self._ground.store
         live = Live(conversation.id, reply.id)
@@ -225,7 +227,7 @@ class Sending:
             stored=stored,
             sampling=choices.sampling or conversation.sampling or generation.sampling(),
             system_prompt=storable(prompt or generation.system_prompt),
-            model_id=choices.model_id or conversation.model_id,
+            model_id=model_id,
             template_options=choices.template_options,
             guess=self._settings.current.engine.guess_ahead,
             adapters=conversation.adapters if choices.adapters is None else choices.adapters,

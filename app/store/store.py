@@ -75,6 +75,10 @@ class Store:
             return [error.detail or error.sentence]
         return [problem for problem in found if problem != "ok"]
 
+    def others(self) -> bool:
+        """Whether another process has these conversations open."""
+        return bool(self._owner.others())
+
     def close(self) -> None:
         """Finishes what was handed in, ends the writer, closes the file. Idempotent."""
         self._writer.close()

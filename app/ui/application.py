@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import Places
 from app.ui.bridge import Bridge
 from app.ui.instance import Instance
+from app.ui.opening import Desktop, OpenedFiles, make_application
 from app.ui.ports import ApplicationPort
 from app.ui.theme import icons, style
 from app.ui.theme.theme import Theme, load_fonts
@@ -107,40 +107,53 @@ class _Signals(QObject):
         self._writing.close()
 
 
-def run(application: ApplicationPort, arguments: Sequence[str], places: Places | None = None) -> int:
-    """Shows the window of a built, not yet opened application, and returns the exit code when it has ended."""
-    places = places or application.places
-    qt = QApplication([sys.argv[0] if sys.argv else "inglenook", *style.ARGUMENTS])
+def run(application: ApplicationPort, file: Path | None = None) -> int:
+    """Shows the window of a built, not yet opened application, with a model file to open if one is given; returns the
+    exit code when it has ended."""
+    places = application.places
+    qt = make_application([sys.argv[0] if sys.argv else "inglenook", *style.ARGUMENTS])
     qt.setApplicationName("inglenook")
     qt.setApplicationDisplayName("Inglenook")
     qt.setDesktopFileName("inglenook")
     instance = Instance(places.data)
     if not instance.claim():
-        if instance.ask_first():
+        if instance.ask_first(file):
             if application.network.state.forced_by:
                 sys.stderr.write("Inglenook is already running; it stays online or offline as it is.\n")
             return 0
         sys.stderr.write("Inglenook is already running for this data folder, but does not answer.\n")
         return 1
-    code = _show(qt, application, instance, places)
+    code = _show(qt, application, instance, file)
     application.close()
     instance.release()
+    if stayed := application.leave():
+        from PySide6.QtWidgets import QMessageBox
+
+        QMessageBox.warning(None, "Inglenook", stayed)  # the window is gone: nothing else could say it
+        return 1
     return code
 
 
-def _show(qt: QApplication, application: ApplicationPort, instance: Instance, places: Places) -> int:
+def _show(qt: QApplication, application: ApplicationPort, instance: Instance, file: Path | None) -> int:
     load_fonts()
     appearance = application.settings.current.appearance
     theme = Theme(appearance.theme, less_motion=appearance.less_motion)
     style.prepare(qt, theme)
     bridge = Bridge(application.publisher)
-    window = make_window(application, theme, FocusRing(qt, theme), places)
+    window = make_window(application, theme, FocusRing(qt, theme), application.places)
     style.follow(qt, theme)
     bridge.changed.connect(window.apply)
     opening = _Opening(application)
     opening.settled.connect(bridge.flush)
     opening.settled.connect(window.store_settled)
     window.retry_requested.connect(opening.start)
+    files = OpenedFiles(window)
+    opening.settled.connect(files.settle)
+    instance.file_requested.connect(files.open)
+    if isinstance(qt, Desktop):
+        qt.file_requested.connect(files.open)
+    if file is not None:
+        files.open(file)
     marks = _Marks()
     if os.environ.get(MARKS_VARIABLE):
         window.painted.connect(marks.painted)

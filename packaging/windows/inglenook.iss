@@ -3,6 +3,7 @@
 
 #define Name "Inglenook"
 #define Program "inglenook.exe"
+#define Kind "Inglenook.gguf"
 
 [Setup]
 AppId={{6F0B7A52-9C1E-4B1B-9B57-1D4C0E3A5A11}
@@ -31,6 +32,7 @@ SolidCompression=yes
 CloseApplications=yes
 RestartApplications=no
 ChangesEnvironment=yes
+ChangesAssociations=yes
 #ifdef Sign
 SignTool=sign
 SignedUninstaller=yes
@@ -41,6 +43,7 @@ Name: "english"; MessagesFile: "compiler:Default.isl"
 
 [Tasks]
 Name: "desktopicon"; Description: "{cm:CreateDesktopIcon}"; Flags: unchecked
+Name: "open"; Description: "Open model files (GGUF) with {#Name}"
 Name: "path"; Description: "Make the command 'inglenook' known to terminals"
 
 [InstallDelete]
@@ -56,6 +59,12 @@ Name: "{userdesktop}\{#Name}"; Filename: "{app}\{#Program}"; Tasks: desktopicon
 
 [Registry]
 Root: HKCU; Subkey: "Environment"; ValueType: expandsz; ValueName: "Path"; ValueData: "{olddata};{app}"; Tasks: path; Check: NotInPath
+; Model files: a kind of file of our own, offered for the ending; it becomes the one that opens them where there is none.
+Root: HKCU; Subkey: "Software\Classes\{#Kind}"; ValueType: string; ValueData: "Language model"; Tasks: open; Flags: uninsdeletekey
+Root: HKCU; Subkey: "Software\Classes\{#Kind}\DefaultIcon"; ValueType: string; ValueData: "{app}\{#Program},0"; Tasks: open
+Root: HKCU; Subkey: "Software\Classes\{#Kind}\shell\open\command"; ValueType: string; ValueData: """{app}\{#Program}"" ""%1"""; Tasks: open
+Root: HKCU; Subkey: "Software\Classes\.gguf\OpenWithProgids"; ValueType: string; ValueName: "{#Kind}"; ValueData: ""; Tasks: open; Flags: uninsdeletevalue uninsdeletekeyifempty
+Root: HKCU; Subkey: "Software\Classes\.gguf"; ValueType: string; ValueData: "{#Kind}"; Tasks: open; Check: NobodyOpens; Flags: uninsdeletekeyifempty
 
 [Run]
 Filename: "{app}\{#Program}"; Description: "{cm:LaunchProgram,{#Name}}"; Flags: nowait postinstall skipifsilent
@@ -68,6 +77,21 @@ begin
   if not RegQueryStringValue(HKCU, 'Environment', 'Path', Path) then
     Path := '';
   Result := Pos(';' + Uppercase(ExpandConstant('{app}')) + ';', ';' + Uppercase(Path) + ';') = 0;
+end;
+
+function NobodyOpens: Boolean;
+var
+  Kind: String;
+begin
+  Result := not RegQueryStringValue(HKCR, '.gguf', '', Kind) or (Kind = '') or (Kind = '{#Kind}');
+end;
+
+procedure LeaveFiles;
+var
+  Kind: String;
+begin
+  if RegQueryStringValue(HKCU, 'Software\Classes\.gguf', '', Kind) and (Kind = '{#Kind}') then
+    RegDeleteValue(HKCU, 'Software\Classes\.gguf', '');
 end;
 
 procedure LeavePath;
@@ -119,6 +143,7 @@ begin
   if Step = usUninstall then
   begin
     LeavePath;
+    LeaveFiles;
     if UninstallSilent then
       exit;
     Told := Kept;

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import inglenook, json_of
+from app.store.ownership import Owner
+from tests.support.command import inglenook, json_of, one_sentence
 
 
 @pytest.fixture
@@ -47,3 +48,16 @@ def test_yes_with_models_leaves_nothing(home: Path) -> None:
     assert not home.exists()
     assert "keeps nothing" in inglenook(home, "remove-data").stdout
     assert not home.exists()
+
+
+def test_while_another_one_runs_it_says_what_to_do_and_asks_nothing(home: Path) -> None:
+    owner = Owner(home / "owners")
+    try:
+        for words in (["--yes"], []):
+            done = inglenook(home, "remove-data", *words)
+            assert done.returncode == 1
+            assert "Quit it, then try again." in one_sentence(done)
+        assert inglenook(home, "remove-data", "--list").returncode == 0
+    finally:
+        owner.close()
+    assert (home / "inglenook.db").exists()

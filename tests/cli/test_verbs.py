@@ -15,6 +15,7 @@ import pytest
 from app.__main__ import _window_asked, main
 from app.base.version import VERSION
 from app.cli.front import harmless
+from app.cli.main import inglenook as verbs
 from app.cli.main import run
 from tests.support.command import ROOT, inglenook, json_of
 
@@ -113,17 +114,26 @@ def test_without_a_display_the_headless_command_is_shown(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "window"),
     [
-        ([], (True, None, False)),
-        (["--data-dir", "/x"], (True, "/x", False)),
-        (["--data-dir=/x", "--offline"], (True, "/x", True)),
-        (["--offline"], (True, None, True)),
-        (["--data-dir"], (False, None, False)),
-        (["--offline", "ask", "x"], (False, None, False)),
-        (["--version"], (False, None, False)),
+        ([], (None, False, "")),
+        (["--data-dir", "/x"], ("/x", False, "")),
+        (["--data-dir=/x", "--offline"], ("/x", True, "")),
+        (["--offline"], (None, True, "")),
+        (["model.GGUF"], (None, False, "model.GGUF")),
+        (["--offline", "/models/no ending", "--data-dir=/x"], ("/x", True, "/models/no ending")),
+        (["--data-dir"], None),
+        (["--offline", "ask", "x"], None),
+        (["--version"], None),
+        (["ask", "model.gguf"], None),
+        (["one.gguf", "two.gguf"], None),
+        (["modles"], None),
     ],
 )
-def test_doors(arguments: list[str], window: tuple[bool, str | None, bool]) -> None:
+def test_doors(arguments: list[str], window: tuple[str | None, bool, str] | None) -> None:
     assert _window_asked(arguments) == window
+
+
+def test_no_command_is_taken_for_a_file() -> None:
+    assert not [name for name in verbs.commands if _window_asked([name]) is not None]
 
 
 def test_offline_is_handed_on(tmp_path: Path) -> None:

@@ -38,8 +38,11 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 ROUNDED = 0.011 * MIB  # what a number with two digits in the log may be off
 LAYERS = {"gemma3n": 30, "gemma3": 12}
-OPTIONS = (LoadOptions(n_ctx=4096), LoadOptions(n_ctx=9000, type_k="q8_0", type_v="q8_0", n_ubatch=256))
-PLAIN = LoadOptions(n_ctx=4096, use_mmap=False)
+OPTIONS = (
+    LoadOptions(n_ctx=4096, n_gpu_layers=0),
+    LoadOptions(n_ctx=9000, type_k="q8_0", type_v="q8_0", n_ubatch=256, n_gpu_layers=0),
+)
+PLAIN = LoadOptions(n_ctx=4096, use_mmap=False, n_gpu_layers=0)
 """Without mapping, which reports a tensor twice that is mapped from the file and copied for the processor."""
 
 S = Shape
@@ -154,7 +157,7 @@ def test_the_formulae_agree_with_llama_cpp(name: str, probe: Probe, tmp_path: Pa
     with open_model(path) as (read_at, _):
         write_bare(bare, read_at, header)
     shape = shape_of(header)
-    for options in (*OPTIONS, LoadOptions(n_ctx=32768)):
+    for options in (*OPTIONS, LoadOptions(n_ctx=32768, n_gpu_layers=0)):
         plan, computed = probe.plan(bare, options), estimate(shape, options)
         assert (computed.n_ctx, computed.weights_bytes) == (plan.n_ctx, plan.weights_bytes)
         assert computed.kv_bytes == pytest.approx(plan.kv_bytes, abs=2 * ROUNDED)
@@ -164,7 +167,7 @@ def test_the_formulae_agree_with_llama_cpp(name: str, probe: Probe, tmp_path: Pa
 
 def test_cells_beyond_one_window_are_counted(probe: Probe, starter_model: Path) -> None:
     shape = shape_of(check_loadable(starter_model))
-    options = LoadOptions(n_ctx=8192, n_cells=32_768, n_seq_max=4)
+    options = LoadOptions(n_ctx=8192, n_cells=32_768, n_seq_max=4, n_gpu_layers=0)
     plan, computed = probe.plan(starter_model, options), estimate(shape, options)
     assert computed.kv_bytes == pytest.approx(plan.kv_bytes, abs=2 * ROUNDED)
     assert near(computed.compute_bytes, plan.compute_bytes)
@@ -174,7 +177,7 @@ def test_a_state_is_kept_for_each_sequence(probe: Probe, tmp_path: Path) -> None
     path = tiny(tmp_path, "jamba")
     shape = shape_of(check_loadable(path))
     for slots in (1, 4):
-        options = LoadOptions(n_ctx=2048, n_seq_max=slots)
+        options = LoadOptions(n_ctx=2048, n_seq_max=slots, n_gpu_layers=0)
         assert estimate(shape, options).kv_bytes == pytest.approx(probe.plan(path, options).kv_bytes, abs=2 * ROUNDED)
 
 

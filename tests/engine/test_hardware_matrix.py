@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from app.engine.gguf import check_loadable
 from app.engine.hardware import Device, Machine
 from app.engine.ladder import steps
 from app.engine.placing import best
-from app.engine.probe import probing
+from app.engine.probe import Probe, probing
 from app.engine.shape import shape_of
 from app.engine.values import LoadOptions
 from tests.support.architectures import write
@@ -53,25 +54,32 @@ def _kind(answer: Answer) -> str:
     return "whole" if answer.layers == answer.of else "part" if answer.layers else "none"
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen3moe", "gemma3", "jamba"])
-def test_two_devices_take_what_was_computed(architecture: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "m.gguf", architecture, MODEL)
-    shape = shape_of(check_loadable(path))
+@pytest.fixture(scope="module")
+def devices() -> Iterator[tuple[Probe, tuple[str, ...]]]:
+    """An engine and two devices."""
     with rpc_worker() as one, rpc_worker() as other, probing(worker_command()) as probe:
-        rpc = (one.endpoint, other.endpoint)
-        for first, second in ((4, 5), (2, 4)):
-            options = LoadOptions(
-                n_ctx=4096, rpc=rpc, n_gpu_layers=first + second, devices=("RPC0", "RPC1"), layers_on=(first, second)
-            )  # fmt: skip
-            computed = estimate(shape, options, (device("RPC0", 0), device("RPC1", 0)))
-            loaded = probe.load(path, options)
-            probe.unload()
-            for mine, taken in zip(computed.shares, loaded.shares, strict=True):
-                assert (mine.name, mine.layers) == (taken.name, taken.layers)
-                assert mine.weights_bytes == pytest.approx(taken.weights_bytes, abs=0.05 * MIB)
-                assert mine.kv_bytes == pytest.approx(taken.kv_bytes, abs=0.05 * MIB)
-                assert mine.compute_bytes >= taken.compute_bytes - max(0.03 * taken.total_bytes, MIB)
-                assert mine.compute_bytes <= 2.5 * taken.compute_bytes + MIB
+        yield probe, (one.endpoint, other.endpoint)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "jamba"])
+@pytest.mark.parametrize(("first", "second"), [(4, 5), (2, 4)])
+def test_two_devices_take_what_was_computed(
+    architecture: str, first: int, second: int, devices: tuple[Probe, tuple[str, ...]], tmp_path: Path
+) -> None:
+    probe, rpc = devices
+    path = write(tmp_path / "m.gguf", architecture, MODEL)
+    options = LoadOptions(
+        n_ctx=4096, rpc=rpc, n_gpu_layers=first + second, devices=("RPC0", "RPC1"), layers_on=(first, second)
+    )
+    computed = estimate(shape_of(check_loadable(path)), options, (device("RPC0", 0), device("RPC1", 0)))
+    loaded = probe.load(path, options)
+    probe.unload()
+    for mine, taken in zip(computed.shares, loaded.shares, strict=True):
+        assert (mine.name, mine.layers) == (taken.name, taken.layers)
+        assert mine.weights_bytes == pytest.approx(taken.weights_bytes, abs=0.05 * MIB)
+        assert mine.kv_bytes == pytest.approx(taken.kv_bytes, abs=0.05 * MIB)
+        assert mine.compute_bytes >= taken.compute_bytes - max(0.03 * taken.total_bytes, MIB)
+        assert mine.compute_bytes <= 2.5 * taken.compute_bytes + MIB
 
 
 def test_a_device_that_is_too_small_refuses_and_the_ladder_leads_to_a_load(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from app.engine.hardware import Device
 from app.engine.protocol import Loaded
-from tests.engine.worker.control import Control, apart
+from tests.engine.worker.control import Control
 from tests.engine.worker.process import WorkerProcess, user
 from tests.engine.worker.test_devices import check_plan, layers, planned
 from tests.gpu.conftest import described
@@ -17,7 +18,7 @@ from tests.support.architectures import MAKERS, Shape, write
 
 MIB = 1024 * 1024
 QUESTION = [user("Why is the sky blue?")]
-CLOSE = 1.0  # logits of the card and of the processor, some 13 in size; two slicings of one prompt lie 0.8 apart
+CLOSE = 0.2  # of all probability, how much may lie elsewhere: each rounds what it multiplies in its own way
 LARGER = Shape(n_layer=12, n_embd=1024, n_ff=4096, n_vocab=32000)
 
 PLACES: list[dict[str, Any]] = [
@@ -31,6 +32,14 @@ PLACES: list[dict[str, Any]] = [
     {"n_ubatch": 128},
     {"n_seq_max": 4, "n_cells": 8192},
 ]
+
+
+def chances(logits: list[float]) -> list[float]:
+    """The probabilities of the next token. Logits themselves may all be higher by the same, which changes nothing."""
+    best = max(logits)
+    weights = [math.exp(logit - best) for logit in logits]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def loaded(worker: WorkerProcess, path: Path, **options: Any) -> Any:
@@ -76,7 +85,10 @@ def test_the_card_reckons_as_the_processor_does(starter_model: Path, card: Devic
     )
     try:
         tokens = here.loaded.prompts.build(QUESTION, {}).tokens
-        assert apart(here.read(tokens), there.read(tokens)) < CLOSE
+        expected, found = chances(here.read(tokens)), chances(there.read(tokens))
+        moved = sum(max(a - b, 0.0) for a, b in zip(expected, found, strict=True))
+        print(f"moved: {moved:.3f}, the best: {max(expected):.3f} and {max(found):.3f}")
+        assert moved < CLOSE
     finally:
         here.close()
         there.close()

@@ -3,8 +3,9 @@
     python -m tests.packaging.clean_root DEB TARBALL
 
 Makes the root with debootstrap once (build/package/root), copies it, installs the package with apt, starts the window
-under Xvfb, talks with the starter model, kills it, starts it again, removes the package and lists what stayed. Pictures
-go to build/package/pictures. Prints what was seen; ends with 1 at the first thing that is not as it should be.
+under Xvfb, talks with the starter model, kills it, starts it again, opens a model file as a file manager does, removes
+the package and lists what stayed. Pictures go to build/package/pictures. Prints what was seen; ends with 1 at the first
+thing that is not as it should be.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -23,6 +25,7 @@ from pathlib import Path
 from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import ended, replies
+from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "package"
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         assert not which(place, "python3")
         tell(f"installed; {inside(place, 'inglenook', '--version', user=True).strip()}")
         use(place, ["/usr/bin/inglenook"], "deb")
+        inside(place, "apt-get", "install", "-y", "--no-install-recommends", *DESKTOP)
+        open_file(place)
         inside(place, "apt-get", "purge", "-y", "inglenook")
         inside(place, "apt-get", "autoremove", "-y", "--purge")
         left = sorted(path for path in everything(place) - before if "inglenook" in path)
@@ -58,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         use(place, [f"/opt/{unpacked.name}/inglenook"], "tarball")
     return 0
 
+
+# What a desktop keeps its kinds of files with.
+DESKTOP = ("desktop-file-utils", "libglib2.0-bin", "shared-mime-info")
 
 # What the tarball takes from the system: what every desktop has.
 TARBALL_NEEDS = (
@@ -100,6 +108,48 @@ def use(place: Path, program: list[str], name: str) -> None:
     assert "Everything is in order." in said, said
     listed = inside(place, *program, "--data-dir", f"/home/{PERSON}/{name}", "remove-data", "--yes", user=True)
     tell(f"{name}: {' '.join(listed.split())}")
+
+
+def open_file(place: Path) -> None:
+    """A model file in a person's folder, opened by what the desktop knows of such files."""
+    data = place / "home" / PERSON / "opened"
+    data.mkdir()
+    tiny_models.dense(data / "a model.gguf")
+    inside(place, "chown", "-R", f"{PERSON}:{PERSON}", f"/home/{PERSON}/opened")
+    file = f"/home/{PERSON}/opened/a model.gguf"
+    kind = inside(place, "gio", "info", "-a", "standard::content-type", file, user=True)
+    assert "application/x-gguf" in kind, kind
+    known = inside(place, "gio", "mime", "application/x-gguf", user=True)
+    assert "inglenook.desktop" in known.partition("\n")[0], known
+    screen = Screen()
+    shutil.copytree("/tmp/.X11-unix", place / "tmp" / ".X11-unix", dirs_exist_ok=True, copy_function=_socket)
+    try:
+        home = f"/home/{PERSON}/opened"
+        shown = [f"DISPLAY={screen.display}", f"INGLENOOK_MARKS={home}/marks", f"INGLENOOK_HOME={home}/data"]
+        subprocess.run([*entering(place, user=True), "env", *shown, "gio", "open", file], check=True)
+        pid = until(lambda: windows_in(place), "the window to be started")[0]
+        settings = data / "data" / "settings.json"
+        until(lambda: settings.exists() and "last_model_id" in settings.read_text(), "the file to be chosen")
+        screen.do("windowfocus", "--sync", until(lambda: screen.windows_of(pid), "the window on the screen")[0])
+        picture(screen, "deb-opened")
+        screen.do("key", "--clearmodifiers", "ctrl+q")
+        until(lambda: not windows_in(place), "the window to end")
+    finally:
+        for pid in windows_in(place):
+            os.kill(pid, signal.SIGKILL)
+        screen.close()
+    tell(f"a model file is {kind.split()[-1]} and was opened by {known.splitlines()[0].rpartition(' ')[2]}")
+
+
+def windows_in(place: Path) -> list[int]:
+    """The processes in the root that are our program, but for its engines."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            ours = (process / "exe").readlink() == place / "usr/lib/inglenook/inglenook"
+            if ours and b"--engine-worker" not in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return sorted(found)
 
 
 class Window:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from app.base.version import VERSION
 from tests.end_to_end.conftest import Start, choose
@@ -14,9 +19,12 @@ from tests.end_to_end.processes import descendants, until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import LONG, ended, replies, rows
 from tests.packaging.conftest import NOBODY, files_below, run
+from tests.packaging.emulation import emulated
+from tests.support import tiny_models
 
 QUESTION = "Why is the sky blue?"
 ASKED = ("ask", "Say hello.", "--temporary", "--json", "--max-tokens", "12")
+SLOW_S = 400.0
 LONGEST = "a folder with spaces, umlauts (äöüß) and a long name, "
 
 
@@ -145,8 +153,86 @@ def test_without_a_home_folder_it_says_so(copied: Callable[[Path], Path], public
     assert answer(run(program, "--data-dir", str(public / "data"), *ASKED, home=None, user=NOBODY))
 
 
-def test_a_processor_without_avx2(copied: Callable[[Path], Path], tmp_path: Path) -> None:
-    """The libraries for newer processors are away, so that ggml takes what an old one would get."""
+def test_files_are_opened_by_the_first_window(start: Start, tmp_path: Path, screen: Screen) -> None:
+    home = tmp_path / "home"
+    first = tiny_models.dense(tmp_path / "a first model.gguf")
+    second = tiny_models.dense(tmp_path / "a secönd model.gguf", seed=2)
+    (tmp_path / "broken.gguf").write_bytes(b"no model")
+    window = start(str(first)).ready()
+    before = until(lambda: chosen(home), "the file to be chosen")
+    window.send(QUESTION)
+    ended(home, 1, "done")
+    assert start(str(second)).exit_code() == 0
+    until(lambda: chosen(home) != before, "the other file to be chosen")
+    assert start(str(tmp_path / "broken.gguf")).exit_code() == 0
+    kept = json.loads((home / "settings.json").read_text())
+    assert kept["models"]["files"] == [str(first), str(second)]
+    screen.picture("frozen_opened")
+    assert window.quit() == 0
+
+
+def test_without_the_starter_model_the_window_asks_for_one(
+    copied: Callable[[Path], Path], start: Start, starter_model: Path, tmp_path: Path, screen: Screen
+) -> None:
+    """What the lite flavour is."""
+    program, home = copied(tmp_path / "lite"), tmp_path / "home"
+    shutil.rmtree(program.parent / "_internal" / "resources" / "models", ignore_errors=True)
+    done = run(program, *ASKED, home=tmp_path / "other")
+    assert done.returncode == 1
+    assert done.stderr.startswith("inglenook: There is no model on this computer yet.")
+    window = start(program=[str(program)]).ready()
+    screen.picture("frozen_lite")
+    window.send(QUESTION)
+    assert start(str(starter_model), program=[str(program)]).exit_code() == 0
+    until(lambda: chosen(home), "the file to be chosen")
+    screen.picture("frozen_lite_opened")
+    assert replies(home) == []
+    window.keys("ctrl+a")
+    window.send(QUESTION)
+    assert ended(home, 1, "done")
+    assert window.quit() == 0
+
+
+def test_graphics_backends_without_their_drivers_are_passed_over(
+    copied: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """Libraries like the backends', in need of one that is not there."""
+    program = copied(tmp_path / "graphics")
+    libraries = program.parent / "_internal" / "llama_cpp" / "lib"
+    data = (libraries / "libggml-rpc.so").read_bytes()
+    assert data.count(b"libggml-base.so.0\0") == 1
+    for backend in ("cuda", "hip", "vulkan"):
+        made = libraries / f"libggml-{backend}.so"
+        made.write_bytes(data.replace(b"libggml-base.so.0\0", b"libno-driver.so.1\0"))
+        linked = subprocess.run(["ldd", made], capture_output=True, text=True, check=True).stdout
+        assert "libno-driver.so.1 => not found" in linked
+    assert answer(run(program, *ASKED, home=tmp_path))
+    report = json.loads(run(program, "doctor", "--json", home=tmp_path).stdout)
+    assert [device["kind"] for device in report["devices"]] == ["cpu"]
+    assert report["problems"] == []
+
+
+@pytest.mark.timeout(600)
+def test_an_emulated_processor_without_avx(copied: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Nehalem, of 2008, has SSE 4.2. Slow: a token takes seconds."""
+    program = copied(tmp_path / "old")
+    used: set[str] = set()
+    words = [program, "--data-dir", tmp_path / "data", "ask", "hi", "--temporary", "--json", "--max-tokens", "2"]
+    with emulated(program, "Nehalem"), subprocess.Popen(words, stdout=subprocess.PIPE) as asking:
+
+        def over() -> bool:
+            nonlocal used
+            used = variants(asking.pid) or used  # the last: while it chooses, it looks at all of them
+            return asking.poll() is not None
+
+        until(over, "the answer of a slow processor", SLOW_S)
+        written, _ = asking.communicate()
+    assert used == {"libggml-cpu-sse42.so"}
+    assert json.loads(written)["completion_tokens"] == 2
+
+
+def test_the_plainest_processor(copied: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The libraries for newer processors are away, so that ggml takes what the oldest would get."""
     program = copied(tmp_path / "old")
     libraries = program.parent / "_internal" / "llama_cpp" / "lib"
     plainest = libraries / "libggml-cpu-x64.so"
@@ -159,6 +245,21 @@ def test_a_processor_without_avx2(copied: Callable[[Path], Path], tmp_path: Path
     assert answer(run(program, *ASKED, home=tmp_path))
     report = json.loads(run(program, "doctor", "--json", home=tmp_path).stdout)
     assert [device["kind"] for device in report["devices"]] == ["cpu"]
+
+
+def variants(pid: int) -> set[str]:
+    """The libraries for a processor that a process of this family has in use."""
+    found: set[str] = set()
+    for one in descendants(pid):
+        with contextlib.suppress(OSError):
+            found |= set(re.findall(r"libggml-cpu-\w+\.so", Path(f"/proc/{one}/maps").read_text()))
+    return found
+
+
+def chosen(home: Path) -> str:
+    """The id of the model used last, '' before the first."""
+    kept = json.loads((home / "settings.json").read_text())
+    return str(kept.get("general", {}).get("last_model_id", ""))
 
 
 def test_under_wayland(folder: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import Places
 from app.chat.context_view import ContextView
 from app.chat.messages import Message, ReplyState
+from app.engine.errors import NotAChatModel
 from app.engine.hardware import Device, DeviceSpeed
 from app.engine.values import Adapter, ModelFile
 from app.hub.values import Capability
@@ -37,8 +38,11 @@ from app.services.changes import (
     ReplyProgressed,
     TroubleChanged,
 )
+from app.services.errors import InUse
+from app.services.leaving import IN_USE
 from app.ui.components.transcript.warming import warm_up
 from app.ui.deeds import delete
+from app.ui.opening import OpenedFiles
 from app.ui.theme import style
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
@@ -299,6 +303,23 @@ def settings_about(stage: Stage) -> None:
 def settings_leaving(stage: Stage) -> None:
     stage.window.show_settings("about")
     stage.window.settings.about.leaving.look()
+
+
+def settings_leaving_refused(stage: Stage) -> None:
+    """Another process uses the data."""
+    settings_leaving(stage)
+    stage.application.leaving.refuse = InUse(IN_USE)
+    settle()
+    stage.window.settings.about.leaving.remove.click()
+
+
+def file_refused(stage: Stage) -> None:
+    """A file that was opened from outside and is no model."""
+    _ready(stage)
+    stage.application.library.refuse = NotAChatModel("vocabulary")
+    files = OpenedFiles(stage.window)
+    files.settle()
+    files.open(Path("/home/me/Downloads/vocabulary.gguf"))
 
 
 def privacy(stage: Stage) -> None:
@@ -693,6 +714,7 @@ SCENES: dict[str, Scene] = {
         settings_network,
         settings_about,
         settings_leaving,
+        settings_leaving_refused,
         privacy,
         privacy_online,
         privacy_forced,
@@ -730,6 +752,7 @@ SCENES: dict[str, Scene] = {
         banner_stepped,
         banner_insist,
         banner_refused,
+        file_refused,
         lost,
         failed,
         editing,

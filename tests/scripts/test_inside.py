@@ -20,6 +20,8 @@ inside = script("inside")
         "libpython3.11.so.1.0",
         "libssl.so.3",
         "libgomp.so.1",
+        "libcudart.so.13",
+        "libcublasLt.so.13",
         "sqlcipher3/_sqlite3.so",
         "resources/models.json",
     ],
@@ -43,6 +45,11 @@ def test_what_is_used_goes_in(place: str) -> None:
         "libGL.so.1",
         "libpango-1.0.so.0",
         "llama_cpp/lib/libllama.so.0",
+        "libcuda.so.1",
+        "libnvidia-ml.so.1",
+        "libvulkan.so.1",
+        "librocblas.so.4",
+        "nvcuda.dll",
     ],
 )
 def test_what_is_not_used_or_is_the_systems_stays_out(place: str) -> None:

@@ -20,6 +20,7 @@ NATIVE = [
 PORTABLE = [
     "llama_cpp/lib/libllama.so", "llama_cpp/lib/libggml.so.0", "llama_cpp/lib/libggml-base.so.0",
     "bin/libggml-cpu-x64.so", "bin/libggml-cpu-zen4.so", "bin/libggml-rpc.so", "lib/libggml-base.so",
+    "bin/libggml-vulkan.so", "lib/libllama-common.so.0", "bin/libggml-cpu-sapphirerapids.so",
 ]  # fmt: skip
 
 
@@ -37,8 +38,8 @@ def test_each_library_of_a_native_build_once(tmp_path: Path) -> None:
 
 def test_the_backends_of_a_portable_build_lie_beside_it(tmp_path: Path) -> None:
     assert laid_out(tmp_path, PORTABLE) == [
-        "libggml-base.so.0", "libggml-cpu-x64.so", "libggml-cpu-zen4.so", "libggml-rpc.so", "libggml.so.0",
-        "libllama.so",
+        "libggml-base.so.0", "libggml-cpu-x64.so", "libggml-cpu-zen4.so", "libggml-rpc.so",
+        "libggml-vulkan.so", "libggml.so.0", "libllama.so",
     ]  # fmt: skip
 
 
@@ -52,6 +53,9 @@ def test_packages_are_not_built_for_this_machine() -> None:
     assert "GGML_NATIVE=OFF" in flags
     assert "GGML_RPC=ON" in flags
     assert "GGML_VULKAN=ON" in flags
+    assert "GGML_CUDA_NCCL=OFF" in native.portable_flags("cuda")
+    cpu = "-DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_NATIVE=OFF -DGGML_RPC=ON"
+    assert native.portable_flags("cpu") == cpu  # the key of the kept wheel
 
 
 def test_every_pinned_name_is_found() -> None:

@@ -15,9 +15,10 @@ from app.bootstrap import Application, build
 from app.chat.messages import ReplyState
 from app.engine.command import worker_command
 from app.engine.hardware import DeviceShare, Machine
-from app.engine.values import LoadOptions
+from app.engine.values import LoadOptions, Sampling
 from app.services.changes import Change, EngineChanged, EngineState
 from app.services.placement import freed
+from app.services.sending import Choices
 from tests.support.application import Recorder, reply, running
 
 GIB = 1024**3
@@ -241,7 +242,7 @@ def test_a_model_steps_down_until_it_fits(confined: tuple[Application, Recorder]
     assert ended.stepped_down == lines(seen)[-1]
     failed_at = next(at for line, at in times if line)
     print(f"from a failed load to a working one: {times[-1][1] - failed_at:.2f} s, {len(lines(seen))} steps")
-    sent = app.sending.send(None, "Say hello.")
+    sent = app.sending.send(None, "Say hello.", choices=Choices(sampling=Sampling(max_tokens=8)))
     assert seen.end_of(sent.reply_id).state is ReplyState.DONE
     model = app.library.list()[0]
     assert app.plans.plan(model.id).stepped_down == ended.stepped_down

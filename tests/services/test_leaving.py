@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.base.paths import Places
+from app.services.changes import Publisher
 from app.services.errors import InUse
+from app.services.ground import Ground
 from app.services.leaving import Leaving
 from app.settings.file import SettingsFile
 from app.store.ownership import Owner
+from app.store.store import open_store
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ class Ring:
 
 
 def leaving(places: Places, ring: Ring) -> Leaving:
-    return Leaving(places, SettingsFile(places.settings), ring.forget)
+    return Leaving(places, Ground(Publisher()), SettingsFile(places.settings), ring.forget)
 
 
 def test_every_kind_is_told_with_its_size_and_models_apart(places: Places) -> None:
@@ -120,17 +123,51 @@ def test_while_another_one_runs_nothing_goes(places: Places) -> None:
     try:
         with pytest.raises(InUse):
             subject.remove(subject.possessions())
+        with pytest.raises(InUse):
+            subject.agree(models=False)
         assert places.database.exists()
     finally:
         owner.close()
 
 
+def test_one_that_comes_after_the_agreement_keeps_everything_and_that_is_said(places: Places) -> None:
+    places.settings.write_text("{}")
+    subject = leaving(places, Ring())
+    subject.agree(models=False)
+    owner = Owner(places.owners)
+    try:
+        assert "Quit it, then try again" in subject.carry_out()
+        assert places.database.exists()
+    finally:
+        owner.close()
+    assert subject.carry_out() == ""
+    assert not places.database.exists()
+
+
+def test_our_own_mark_is_in_nobody_s_way(places: Places) -> None:
+    places.settings.write_text("{}")
+    places.database.unlink()
+    store = open_store(places)
+    ground = Ground(Publisher())
+    ground.opened(store)
+    subject = Leaving(places, ground, SettingsFile(places.settings), Ring().forget)
+    other = Owner(places.owners)
+    try:
+        with pytest.raises(InUse):
+            subject.agree(models=False)
+        other.close()
+        subject.agree(models=False)
+    finally:
+        other.close()
+        store.close()
+
+
 def test_what_was_agreed_to_goes_at_the_end(places: Places) -> None:
     places.settings.write_text("{}")
     subject = leaving(places, Ring())
-    subject.carry_out()
+    assert subject.carry_out() == ""
     assert places.database.exists()
     subject.agree(models=False)
     assert places.database.exists()
-    subject.carry_out()
+    assert subject.carry_out() == ""
     assert [path.name for path in places.data.iterdir()] == ["models"]

@@ -776,6 +776,7 @@ class FakeLeaving:
 
     def __init__(self) -> None:
         self.agreed: bool | None = None
+        self.refuse: InglenookError | None = None
 
     def possessions(self) -> list[Possession]:
         return [
@@ -786,6 +787,8 @@ class FakeLeaving:
         ]
 
     def agree(self, *, models: bool) -> None:
+        if self.refuse is not None:
+            raise self.refuse
         self.agreed = models
 
 
@@ -823,6 +826,9 @@ class FakeApplication:
 
     def close(self) -> None:
         self.closed = True
+
+    def leave(self) -> str:
+        return ""
 
 
 def no_model() -> NoModelFound:

@@ -125,6 +125,8 @@ def test_without_a_model_the_banner_offers_to_open_one(window: Window, applicati
     press(window, Qt.Key.Key_Return)
     assert window.conversation.banner.action.text() == "Open a model"
     assert window.conversation.composer.text() == "Hello"
+    application.loading.become(EngineState.LOADING, starter())
+    assert not window.conversation.banner.isVisible()
 
 
 def test_the_field_grows_to_eight_lines(window: Window) -> None:

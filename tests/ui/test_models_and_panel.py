@@ -119,7 +119,9 @@ def test_without_models_the_page_says_what_to_do(window: Window, application: Fa
     application.publisher.publish(LibraryChanged())
     page = window.conversation
     assert "no model on this computer" in page.greeting.sentence.text()
-    assert page.greeting.choose.text() == "Open a model"
+    assert page.greeting.find_model.isVisible()
+    assert page.greeting.open_file.isVisible()
+    assert not page.greeting.choose.isVisible()
     assert page.header.pill.accessibleName() == "Model: Choose a model, not loaded"
 
 

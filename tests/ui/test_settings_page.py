@@ -14,6 +14,7 @@ from app.engine.errors import NotGguf
 from app.engine.values import Origin
 from app.hub.errors import BadToken
 from app.services.changes import EngineState
+from app.services.errors import InUse
 from app.services.network import ConnectionReport
 from app.ui.pages.settings.models import AWAY, LEFT_OUT, NONE_FOUND, ModelsSection
 from app.ui.pages.settings.page import SECTIONS
@@ -288,11 +289,17 @@ def test_leaving_is_listed_before_it_is_agreed_to(window: Window, application: F
     assert rows.remove_row.isHidden()
     rows.show_button.click()
     qtbot.waitUntil(lambda: not rows.remove_row.isHidden())
-    assert "Conversations: 12 MB" in rows.list.text()
-    assert "Models" not in rows.list.text()
+    assert rows.list.lines[0] == "Conversations 12 MB"
+    assert not [line for line in rows.list.lines if "Models" in line]
     assert not rows.models.isChecked()
     assert application.leaving.agreed is None
     rows.models.click()
+    application.leaving.refuse = InUse("Another one uses it. Quit it, then try again.")
+    rows.remove.click()
+    assert rows.refusal.text() == "Another one uses it. Quit it, then try again."
+    assert rows.refusal.isVisible()
+    assert window.isVisible()
+    application.leaving.refuse = None
     with qtbot.waitSignal(window.settings.quit_requested):
         rows.remove.click()
     assert application.leaving.agreed is True

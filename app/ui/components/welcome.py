@@ -43,6 +43,8 @@ class Greeting(QWidget):
     """The greeting, one sentence on the model, and the line with its state."""
 
     model_requested = Signal()
+    find_requested = Signal()
+    file_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +56,12 @@ class Greeting(QWidget):
         self.choose = Button("Choose another model", theme, QUIET)
         self.choose.set_accent(True)
         self.choose.clicked.connect(self.model_requested)
+        self.find_model = Button("Find a model", theme, QUIET)
+        self.find_model.set_accent(True)
+        self.find_model.clicked.connect(self.find_requested)
+        self.open_file = Button("Open a file…", theme, QUIET)
+        self.open_file.set_accent(True)
+        self.open_file.clicked.connect(self.file_requested)
         self._line = QWidget()
         row = QHBoxLayout(self._line)
         row.setContentsMargins(0, 0, 0, 0)
@@ -63,6 +71,13 @@ class Greeting(QWidget):
         row.addWidget(self.facts)
         row.addStretch(1)
         row.addWidget(self.choose)
+        self._ways = QWidget()
+        ways = QHBoxLayout(self._ways)
+        ways.setContentsMargins(0, 0, 0, 0)
+        ways.setSpacing(20)
+        ways.addWidget(self.find_model)
+        ways.addWidget(self.open_file)
+        row.addWidget(self._ways)
         column = QVBoxLayout(self)
         column.setContentsMargins(tokens.OVERHANG, 0, tokens.OVERHANG, 12)
         column.setSpacing(0)
@@ -83,15 +98,17 @@ class Greeting(QWidget):
         if not known:
             self.sentence.setText("")
             return
+        self.choose.setVisible(model is not None)
+        self._ways.setVisible(model is None)
         if model is None:
             self.sentence.setText(
-                "There is no model on this computer yet. Get one under Models, or open a GGUF file that you have."
+                "There is no model on this computer yet. Find one that suits it and download it, or open a GGUF file "
+                "that you have."
             )
             self._line.setVisible(True)
             self.badge.show_state("No model", "warning", "ochre")
             self.name.setText("")
             self.facts.setText("")
-            self.choose.setText("Open a model")
             return
         kind = "A small starter model" if model.is_starter else words.model_title(model)
         ready = change.state is EngineState.READY

@@ -53,6 +53,8 @@ class ConversationPage(Parts):
         self.verbs = Verbs(application, self)
         self.header.model_requested.connect(self.toggle_picker)
         self.greeting.model_requested.connect(self.toggle_picker)
+        self.greeting.find_requested.connect(self.models_requested)
+        self.greeting.file_requested.connect(self.verbs.open_model_file)
         self.header.panel_requested.connect(lambda: self.show_panel(not self.panel_shown))
         self.suggestions.chosen.connect(self.composer.put)
         self.composer.draft_changed.connect(self._keep_draft)

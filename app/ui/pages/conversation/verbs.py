@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ENGINE = "engine"
 SEND = "send"
+NO_MODEL = "no_model"
 EXCERPT = 80
 
 
@@ -80,9 +81,9 @@ class Verbs:
                 sent = sending.send(page.conversation_id or None, text, choices=choices)
         except NoModelFound:
             page.banner.say(
-                SEND,
+                NO_MODEL,
                 "There is no model on this computer yet",
-                "Open a GGUF file, and the message can be sent. It stays here until then.",
+                "Find one under Models, or open a GGUF file. What you wrote stays here until then.",
                 action="Open a model",
                 act=self.open_model_file,
             )
@@ -197,6 +198,8 @@ class Verbs:
     def engine_changed(self, change: EngineChanged) -> None:
         """Says when the engine died, came back, or refused a model."""
         banner = self._page.banner
+        if change.state in (EngineState.LOADING, EngineState.READY):
+            banner.unsay(NO_MODEL)
         if change.restarted and change.state is EngineState.STARTING:
             self._died = True
             banner.say(

@@ -25,16 +25,19 @@ class AboutSection(Section):
 
     diagnostics_requested = Signal()
 
-    def __init__(self, theme: Theme, data: Path, leaving: Callable[[], LeavingPort], jobs: JobsPort) -> None:
+    def __init__(
+        self, theme: Theme, data: Path, leaving: Callable[[], LeavingPort], jobs: JobsPort, *, has_starter: bool
+    ) -> None:
         super().__init__("About", theme)
         self.add_row("Inglenook", f"Version {VERSION}, MIT licence")
         python = ".".join(str(part) for part in sys.version_info[:3])
         qt = QLibraryInfo.version().toString()
         self.add_row("Made with", f"Python {python}, Qt {qt} (LGPL), llama.cpp (MIT) on {platform.system()}")
-        self.add_row(
-            "Starter model",
-            f"{words.STARTER_ORIGIN}. It is small: quick on any computer, often wrong about facts.",
-        )
+        if has_starter:
+            self.add_row(
+                "Starter model",
+                f"{words.STARTER_ORIGIN}. It is small: quick on any computer, often wrong about facts.",
+            )
         self.add_row(
             "Privacy",
             "Models run here, conversations are kept here, and there is no telemetry. The page Privacy lists whatever "

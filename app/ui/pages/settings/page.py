@@ -99,7 +99,8 @@ class SettingsPage(SayingPage):
         self.hardware = HardwareSection(theme, self._change, application)
         self.hardware.said.connect(lambda words, undo: self.say(words, undo=undo))
         self.network = NetworkSection(theme, self._change, application.network, application.account, application.jobs)
-        self.about = AboutSection(theme, data, lambda: application.leaving, application.jobs)
+        has_starter = any(model.is_starter for model in application.library.list())
+        self.about = AboutSection(theme, data, lambda: application.leaving, application.jobs, has_starter=has_starter)
         self.about.leaving.quit_requested.connect(self.quit_requested)
         self.about.leaving.grown.connect(lambda: QTimer.singleShot(0, self, self._show_end))
         self.about.diagnostics_requested.connect(self.diagnostics_requested)
@@ -221,7 +222,8 @@ class SettingsPage(SayingPage):
         inside = scroll.widget()
         if inside is not None and (arrangement := inside.layout()) is not None:
             arrangement.activate()
-        scroll.ensureWidgetVisible(self.about.leaving.remove_row)
+        leaving = self.about.leaving
+        scroll.ensureWidgetVisible(leaving.remove_row if leaving.refusal.isHidden() else leaving.refusal)
 
     def _change(self, name: str, value: object) -> None:
         try:
