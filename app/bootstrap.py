@@ -26,6 +26,7 @@ from app.engine.command import worker_command
 from app.engine.outcome import Outcome
 from app.engine.snapshots import SnapshotFolder
 from app.engine.supervisor import State
+from app.services.adapters import Adapters
 from app.services.cells import Cells
 from app.services.changes import ConversationsChanged, EngineState, LibraryChanged, Publisher, SettingsChanged
 from app.services.contexts import Contexts
@@ -133,6 +134,7 @@ class Application:
         self.plans = Plans(
             self.library, self.settings, placement, self.loading, self._workers, self.publisher, self.jobs
         )
+        self.adapters = Adapters(self.library, self.loading, self.jobs)
         memory, self._live = Memory(), LiveReplies()
         self._keeping = Keeping(self.ground, memory, self._live)
         lookup, marking = Lookup(self.ground, memory), Marking(self.ground, memory, self.publisher)

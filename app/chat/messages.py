@@ -8,7 +8,7 @@ import msgspec
 
 from app.chat.context_view import Policy
 from app.engine.hardware import DeviceShare
-from app.engine.values import GenerationFacts, Sampling
+from app.engine.values import Adapter, GenerationFacts, Sampling
 
 
 class Role(enum.StrEnum):
@@ -47,8 +47,8 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     those in `kept_before`, and `note` in place of the oldest turns. `trimmed` counts those before `first_kept` that it
     did not see. Without a `first_kept` (replies of earlier versions) `left_out` names all that did not fit.
     `reread_tokens` were processed again although nothing in them had been changed. `devices`: what the model took of
-    each device it was computed on, the CPU's share first; empty in replies of earlier versions. `error_*` are set when
-    the state is failed or lost.
+    each device it was computed on, the CPU's share first; empty in replies of earlier versions. `adapters` lay over the
+    model. `error_*` are set when the state is failed or lost.
     """
 
     model_id: str = ""
@@ -67,6 +67,7 @@ class ReplyFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     reread_tokens: int = 0
     devices: tuple[DeviceShare, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
     error_code: str = ""
     error_sentence: str = ""
     error_detail: str = ""
@@ -119,7 +120,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as it is listed. `leaf_id` is the last message of the visible path.
 
     `sampling` None means the defaults of the settings; so does an empty `model_id` for the model. `policy`: what goes
-    when it no longer fits the model's window.
+    when it no longer fits the model's window. `adapters` lie over whatever model writes.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling | None = None
     title_by_person: bool = False
     policy: Policy = Policy.ROLLING
+    adapters: tuple[Adapter, ...] = ()
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import msgspec
 from app.chat.context import fit
 from app.chat.context_view import Mark, Note, Standing
 from app.chat.messages import Message, ReplyFacts
+from app.engine.values import Adapter
 
 SLACK = 32
 """Tokens around a reply that may be read again without a word: a template ends a turn otherwise than a model does."""
@@ -161,13 +162,21 @@ class Sequel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sequel(
-    selection: Selection, silent: Collection[str], last: Message | None, *, model_id: str, system_prompt: str, note: str
+    selection: Selection,
+    silent: Collection[str],
+    last: Message | None,
+    *,
+    model_id: str,
+    system_prompt: str,
+    note: str,
+    adapters: Sequence[Adapter] = (),
 ) -> Sequel:
     """Compares with what the `last` reply of the path saw. `silent` are messages without anything in them."""
     facts = last.facts if last is not None else None
     if last is None or facts is None or facts.generation is None or last.id not in selection.ids:
         return Sequel()
-    if (facts.model_id, facts.system_prompt, facts.note) != (model_id, system_prompt, note):
+    before_it = facts.model_id, facts.system_prompt, facts.note, [*facts.adapters]
+    if before_it != (model_id, system_prompt, note, [*adapters]):
         return Sequel()
     ids = selection.ids
     end = ids.index(last.id)

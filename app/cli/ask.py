@@ -28,6 +28,7 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.command()
 @click.argument("question", required=False)
 @click.option("--model", metavar="PATH_OR_NAME", help="A GGUF file, or a model of `inglenook models list`.")
+@click.option("--lora", metavar="FILE[:SCALE]", multiple=True, help="An adapter to lay over the model; may come again.")
 @click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
 @click.option("--continue", "continued", metavar="ID|last", help="Go on with a conversation.")
 @click.option("--temporary", is_flag=True, help="Keep nothing of this.")
@@ -45,7 +46,7 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.pass_obj
 def ask(
     front: Front, /, question: str | None, model: str | None, system: str | None, continued: str | None,
-    temporary: bool, show: bool, as_json: bool, **options: Any,
+    temporary: bool, show: bool, as_json: bool, lora: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Ask a model and get its answer. QUESTION may also come, or go on, on standard input."""
     text = "" if show else whole_question(question, piped_text())
@@ -61,6 +62,8 @@ def ask(
             return show_plan(application, file.id, as_json=as_json)
         asking = _Asking(application, as_json)
         choices = Choices(system_prompt=system, model_id=application.library.find(model).id if model else "")
+        if lora:
+            choices = msgspec.structs.replace(choices, adapters=tuple(map(application.adapters.named, lora)))
         conversation_id: str | None = None
         base: Sampling | None = None
         if continued is not None:
@@ -217,6 +220,7 @@ class _Asking:
             "load_s": round(ready.model.load_s, 4) if ready is not None else 0.0,
             "finish_reason": made.finish_reason,
             "devices": devices_of(ready.model if ready is not None else None),
+            "adapters": [{"path": one.path, "scale": one.scale} for one in facts.adapters],
         }
 
 

@@ -12,6 +12,7 @@ import click
 
 from app.base.log import start_log
 from app.base.paths import Places
+from app.services.adapters import Adapters
 from app.services.browsing import Browsing
 from app.services.changes import Publisher
 from app.services.contexts import Contexts
@@ -47,6 +48,8 @@ class Application(Protocol):
     def ground(self) -> Ground: ...
     @property
     def library(self) -> Library: ...
+    @property
+    def adapters(self) -> Adapters: ...
     @property
     def loading(self) -> Loading: ...
     @property

@@ -29,6 +29,7 @@ from app.engine.outcome import Outcome
 from app.engine.protocol import Delta, Failed, Finished, Kept, Measured, Progress, Started
 from app.engine.supervisor import State, Supervisor, Timing
 from app.engine.values import (
+    Adapter,
     EngineInfo,
     GenerateRequest,
     GenerationFacts,
@@ -94,6 +95,7 @@ class EngineClient(Protocol):
         sequence: str = "",
         *,
         ahead: bool = False,
+        adapters: tuple[Adapter, ...] = (),
     ) -> Call[Measured]:
         """Count the tokens of a prompt, and how many of them are in memory for `sequence`.
 
@@ -103,7 +105,9 @@ class EngineClient(Protocol):
     def keep(self, sequence: str) -> Call[Kept]:
         """Write the snapshot of a conversation, if it changed since."""
 
-    def restore(self, sequence: str, snapshot: str, snapshot_limit: int = 0) -> Call[int]:
+    def restore(
+        self, sequence: str, snapshot: str, snapshot_limit: int = 0, adapters: tuple[Adapter, ...] = ()
+    ) -> Call[int]:
         """Bring a conversation back into memory; how many tokens of it are there then."""
 
     def forget(self, sequence: str) -> Call[None]:
@@ -219,6 +223,7 @@ class Engine:
                 snapshot=request.snapshot,
                 snapshot_limit=request.snapshot_limit,
                 guess=request.guess,
+                adapters=request.adapters,
             ),
             Finished,
             lambda event: event.facts,
@@ -232,6 +237,7 @@ class Engine:
         sequence: str = "",
         *,
         ahead: bool = False,
+        adapters: tuple[Adapter, ...] = (),
     ) -> Call[Measured]:
         return self._begin(
             lambda number: protocol.Measure(
@@ -240,6 +246,7 @@ class Engine:
                 template_options=template_options or {},
                 sequence=sequence,
                 ahead=ahead,
+                adapters=adapters,
             ),
             Measured,
             lambda event: event,
@@ -250,10 +257,12 @@ class Engine:
             lambda number: protocol.Keep(id=number, sequence=sequence), protocol.Kept, lambda event: event
         )
 
-    def restore(self, sequence: str, snapshot: str, snapshot_limit: int = 0) -> Call[int]:
+    def restore(
+        self, sequence: str, snapshot: str, snapshot_limit: int = 0, adapters: tuple[Adapter, ...] = ()
+    ) -> Call[int]:
         return self._begin(
             lambda number: protocol.Restore(
-                id=number, sequence=sequence, snapshot=snapshot, snapshot_limit=snapshot_limit
+                id=number, sequence=sequence, snapshot=snapshot, snapshot_limit=snapshot_limit, adapters=adapters
             ),
             protocol.Restored,
             lambda event: event.tokens,

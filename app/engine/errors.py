@@ -165,7 +165,8 @@ class NotAChatModel(ModelFileError):
     KINDS: ClassVar[dict[str, str]] = {
         "vocabulary": "it holds a vocabulary only, without the model itself",
         "projector": "it is a projector, the part that reads pictures or sound. Choose the model it belongs to",
-        "adapter": "it is an adapter that changes another model. Choose the model it belongs to",
+        "adapter": "it is an adapter that changes another model. Choose that model, and add the adapter in "
+        "the side panel of a conversation",
         "embedding": "it turns texts into numbers to search with and cannot write. Choose a model for chat",
         "part": "it is a later part of a model in several files. Choose the first part",
         "other": "it holds something else. Choose a model for chat",
@@ -174,6 +175,46 @@ class NotAChatModel(ModelFileError):
     @classmethod
     def words(cls, detail: str, numbers: Numbers) -> str:
         return f"This file is not a model to chat with: {cls.KINDS.get(detail, cls.KINDS['other'])}."
+
+
+class AdapterMisfit(EngineError):
+    """An adapter cannot be used. `detail` has lines: one of the reasons here, the name of the file, and what more the
+    sentence needs: its kind, both architectures, or the tensor that does not fit."""
+
+    code = Code.ADAPTER_MISFIT
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    OTHER = "other"
+    KIND = "kind"
+    BROKEN = "broken"
+    ARCHITECTURE = "architecture"
+    SIZES = "sizes"
+    TIED = "tied"
+    REFUSED = "refused"
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        reason, name, first, second = (*(printable(line) for line in detail.split("\n")), "", "", "", "")[:4]
+        named = f"The adapter {name}" if name else "The adapter"
+        match reason:
+            case cls.MISSING:
+                return f"{named} is no longer there. It was moved, renamed or deleted, or its drive is not connected."
+            case cls.UNREADABLE:
+                return f"{named} cannot be read. Look at its permissions and at the drive it lies on."
+            case cls.OTHER:
+                return f"{name or 'This file'} is not a LoRA adapter in the GGUF format."
+            case cls.KIND:
+                kind = f" ({first})" if first else ""
+                return f"{named} is of another kind{kind} than the LoRA adapters that Inglenook can use."
+            case cls.ARCHITECTURE:
+                return f"{named} was made for models of the kind {first}, and this model is of the kind {second}."
+            case cls.SIZES:
+                return f"{named} was made for another model of the same kind: its parts are of another size."
+            case cls.TIED:
+                return f"{named} changes the vocabulary of a model that reads and writes with the same one."
+            case cls.REFUSED:
+                return f"{named} passed every check here, but the engine refused it."
+        return f"{named} is damaged: its parts contradict each other. Download it again, or choose another copy."
 
 
 # --- loading and writing -----------------------------------------------------------------------------------------
@@ -336,6 +377,7 @@ _CLASSES: dict[str, type[EngineError]] = {
     cls.code: cls
     for cls in (
         FileMissing, FileUnreadable, NotGguf, GgufTruncated, GgufBroken, UnknownArchitecture, NotAChatModel,
+        AdapterMisfit,
         NoModel, LoadFailed, OutOfMemory, DeviceFailed, WorkerUnreachable, Cancelled, TemplateBroken, TemplateLimit,
         PromptTooLong, DecodeFailed, Busy,
         InternalError, EngineDied, EngineClosed, EngineUnavailable,

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from app.engine import protocol
+from app.engine.adapters import read_adapter
 from app.engine.errors import EngineError
 from app.engine.fake_cache import Cache
 from app.engine.fake_script import Reply, Script, read_script
@@ -84,9 +85,9 @@ class _Model:
             self._measure(job)
         elif isinstance(job, protocol.Keep):
             size = self._cache.keep(job.sequence)
-            self._wire.send(protocol.Kept(id=job.id, tokens=len(self._cache.held(job.sequence)), size_bytes=size))
+            self._wire.send(protocol.Kept(id=job.id, tokens=self._cache.count(job.sequence), size_bytes=size))
         elif isinstance(job, protocol.Restore):
-            held = self._cache.held(job.sequence, job.snapshot)
+            held = self._cache.held(job.sequence, job.snapshot, job.adapters)
             self._wire.send(protocol.Restored(id=job.id, tokens=len(held)))
         elif isinstance(job, protocol.Forget):
             self._cache.forget(job.sequence)
@@ -205,10 +206,12 @@ class _Model:
         if not job.continue_final:
             prompt += ["<assistant>", "\n"]
         n = reply.prompt_tokens or len(prompt)
+        for adapter in job.adapters:
+            read_adapter(Path(adapter.path))
         if n >= model.n_ctx:
             self._fail(job.id, Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": model.n_ctx - 1})
             return
-        cached = min(_common(self._cache.held(job.sequence, job.snapshot), prompt), len(prompt) - 1)
+        cached = min(_common(self._cache.held(job.sequence, job.snapshot, job.adapters), prompt), len(prompt) - 1)
         self._wire.send(
             protocol.Started(id=job.id, prompt_tokens=n, cached_tokens=cached, thinking_open=reply.thinking_open)
         )
@@ -229,7 +232,7 @@ class _Model:
         if finish == "":
             self._fail(job.id, reply.code, reply.detail, reply.numbers)
             return
-        self._cache.hold(job.sequence, prompt + sent, job.snapshot)
+        self._cache.hold(job.sequence, prompt + sent, job.snapshot, job.adapters)
         facts = GenerationFacts(
             prompt_tokens=n,
             cached_tokens=cached,

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from app.engine.values import Adapter
+
 
 class _File(msgspec.Struct):
     model: str
     pieces: list[str]
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Cache:
@@ -22,7 +25,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._model = ""
-        self._held: dict[str, list[str]] = {}
+        self._held: dict[str, _File] = {}
         self._files: dict[str, str] = {}
         self._dirty: set[str] = set()
 
@@ -39,19 +42,24 @@ class Cache:
             self.keep(sequence)
         self.begin("")
 
-    def hold(self, sequence: str, pieces: list[str], file: str) -> None:
+    def hold(self, sequence: str, pieces: list[str], file: str, adapters: tuple[Adapter, ...]) -> None:
         """A reply ended."""
-        self._held[sequence], self._files[sequence] = pieces, file
+        self._held[sequence], self._files[sequence] = _File(self._model, pieces, adapters), file
         self._dirty.add(sequence)
 
-    def held(self, sequence: str, file: str = "") -> list[str]:
-        """What is held for a conversation, brought back from its file if need be."""
+    def held(self, sequence: str, file: str, adapters: tuple[Adapter, ...]) -> list[str]:
+        """What is held for a conversation with these adapters, brought back from its file if need be."""
         if sequence not in self._held and file and self._model:
             with contextlib.suppress(OSError, msgspec.MsgspecError):
                 found = msgspec.json.decode(Path(file).read_bytes(), type=_File)
-                if found.model == self._model:
-                    self._held[sequence], self._files[sequence] = found.pieces, file
-        return self._held.get(sequence, [])
+                if (found.model, found.adapters) == (self._model, adapters):
+                    self._held[sequence], self._files[sequence] = found, file
+        held = self._held.get(sequence)
+        return held.pieces if held is not None and held.adapters == adapters else []
+
+    def count(self, sequence: str) -> int:
+        """How many pieces are held for a conversation."""
+        return len(self._held[sequence].pieces) if sequence in self._held else 0
 
     def keep(self, sequence: str) -> int:
         """Writes the file of a conversation, if it changed since; the bytes written."""
@@ -59,7 +67,7 @@ class Cache:
         if not file or sequence not in self._dirty:
             return 0
         path = Path(file)
-        data = msgspec.json.encode(_File(self._model, self._held[sequence]))
+        data = msgspec.json.encode(self._held[sequence])
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -45,7 +45,7 @@ class Code:
     OUT_OF_MEMORY = "out_of_memory"
     DEVICE_FAILED = "device_failed"  # a driver or a device of another computer; detail: its name
     WORKER_UNREACHABLE = "worker_unreachable"  # a further computer does not answer; detail: HOST:PORT
-    ADAPTER_MISFIT = "adapter_misfit"  # made for another model; detail: for which architecture
+    ADAPTER_MISFIT = "adapter_misfit"  # no adapter, or one for another model; detail: errors.AdapterMisfit
     CANCELLED = "cancelled"
     TEMPLATE_BROKEN = "template_broken"  # syntax, raise_exception, wrong types
     TEMPLATE_LIMIT = "template_limit"  # time, recursion or size
@@ -97,7 +97,7 @@ class Generate(_Frame, frozen=True, tag="generate"):
 
 
 class Measure(_Frame, frozen=True, tag="measure"):
-    """Count the tokens of a prompt, and how many of them are cached for `sequence`.
+    """Count the tokens of a prompt, and how many of them are cached for `sequence` with these adapters.
 
     `ahead`: somebody is typing the last message of it, so that its beginning may be read while nothing else is to do.
     """
@@ -107,6 +107,7 @@ class Measure(_Frame, frozen=True, tag="measure"):
     template_options: TemplateOptions = {}
     sequence: str = ""
     ahead: bool = False
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Describe(_Frame, frozen=True, tag="describe"):

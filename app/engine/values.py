@@ -66,6 +66,19 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     scale: float = 1.0
 
 
+class AdapterFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter as a list shows it. `architecture` is that of the models it belongs to, `base` the name of the one it
+    was made for, where the file says; `rank` is how much it can change, `problem` why it cannot be used."""
+
+    path: str
+    name: str
+    architecture: str = ""
+    base: str = ""
+    rank: int = 0
+    size_bytes: int = 0
+    problem: str = ""
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One reply to be written. `sequence` names the conversation: the same name finds its KV cache again.
 
@@ -280,3 +293,4 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     projector: str = ""
     also_at: tuple[ModelPlace, ...] = ()
     away: bool = False
+    adapter: AdapterFile | None = None

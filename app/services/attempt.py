@@ -9,7 +9,7 @@ import msgspec
 from app.base.errors import InglenookError
 from app.chat import selecting
 from app.chat.messages import Conversation, ReplyFacts
-from app.engine.values import GenerationFacts, Sampling, TemplateOptions
+from app.engine.values import Adapter, GenerationFacts, Sampling, TemplateOptions
 from app.services.live import Live
 from app.services.load_wishes import Ready
 from app.services.prompts import Chosen, Wanted
@@ -31,6 +31,7 @@ class Turn(msgspec.Struct):
     model_id: str = ""
     template_options: TemplateOptions = {}
     guess: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Attempt:
@@ -56,6 +57,7 @@ class Attempt:
             model_name=ready.file.name if ready is not None else "",
             sampling=self.turn.sampling,
             system_prompt=self.turn.system_prompt,
+            adapters=self.turn.adapters,
             n_ctx=ready.model.n_ctx if ready is not None else 0,
             tokenizer=ready.model.tokenizer if ready is not None else "",
             devices=ready.model.shares if ready is not None else (),

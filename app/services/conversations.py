@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from app.base.errors import InglenookError
 from app.chat.context_view import Policy
 from app.chat.messages import Conversation, Message, PathEntry, SearchHit
-from app.engine.values import Sampling
+from app.engine.values import Adapter, Sampling
 from app.services.changes import ContextChanged, ConversationsChanged, PathChanged, Publisher
 from app.services.errors import NoSuchThing
 from app.services.ground import Ground
@@ -153,19 +153,28 @@ class Conversations:
         system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
         policy: Policy | UnsetType = UNSET,
+        adapters: tuple[Adapter, ...] | UnsetType = UNSET,
     ) -> None:
         """Changes what is given. For `sampling` None means the defaults of the settings again; so does '' for the
         others."""
         held = self._memory.conversation(conversation_id)
         if held is not None:
-            given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling, "policy": policy}
+            given = {
+                "model_id": model_id, "system_prompt": system_prompt, "sampling": sampling, "policy": policy,
+                "adapters": adapters,
+            }  # fmt: skip
             self._memory.change(
                 msgspec.structs.replace(held, **{name: value for name, value in given.items() if value is not UNSET})
             )
         self._write(
             conversation_id,
             lambda store: store.conversations.configure(
-                conversation_id, model_id=model_id, system_prompt=system_prompt, sampling=sampling, policy=policy
+                conversation_id,
+                model_id=model_id,
+                system_prompt=system_prompt,
+                sampling=sampling,
+                policy=policy,
+                adapters=adapters,
             ),
             lambda: self._publisher.publish(ContextChanged(conversation_id=conversation_id)),
         )

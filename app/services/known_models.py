@@ -125,7 +125,7 @@ class KnownModels:
             model = msgspec.structs.replace(model, sha256=row.sha256)
         if not model.repo:
             model = msgspec.structs.replace(model, repo=row.repo, commit=row.commit, remote_path=row.remote_path)
-        return model if row == model else self.keep(model)
+        return model if msgspec.structs.replace(row, adapter=model.adapter) == model else self.keep(model)
 
     def _downloads(self) -> dict[str, Download]:
         """The downloads that are done, by the path of their first file."""

@@ -17,7 +17,7 @@ import msgspec
 
 from app.base.paths import Places
 from app.engine.gguf import check_loadable
-from app.engine.values import ModelFile, Origin
+from app.engine.values import AdapterFile, ModelFile, Origin
 from app.hub.elsewhere.system import System, is_file
 from app.services.changes import LibraryChanged, Publisher
 from app.services.errors import NoModelFound, NoSuchThing
@@ -37,8 +37,8 @@ AWAY = "The folder or drive it lies on is not there now."
 
 
 class Library:
-    """The list is empty until the first `refresh`. All methods may be called from any thread; `list` and `get` never
-    touch a disk."""
+    """The list is empty until the first `refresh`. All methods may be called from any thread; `list`, `adapters` and
+    `get` never touch a disk."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Library:
         self._shelves = Shelves((), ())
         self._all: list[ModelFile] = []
         self._models: list[ModelFile] = []
+        self._adapters: list[AdapterFile] = []
         self._ids: dict[str, ModelFile] = {}
         self._rows: dict[str, ModelFile] = {}
         self.refreshed = threading.Event()
@@ -78,6 +79,10 @@ class Library:
         """The person's own and other programs' by name, each content once, then the starter model."""
         return [*self._models]
 
+    def adapters(self) -> builtins.list[AdapterFile]:
+        """The LoRA adapters that lie among the models, by name. They are no models, and in no other list here."""
+        return [*self._adapters]
+
     def get(self, model_id: str) -> ModelFile | None:
         """The model with this id, listed (any of its places counts) or used by its path."""
         return self._ids.get(model_id) or self._known.by_id(model_id)
@@ -93,9 +98,11 @@ class Library:
                 self._settings.current, self.folder, self._places.models, self._resources, self._system()
             )
             present = self._known.of(self._shelves.spots)
-            self._all = [*present, *self._known.away(present, self._shelves)]
+            adapters = sorted((one.adapter for one in present if one.adapter), key=lambda one: (one.name, one.path))
+            self._all = [one for one in (*present, *self._known.away(present, self._shelves)) if not one.adapter]
             models = [_with_absence(model) for model in shown_once(self._all)]
-            changed, self._models = models != self._models, models
+            changed = (models, adapters) != (self._models, self._adapters)
+            self._models, self._adapters = models, adapters
             self._ids = {one: model for model in models for one in own_ids(model, self._all)}
         self.refreshed.set()
         if changed:

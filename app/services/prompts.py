@@ -17,7 +17,7 @@ from app.chat.messages import Message, PathStep, ReplyFacts, Role
 from app.chat.prompt import Prompt, build_prompt, is_silent
 from app.engine.client import EngineClient
 from app.engine.errors import Busy
-from app.engine.values import TemplateOptions
+from app.engine.values import Adapter, TemplateOptions
 from app.services.lookup import Lookup
 from app.services.marking import Marking
 
@@ -43,6 +43,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int = 0
     reply_id: str = ""
     draft: str = ""
+    adapters: tuple[Adapter, ...] = ()
 
     @property
     def reserve(self) -> int:
@@ -195,7 +196,9 @@ class Prompts:
         """
 
         def count(prompt: Prompt) -> Count:
-            call = self._engine.measure(prompt.messages, wanted.template_options, wanted.conversation_id, ahead=ahead)
+            call = self._engine.measure(
+                prompt.messages, wanted.template_options, wanted.conversation_id, ahead=ahead, adapters=wanted.adapters
+            )
             try:
                 measured = call.result(timeout_s)
             except TimeoutError as error:
@@ -217,7 +220,9 @@ class Prompts:
         again = other.parent_id == wanted.leaf_id and other.facts is not None and other.facts.generation is not None
         if again and other.facts is not None:
             facts = self.facts(wanted, chosen)
-            names = ("model_id", "n_ctx", "system_prompt", "note", "first_kept", "left_out", "kept_before")
+            names = (
+                "model_id", "n_ctx", "system_prompt", "note", "first_kept", "left_out", "kept_before", "adapters",
+            )  # fmt: skip
             again = all(getattr(facts, name) == getattr(other.facts, name) for name in names)
         return selecting.Sequel(repeats=again, by_hand=chosen.selection.left_out_before)
 
@@ -234,6 +239,7 @@ class Prompts:
             kept_before=kept_before,
             trimmed=trimmed,
             note=chosen.note,
+            adapters=wanted.adapters,
         )
 
     def _compared(self, wanted: Wanted, chosen: Chosen) -> selecting.Sequel:
@@ -244,4 +250,5 @@ class Prompts:
             model_id=wanted.model_id,
             system_prompt=wanted.system_prompt,
             note=chosen.note,
+            adapters=wanted.adapters,
         )

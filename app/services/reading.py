@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from app.engine.errors import EngineError, printable
+from app.engine.adapters import describe, read_adapter
+from app.engine.errors import AdapterMisfit, EngineError, NotAChatModel, printable
 from app.engine.gguf import check_loadable, file_type, fingerprint_of, fingerprint_of_parts, open_model
 from app.engine.gguf_header import Header, read_header
 from app.engine.gguf_types import TENSOR_TYPES
-from app.engine.values import ModelFile, Origin
+from app.engine.values import AdapterFile, ModelFile, Origin
 from app.hub.elsewhere.folders import parts_of
 from app.services.shelves import Spot
 from app.store.text import storable
@@ -99,7 +100,15 @@ def read_model(spot: Spot, stamp: Stamp) -> ModelFile:
             spot,
         )
     except EngineError as error:
-        return with_place(msgspec.structs.replace(model, problem=error.sentence), spot)
+        adapter = _adapter(path) if isinstance(error, NotAChatModel) and error.detail == "adapter" else None
+        return with_place(msgspec.structs.replace(model, problem=error.sentence, adapter=adapter), spot)
+
+
+def _adapter(path: Path) -> AdapterFile:
+    try:
+        return describe(path, read_adapter(path))
+    except AdapterMisfit as error:
+        return AdapterFile(path=str(path), name=path.stem, problem=error.sentence)
 
 
 def with_place(model: ModelFile, spot: Spot) -> ModelFile:

@@ -18,7 +18,7 @@ from app.base.errors import InglenookError
 from app.base.ids import new_id
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
 from app.chat.titles import title_for
-from app.engine.values import Sampling, TemplateOptions
+from app.engine.values import Adapter, Sampling, TemplateOptions
 from app.services.attempt import Turn
 from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
 from app.services.dispatch import Dispatch
@@ -60,6 +60,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     system_prompt: str | None = None
     sampling: Sampling | None = None
     template_options: TemplateOptions = {}
+    adapters: tuple[Adapter, ...] | None = None
 
 
 class Sending:
@@ -170,6 +171,7 @@ class Sending:
             model_id=choices.model_id,
             system_prompt=choices.system_prompt or "",
             sampling=choices.sampling,
+            adapters=choices.adapters or (),
         )
         if not temporary:
             return conversation, True
@@ -184,6 +186,7 @@ class Sending:
                 system_prompt=source.system_prompt if choices.system_prompt is None else choices.system_prompt,
                 sampling=choices.sampling or source.sampling,
                 policy=source.policy,
+                adapters=source.adapters if choices.adapters is None else choices.adapters,
             )
         copies = copied(path, conversation.id)
         self._memory.hold(conversation, copies, temporary=True)
@@ -227,6 +230,7 @@ class Sending:
             model_id=model_id,
             template_options=choices.template_options,
             guess=self._settings.current.engine.guess_ahead,
+            adapters=conversation.adapters if choices.adapters is None else choices.adapters,
         )
         added = [reply] if user is None else [user, reply]
 

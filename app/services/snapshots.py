@@ -188,19 +188,15 @@ class Snapshots:
         ready = self._loading.ready
         if not conversation_id or ready is None:
             return
-        path, limit_bytes = self._place(conversation_id, ready.file)
-        if path and self._folder.has(path):
-            self._engine.restore(conversation_id, path, limit_bytes)
-
-    def _place(self, conversation_id: str, model: ModelFile) -> tuple[str, int]:
-        """The file, if the conversation's next reply will be written with this model."""
         try:
             conversation = self._lookup.conversation(conversation_id)
         except InglenookError:
-            return "", 0
-        if self._loading.choice(conversation.model_id).id != model.id:
-            return "", 0
-        return self.place(conversation_id, model)
+            return
+        if self._loading.choice(conversation.model_id).id != ready.file.id:
+            return  # its next reply will be written with another model
+        path, limit_bytes = self.place(conversation_id, ready.file)
+        if path and self._folder.has(path):
+            self._engine.restore(conversation_id, path, limit_bytes, conversation.adapters)
 
     def _delete(self, conversation_id: str) -> None:
         self._due.pop(conversation_id, None)

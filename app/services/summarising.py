@@ -148,6 +148,7 @@ class Summarising:
             messages=prompt.messages,
             sampling=Sampling(temperature=0.3, max_tokens=_note_tokens(wanted.n_ctx)),
             template_options={**wanted.template_options, "enable_thinking": False},
+            adapters=wanted.adapters,
         )
         call = self._engine.generate(request, events.put)
         cancel_with(call.cancel)

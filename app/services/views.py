@@ -190,6 +190,7 @@ class Views:
             policy=conversation.policy,
             max_tokens=sampling.max_tokens,
             draft=draft,
+            adapters=conversation.adapters,
         )
 
     def _with_live(self, gathered: Gathered) -> Gathered:

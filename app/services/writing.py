@@ -117,6 +117,7 @@ class Writing:
             template_options=turn.template_options,
             max_tokens=turn.sampling.max_tokens,
             reply_id=turn.live.message_id,
+            adapters=turn.adapters,
         )
 
     def _fitted(self, attempt: Attempt, wanted: Wanted, chosen: Chosen) -> Chosen:
@@ -168,6 +169,7 @@ class Writing:
             snapshot=snapshot,
             snapshot_limit=limit_bytes,
             guess=turn.guess,
+            adapters=wanted.adapters,
         )
         call = self._engine.generate(request, events.put)
         live.cancel_with(call.cancel)

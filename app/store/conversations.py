@@ -14,7 +14,7 @@ from app.base.clock import now_ms
 from app.base.paths import Places
 from app.chat.context_view import Policy
 from app.chat.messages import Conversation
-from app.engine.values import Sampling
+from app.engine.values import Adapter, Sampling
 from app.store.errors import NotFound
 from app.store.migrate import remove_backups
 from app.store.reader import Query, Reader
@@ -29,7 +29,7 @@ NEW = "new"  # the place of the draft that belongs to no conversation yet
 _C = ConversationRow
 _COLUMNS = (
     _C.id, _C.title, _C.created_ms, _C.updated_ms, MessageRow.id, _C.model_id, _C.system_prompt, _C.sampling,
-    _C.title_by_person, _C.policy,
+    _C.title_by_person, _C.policy, _C.adapters,
 )  # fmt: skip
 _SHOWN = (
     sa.select(*_COLUMNS)
@@ -115,6 +115,7 @@ class Conversations:
         system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
         policy: Policy | UnsetType = UNSET,
+        adapters: tuple[Adapter, ...] | UnsetType = UNSET,
     ) -> Future[None]:
         """Changes what is given and leaves the rest. `sampling` None: the settings' defaults again."""
         changes: dict[str, Any] = {}
@@ -126,6 +127,8 @@ class Conversations:
             changes["sampling"] = sampling_text(sampling)
         if policy is not UNSET:
             changes["policy"] = policy.value
+        if adapters is not UNSET:
+            changes["adapters"] = _adapters_text(adapters)
         return self._writer.submit(lambda connection: _update(connection, id, **changes))
 
     def draft(self, place: str) -> str:
@@ -176,6 +179,7 @@ def insert(connection: sa.Connection, conversation: Conversation) -> int:
             system_prompt=storable(conversation.system_prompt),
             sampling=sampling_text(conversation.sampling),
             policy=conversation.policy.value,
+            adapters=_adapters_text(conversation.adapters),
         )
     )
     key = result.inserted_primary_key
@@ -200,6 +204,10 @@ def sampling_value(text: str | None) -> Sampling | None:
     return None if text is None else msgspec.json.decode(text, type=Sampling)
 
 
+def _adapters_text(adapters: tuple[Adapter, ...]) -> str:
+    return msgspec.json.encode(adapters).decode()
+
+
 def _update(connection: sa.Connection, id: str, **changes: Any) -> None:
     if not changes:
         return
@@ -218,7 +226,8 @@ def _remove(connection: sa.Connection, row: int, id: str) -> None:
 
 
 def _value(row: tuple[Any, ...]) -> Conversation:
-    conversation_id, title, created_ms, updated_ms, leaf_id, model_id, system_prompt, sampling, by_person, policy = row
+    conversation_id, title, created_ms, updated_ms, leaf_id, model_id, system_prompt, sampling, by_person = row[:9]
+    policy, adapters = row[9:]
     return Conversation(
         id=conversation_id,
         title=title,
@@ -230,4 +239,5 @@ def _value(row: tuple[Any, ...]) -> Conversation:
         sampling=sampling_value(sampling),
         title_by_person=bool(by_person),
         policy=Policy(policy),
+        adapters=msgspec.json.decode(adapters, type=tuple[Adapter, ...]),
     )

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from app.chat.messages import ReplyFacts
 from app.engine.hardware import DeviceShare
-from app.engine.values import GenerationFacts
+from app.engine.values import Adapter, GenerationFacts
 from app.store.conversations import sampling_text, sampling_value
 from app.store.tables import FactsRow
 from app.store.text import storable
@@ -27,6 +27,7 @@ _LISTS: dict[str, Any] = {
     "left_out": list[str],
     "kept_before": list[str],
     "devices": tuple[DeviceShare, ...],
+    "adapters": tuple[Adapter, ...],
 }  # kept as JSON
 
 NAMES = (*_PLAIN, *_ERROR, *_GENERATION, "sampling", "token_ids", *_LISTS)

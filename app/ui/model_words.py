@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.base.sizes import size_words
-from app.engine.values import Origin
+from app.engine.values import AdapterFile, Origin
 from app.hub.values import Capability, Download, DownloadState, ModelSummary
 from app.services.changes import DownloadProgressed
 
@@ -104,6 +104,12 @@ def popularity(summary: ModelSummary) -> str:
 def joined(*parts: str) -> str:
     """The parts that say something, with commas."""
     return ", ".join(part for part in parts if part)
+
+
+def adapter_facts(file: AdapterFile) -> str:
+    """What an adapter was made for, and its size."""
+    base = f"Made for {file.base}" if file.base else f"For {file.architecture} models" if file.architecture else ""
+    return joined(base, size_words(file.size_bytes) if file.size_bytes else "")
 
 
 def amounts(done_bytes: int, size_bytes: int) -> str:

@@ -17,7 +17,7 @@ from app.base.paths import Places
 from app.chat.context_view import ContextView, Policy
 from app.chat.messages import Conversation, Message, PathEntry, ReplyState, SearchHit
 from app.engine.hardware import Fit, Machine
-from app.engine.values import LoadOptions, LoadPlan, ModelFile, Sampling
+from app.engine.values import Adapter, AdapterFile, LoadOptions, LoadPlan, ModelFile, Sampling
 from app.hub.values import Download, FirstChoice, ModelPage, ModelSummary, SearchQuery, Variant
 from app.privacy.ledger import LedgerEntry
 from app.services.cells import CacheCosts
@@ -62,6 +62,7 @@ class ConversationsPort(Protocol):
         model_id: str | UnsetType = UNSET,
         system_prompt: str | UnsetType = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
+        adapters: tuple[Adapter, ...] | UnsetType = UNSET,
     ) -> Any: ...
     def draft(self, conversation_id: str) -> str: ...
     def set_draft(self, conversation_id: str, text: str) -> Any: ...
@@ -170,6 +171,13 @@ class LibraryPort(Protocol):
     def verify(self, model_id: str, progress: Progress, ended: threading.Event) -> Verdict: ...
     def removal(self, model_id: str) -> Removal: ...
     def delete(self, model_id: str) -> Removal: ...
+
+
+class AdaptersPort(Protocol):
+    """LoRA adapters: those among the models, and what a file is."""
+
+    def found(self) -> list[AdapterFile]: ...
+    def look(self, paths: Sequence[str], model_id: str = "") -> Future[list[AdapterFile]]: ...
 
 
 class LicencePort(Protocol):
@@ -309,6 +317,8 @@ class ApplicationPort(Protocol):
     def snapshots(self) -> SnapshotsPort: ...
     @property
     def library(self) -> LibraryPort: ...
+    @property
+    def adapters(self) -> AdaptersPort: ...
     @property
     def network(self) -> NetworkPort: ...
     @property

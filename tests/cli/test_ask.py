@@ -9,9 +9,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.cli.ask import whole_question
+from tests.support import tiny_adapters
 from tests.support.command import (
     command,
     environment,
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("starter_model")
 
 KEYS = [
     "text", "model", "conversation_id", "prompt_tokens", "cached_tokens", "completion_tokens", "ttft_s",
-    "drafted_tokens", "accepted_tokens", "tokens_per_s", "load_s", "finish_reason", "devices",
+    "drafted_tokens", "accepted_tokens", "tokens_per_s", "load_s", "finish_reason", "devices", "adapters",
 ]  # fmt: skip
 SHORT = ("--max-tokens", "12", "--seed", "1", "--ctx", "1024", "--threads", "1")
 
@@ -178,3 +180,18 @@ def test_what_is_not_there_is_said(home: Path) -> None:
         assert done.stdout == ""
         assert word in one_sentence(done)
     assert json_of(home, "chats", "list") == []
+
+
+def test_an_adapter_is_laid_over_the_model(home: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    pair = random.normal(0, 1, (2, 576)).astype(np.float32), random.normal(0, 1, (576, 2)).astype(np.float32)
+    path = tiny_adapters.write(tmp_path / "odd.gguf", {f"blk.{layer}.attn_q.weight": pair for layer in range(30)})
+    question = ("Why is the sky blue?", "--temporary", *SHORT)
+    wishes = (), ("--lora", f"{path}:0"), ("--lora", str(path))
+    plain, none, odd = (json_of(home, "ask", *question, *wish) for wish in wishes)
+    assert plain["adapters"] == []
+    assert none["text"] == plain["text"] != odd["text"]
+    assert odd["adapters"] == [{"path": str(path), "scale": 1.0}]
+    wrong = inglenook(home, "ask", *question, "--lora", str(tmp_path / "gone.gguf"))
+    assert wrong.returncode == 1
+    assert one_sentence(wrong).startswith("The adapter gone.gguf is no longer there.")

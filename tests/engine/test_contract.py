@@ -11,7 +11,8 @@ aborted or hung, while reading or while writing: what was written stays, the rep
 comes back, and a model can be loaded and answers. The engine is *closed*: the reply fails, and the process is gone.
 
 A conversation is *kept* in a file and *comes back* from it, by itself or when it is asked to; a file that is no
-snapshot is as if it were not there. What is *forgotten* is in memory no more.
+snapshot is as if it were not there. What is *forgotten* is in memory no more. What was read with an *adapter* serves
+no other, and a file that is none fails the reply only.
 
 Whatever happens, a call ends exactly once, and after Started and reading and text. A next turn reads only what is new.
 A frame that is no command is answered, and harms nothing. No process outlives its parent.
@@ -30,12 +31,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from app.engine.bare import write_bare
 from app.engine.client import Engine
 from app.engine.command import worker_command
 from app.engine.errors import (
+    AdapterMisfit,
     Cancelled,
     EngineClosed,
     EngineDied,
@@ -52,7 +55,8 @@ from app.engine.gguf import open_model
 from app.engine.gguf_header import read_header
 from app.engine.protocol import Code, Delta, Failed, Progress, Started
 from app.engine.supervisor import State
-from app.engine.values import GenerateRequest, LoadedModel, LoadOptions, PromptMessage
+from app.engine.values import Adapter, GenerateRequest, LoadedModel, LoadOptions, PromptMessage
+from tests.support import tiny_adapters
 from tests.support.engines import WAIT_S, Reply, Watched, ask, fake, gone
 from tests.support.gguf_writer import LLAMA, TENSORS, gguf_bytes
 
@@ -335,6 +339,27 @@ def test_what_is_kept_comes_back(engine: Engine, model: LoadedModel, sequence: s
     assert file.stat().st_size > 1000 or b"no snapshot" not in file.read_bytes(), "kept before the model goes"
     assert engine.restore(sequence, str(file)).result(WAIT_S) == 0
     assert engine.keep(sequence).result(WAIT_S).tokens == 0
+    engine.forget(sequence).result(WAIT_S)
+
+
+def test_what_was_read_with_an_adapter_serves_that_adapter_only(
+    engine: Engine, model: LoadedModel, sequence: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(1)
+    one = random.normal(0, 1, (2, 576)).astype(np.float32), random.normal(0, 1, (576, 2)).astype(np.float32)
+    path = tiny_adapters.write(tmp_path / "one.gguf", {"blk.0.attn_q.weight": one})
+    request = ask("Hello " * 20, sequence=sequence, max_tokens=2)
+
+    def cached(*adapters: Adapter) -> int:
+        return Reply(engine, msgspec.structs.replace(request, adapters=adapters)).result().cached_tokens
+
+    cached()
+    assert cached(Adapter(path=str(path))) == 0
+    assert cached(Adapter(path=str(path))) > 20
+    assert cached(Adapter(path=str(path), scale=0.5)) == 0
+    with pytest.raises(AdapterMisfit, match=r"gone\.gguf is no longer there"):
+        cached(Adapter(path=str(tmp_path / "gone.gguf")))
+    assert cached(Adapter(path=str(path), scale=0.5)) > 20
     engine.forget(sequence).result(WAIT_S)
 
 

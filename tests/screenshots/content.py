@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from app.chat.messages import Message, ReplyFacts, ReplyState, Role, SearchHit
-from app.engine.values import GenerationFacts, ModelFile, Origin
+from app.engine.values import AdapterFile, GenerationFacts, ModelFile, Origin
 from app.hub.values import Capability, Download, DownloadState, ModelPage, ModelSummary, RemoteFile, Variant
 from app.hub.variants import quality
 from app.privacy.ledger import LedgerEntry, Outcome
@@ -348,3 +348,24 @@ def shelf() -> list[ModelFile]:
 
 
 HOME = Path("/home/me/.local/share/inglenook")
+
+
+def adapters() -> list[AdapterFile]:
+    """One that fits, one for another model, and one of another kind."""
+    return [
+        AdapterFile(
+            path="/home/me/models/legal-plain-words.gguf", name="Plain words for letters", architecture="qwen3",
+            base="Qwen3 8B", rank=16, size_bytes=87_000_000,
+        ),
+        AdapterFile(
+            path="/home/me/models/minutes.gguf", name="minutes-of-meetings-v3", architecture="llama", rank=8,
+            size_bytes=42_000_000,
+            problem="The adapter minutes.gguf was made for models of the kind llama, and this model is of the kind "
+            "qwen3.",
+        ),
+        AdapterFile(
+            path="/home/me/models/steer.gguf", name="steer",
+            problem="The adapter steer.gguf is of another kind (control_vector) than the LoRA adapters that Inglenook "
+            "can use.",
+        ),
+    ]  # fmt: skip

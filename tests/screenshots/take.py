@@ -27,7 +27,7 @@ from app.chat.context_view import ContextView
 from app.chat.messages import Message, ReplyState
 from app.engine.errors import NotAChatModel
 from app.engine.hardware import Device, DeviceSpeed
-from app.engine.values import ModelFile
+from app.engine.values import Adapter, ModelFile
 from app.hub.values import Capability
 from app.services.changes import (
     DownloadProgressed,
@@ -136,6 +136,19 @@ def side_panel(stage: Stage) -> None:
     conversation(stage)
     stage.window.conversation.show_panel(True)
     stage.window.conversation.panel.show_tab("model")
+
+
+def side_panel_adapters(stage: Stage) -> None:
+    """Two adapters, one of them for another model, and one that was not added."""
+    files = content.adapters()
+    stage.application.adapters.files = files
+    used = tuple(Adapter(path=file.path, scale=scale) for file, scale in zip(files[:2], (0.8, 1.0), strict=True))
+    stage.application.conversations.configure(stage.conversation_id, adapters=used)
+    side_panel(stage)
+    panel = stage.window.conversation.panel
+    panel.adapters.refuse(files[2].problem)
+    settle()
+    panel.show_adapters()
 
 
 def _context(stage: Stage, view: ContextView) -> None:
@@ -417,6 +430,7 @@ def models_gone(stage: Stage) -> None:
 
 def models_library(stage: Stage) -> None:
     stage.application.library.models = content.shelf()
+    stage.application.adapters.files = content.adapters()[::2]
     stage.window.show_models("library")
 
 
@@ -678,6 +692,7 @@ SCENES: dict[str, Scene] = {
         new_conversation,
         no_model,
         side_panel,
+        side_panel_adapters,
         context_roomy,
         context_nearly_full,
         context_choosing,

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.base.paths import Places
 from app.chat.context_view import Mark, Note, Policy
 from app.chat.messages import Conversation, Message, ReplyState, Role
-from app.engine.values import LoadOptions, ModelFile, Origin, Sampling
+from app.engine.values import Adapter, LoadOptions, ModelFile, Origin, Sampling
 from app.privacy.ledger import LedgerEntry, Outcome
 from app.store.kept import KeptPlan
 from app.store.queued import FAILED, QueuedDownload
@@ -95,6 +95,9 @@ PLAN = KeptPlan(
 )
 
 
+ADAPTERS = (Adapter(path="/models/plain-words.gguf", scale=0.5), Adapter(path="/models/minutes.gguf"))
+
+
 def model(places: Places) -> ModelFile:
     return ModelFile(
         id=made_id(4),
@@ -120,7 +123,7 @@ def model(places: Places) -> ModelFile:
 def main() -> None:
     """A branching conversation, one that was deleted, one whose reply was being written when its process died; since
     0002 an entry of the ledger, since 0003 a download; since 0004 more is known of a model; since 0005 a policy, a mark
-    and a note; since 0006 a load plan, and what a reply was computed on."""
+    and a note; since 0006 a load plan, adapters, and what a reply was computed on."""
     with tempfile.TemporaryDirectory() as name:
         places = Places(Path(name), Path(name) / "logs")
         store = open_store(places)
@@ -137,6 +140,7 @@ def main() -> None:
                 sampling=Sampling(seed=1),
                 title_by_person=chat == 1,
                 policy=Policy.ASK if chat == 1 else Policy.ROLLING,
+                adapters=ADAPTERS if chat == 1 else (),
             )
             store.messages.add_turn(conversation, question, reply).result()
             store.messages.append(reply.id, 0, "Half an ans", thinking=False).result()

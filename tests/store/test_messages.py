@@ -7,7 +7,7 @@ import pytest
 from app.base.ids import new_id
 from app.chat.messages import PathEntry, ReplyFacts, ReplyState, Role
 from app.engine.hardware import DeviceShare
-from app.engine.values import GenerationFacts, Sampling
+from app.engine.values import Adapter, GenerationFacts, Sampling
 from app.store.errors import AlreadyFinished, NotFound, StoreMisuse
 from app.store.store import Store
 from tests.store.making import asked, conversation, exchange, pending, reply_to
@@ -33,6 +33,7 @@ FACTS = ReplyFacts(
     thinking_s=1.5,
     left_out=["a", "b"],
     devices=(DeviceShare(name="CPU", kind="cpu", weights_bytes=7, kv_bytes=2, compute_bytes=1, layers=3),),
+    adapters=(Adapter(path="/models/plain-words.gguf", scale=0.5),),
     error_code="c",
     error_sentence="s",
     error_detail="d",

@@ -26,7 +26,7 @@ from app.store.connect import Database
 from app.store.ownership import Owner
 from app.store.store import Store, open_store
 from app.store.tables import METADATA
-from tests.store.make_fixture import DOWNLOAD, FIXTURES, LEDGER, NOTE, PLAN, made_id, model
+from tests.store.make_fixture import ADAPTERS, DOWNLOAD, FIXTURES, LEDGER, NOTE, PLAN, made_id, model
 from tests.store.making import exchange
 from tests.store.test_messages import FACTS
 from tests.store.test_processes import ROOT
@@ -151,7 +151,7 @@ def test_every_old_database_opens_with_everything_in_it(places: Places, schema: 
     assert [entry.id for entry in store.messages.path(chat.id)] == [made_id(16), made_id(18)]
     assert store.messages.siblings(made_id(18)) == [made_id(17), made_id(18)]
     assert store.messages.body(made_id(17)) == ("Answer of Why the sky is blue.", "thinking")
-    facts = FACTS if schema >= "0006" else msgspec.structs.replace(FACTS, devices=())
+    facts = FACTS if schema >= "0006" else msgspec.structs.replace(FACTS, devices=(), adapters=())
     assert store.messages.get(made_id(17)).facts == facts
     assert store.recovered == [made_id(49)]
     lost = store.messages.get(made_id(49))
@@ -167,6 +167,7 @@ def test_every_old_database_opens_with_everything_in_it(places: Places, schema: 
     assert chat.policy is (Policy.ASK if newer else Policy.ROLLING)
     assert store.contexts.marks(chat.id) == ({made_id(16): Mark.PINNED} if newer else {})
     assert store.contexts.notes(chat.id) == ([NOTE] if newer else [])
+    assert chat.adapters == (ADAPTERS if schema >= "0006" else ())
     assert store.plans.get(made_id(4)) == (PLAN if schema >= "0006" else None)
     assert store.check() == []
     assert store.conversations.purge(2**62).result() == [made_id(2)]

@@ -18,7 +18,7 @@ from app.chat.messages import Conversation, Message, PathEntry, ReplyFacts, Repl
 from app.engine.fit import fit
 from app.engine.guess import guess
 from app.engine.hardware import Fit, Machine
-from app.engine.values import LoadedModel, LoadOptions, ModelFile, Origin, Sampling
+from app.engine.values import Adapter, AdapterFile, LoadedModel, LoadOptions, ModelFile, Origin, Sampling
 from app.hub.curated import first_choices
 from app.hub.licences import Licence
 from app.hub.token import Origin as TokenOrigin
@@ -194,8 +194,9 @@ class FakeConversations:
         model_id: str | UnsetType | None = UNSET,
         system_prompt: str | UnsetType | None = UNSET,
         sampling: Sampling | UnsetType | None = UNSET,
+        adapters: tuple[Adapter, ...] | UnsetType = UNSET,
     ) -> None:
-        given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling}
+        given = {"model_id": model_id, "system_prompt": system_prompt, "sampling": sampling, "adapters": adapters}
         given = {name: value for name, value in given.items() if value is not UNSET}
         self.configured.append((conversation_id, given))
         self.rows[conversation_id] = msgspec.structs.replace(self.rows[conversation_id], **given)
@@ -437,6 +438,25 @@ class FakeLibrary:
 
     def _model(self, model_id: str) -> ModelFile:
         return next(model for model in self.models if model.id == model_id)
+
+
+class FakeAdapters:
+    """Adapters that lie among the models, and others by their paths."""
+
+    def __init__(self) -> None:
+        self.files: list[AdapterFile] = []
+        self.others: list[AdapterFile] = []
+        self.looked_at: list[tuple[list[str], str]] = []
+
+    def found(self) -> list[AdapterFile]:
+        return [*self.files]
+
+    def look(self, paths: Sequence[str], model_id: str = "") -> Future[list[AdapterFile]]:
+        self.looked_at.append(([*paths], model_id))
+        known = {file.path: file for file in (*self.files, *self.others)}
+        future: Future[list[AdapterFile]] = Future()
+        future.set_result([known[path] for path in paths])
+        return future
 
 
 class FakeNetwork:
@@ -786,6 +806,7 @@ class FakeApplication:
         self.sending = FakeSending(self.conversations, self.publisher)
         self.loading = FakeLoading(self.publisher)
         self.snapshots = FakeSnapshots()
+        self.adapters = FakeAdapters()
         self.contexts = FakeContexts(self.conversations, self.publisher, lambda: self.loading.context_limit())
         self.library = FakeLibrary([starter()] if models is None else models)
         self.library.settings = self.settings

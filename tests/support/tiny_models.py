@@ -6,7 +6,7 @@ gives the same file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,12 @@ class _Writer:
         self.path = path
         self.gguf = gguf.GGUFWriter(path, architecture)
         self._random = np.random.default_rng(seed)
+        self.deltas: Mapping[str, np.ndarray[Any, Any]] = {}
 
     def tensor(self, name: str, *shape: int, scale: float = 0.1) -> None:
         """A random tensor; `shape` as numpy has it, the fastest dimension last."""
-        self.gguf.add_tensor(name, self._random.normal(0, scale, shape).astype(np.float32))
+        values = self._random.normal(0, scale, shape) + self.deltas.get(name, 0.0)
+        self.gguf.add_tensor(name, values.astype(np.float32))
 
     def ones(self, name: str, *shape: int) -> None:
         self.gguf.add_tensor(name, np.ones(shape, np.float32))
@@ -162,10 +164,18 @@ def _ssm_shape(writer: _Writer) -> None:
 
 
 def dense(
-    path: Path, *, template: str | None = CHATML, special: Sequence[str] = SPECIAL, spm: bool = False, seed: int = 1
+    path: Path,
+    *,
+    template: str | None = CHATML,
+    special: Sequence[str] = SPECIAL,
+    spm: bool = False,
+    seed: int = 1,
+    deltas: Mapping[str, np.ndarray[Any, Any]] | None = None,
 ) -> Path:
-    """A llama: full attention. `special`: the BPE vocabulary's control tokens; `spm`: a SentencePiece vocabulary."""
+    """A llama: full attention. `special`: the BPE vocabulary's control tokens; `spm`: a SentencePiece vocabulary;
+    `deltas`: what is added to tensors."""
     writer = _Writer(path, "llama", seed)
+    writer.deltas = deltas or {}
     _shape(writer)
     writer.gguf.add_rope_dimension_count(HEAD)
     n_vocab = _spm(writer, template) if spm else _bpe(writer, special, template)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.engine.errors import EngineError
 from app.engine.protocol import Measure
 from app.engine.worker.context import DECODED
 from app.engine.worker.loading import Loaded
+from app.engine.worker.slots import Overlay
 from app.engine.worker.templates import PromptTemplateError
 
 SLICE = 64  # tokens of a batch: who sends meanwhile waits for one at most
@@ -28,6 +30,7 @@ class Ahead:
         self._loaded: Loaded | None = None
         self._prompt: Measure | None = None
         self._tokens: list[int] = []
+        self._overlay: Overlay = ()
 
     def want(self, loaded: Loaded, prompt: Measure) -> None:
         """Somebody is typing the last message of this prompt. `step` reads its beginning, unless it costs somebody."""
@@ -56,8 +59,9 @@ class Ahead:
         self._prompt = None
         try:
             self._tokens = tokens = loaded.prompts.beginning(prompt.messages, prompt.template_options)
-        except PromptTemplateError:
-            return False  # it takes this message, and not a longer one
+            self._overlay = overlay = loaded.bring(prompt.adapters)
+        except (PromptTemplateError, EngineError):
+            return False  # it takes this message, and not a longer one; what is wrong with an adapter, a reply will say
         sequences = loaded.sequences
         slot = sequences.find(prompt.sequence)
         others = sequences.n_held - (slot.n_past if slot is not None else 0)
@@ -65,6 +69,8 @@ class Ahead:
             return False
         if slot is not None and slot.n_past > 0:
             held = slot.settled
+            if slot.overlay != overlay:
+                return False
             return not slot.busy and slot.traces < 0 and held < len(tokens) and slot.tokens[:held] == tokens[:held]
         typed = prompt.messages[-1].role == "user"
         return typed and any(slot.n_past == 0 and not slot.busy for slot in sequences.slots)
@@ -79,7 +85,7 @@ class Ahead:
         if slot is None or slot.n_past == 0 or slot.tokens[: slot.n_past] != tokens[: slot.n_past]:
             # A place for it, with what others share with it, or without what was read ahead and then taken back.
             new = slot is None or slot.settled == 0
-            slot = sequences.acquire(self.name, tokens)
+            slot = sequences.acquire(self.name, tokens, overlay=self._overlay)
             if slot is None:
                 return False
             slot.ahead = slot.n_past if new else slot.ahead
@@ -92,7 +98,7 @@ class Ahead:
         slot.tokens[slot.n_past :] = tokens[slot.n_past : end]
         context.clear_batch()
         context.add(slot.index, tokens[slot.n_past : end], slot.n_past, output=False)
-        decoded = context.decode() == DECODED
+        decoded = loaded.decode(slot.overlay) == DECODED
         if decoded:
             sequences.advance(slot, end - slot.n_past, ahead=True)
         else:

@@ -14,8 +14,9 @@ from app.engine.gguf_header import Header
 from app.engine.hardware import DeviceShare
 from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
-from app.engine.values import LoadedModel, LoadOptions
+from app.engine.values import Adapter, LoadedModel, LoadOptions
 from app.engine.worker import devices
+from app.engine.worker.adapters import Adapters
 from app.engine.worker.context import (
     ABORTED,
     ALLOCATION_FAILED,
@@ -32,6 +33,7 @@ from app.engine.worker.prompts import PromptBuilder
 from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
 from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Sequences
+from app.engine.worker.slots import Overlay
 from app.engine.worker.templates import ChatTemplate
 from app.engine.worker.vocabulary import Vocabulary
 from app.engine.worker.warming import in_main_memory, warm
@@ -109,6 +111,7 @@ class Loaded:
                 self.model = Model(
                     path, counted(options, ahead), lambda done: on_progress(max(read, round(done * total)), total)
                 )
+            self.adapters = Adapters(self.model, headers)
             try:
                 self._make_ready(options, abort, lambda: on_progress(total, total))
             except BaseException:
@@ -149,6 +152,17 @@ class Loaded:
             raise LoadingError(Code.CANCELLED)
         if status != 0:
             raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
+
+    def bring(self, adapters: tuple[Adapter, ...]) -> Overlay:
+        """Have adapters ready to be laid over the model for a conversation. Raises EngineError."""
+        assert self.context is not None
+        return self.adapters.bring(adapters, [slot.overlay for slot in self.sequences.slots], self.context)
+
+    def decode(self, overlay: Overlay) -> int:
+        """Decode the batch, all of it with the same adapters. Returns llama_decode's status."""
+        assert self.context is not None
+        self.adapters.lay(overlay, self.context)
+        return self.context.decode()
 
     def close(self) -> None:
         """Free context and model."""

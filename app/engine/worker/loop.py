@@ -6,6 +6,7 @@ under way.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from app.engine.errors import EngineError
 from app.engine.protocol import (
     Code,
     Command,
@@ -296,7 +298,10 @@ class Loop:
             self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail))
             return
         limit = self._loaded.info.n_ctx - 1
-        cached = self._loaded.sequences.held(command.sequence, prompt.tokens)
+        cached = 0
+        with contextlib.suppress(EngineError):  # the reply will say what is wrong with an adapter
+            overlay = self._loaded.adapters.overlay(command.adapters)
+            cached = self._loaded.sequences.held(command.sequence, prompt.tokens, overlay)
         if command.ahead and not self._steps.active and not self._snapshots.is_restoring(command.sequence):
             self._ahead.want(self._loaded, command)
         self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit, cached=cached))
@@ -349,8 +354,13 @@ class Loop:
         if n >= n_ctx:
             self._finish(Failed(id=command.id, code=Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": n_ctx - 1}))
             return
+        try:
+            overlay = loaded.bring(command.adapters)
+        except EngineError as fault:
+            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
+            return
         sampler = Sampler(command.sampling, n_vocab=loaded.vocabulary.n_tokens, n_ctx=n_ctx, recent=prompt.tokens)
-        slot = loaded.sequences.acquire(command.sequence, prompt.tokens, shift=command.shift)
+        slot = loaded.sequences.acquire(command.sequence, prompt.tokens, shift=command.shift, overlay=overlay)
         assert slot is not None, "only called with room"
         slot.dirty = slot.dirty or slot.snapshot != command.snapshot
         slot.snapshot, slot.snapshot_limit = command.snapshot, command.snapshot_limit

@@ -17,7 +17,7 @@ from typing import Any
 from app.engine.worker.asking import Asking
 from app.engine.worker.saving import Saving
 from app.engine.worker.seat import Seat
-from app.engine.worker.slots import Slot
+from app.engine.worker.slots import Overlay, Slot
 from app.engine.worker.snapshot_file import Header, SnapshotError, SnapshotReader, Unseal
 from app.engine.worker.state import Buffer
 
@@ -27,7 +27,7 @@ ROOM_S = 2.0
 class Restoring:
     """`tokens`: how many are in memory at the end. `cancelled` may be set at any time on the llama.cpp thread."""
 
-    def __init__(self, seat: Seat, name: str, path: Path, limit_bytes: int) -> None:
+    def __init__(self, seat: Seat, name: str, path: Path, limit_bytes: int, overlay: Overlay) -> None:
         self.name = name
         self.path = path
         self.requests: list[int] = []
@@ -35,13 +35,14 @@ class Restoring:
         self.tokens = 0
         self._seat = seat
         self._limit_bytes = limit_bytes
+        self._overlay = overlay
         self._buffer: Buffer | None = None
 
     def read(self, asking: Asking, unseal: Unseal, make_room: Callable[[], list[Saving]]) -> None:
         """On the reader's thread. `make_room` has somebody else kept who must leave for this. Raises SnapshotError."""
         with contextlib.closing(SnapshotReader(self.path, unseal)) as file:
             header = file.header
-            if header.key != self._seat.key:
+            if header.key != self._seat.key(self._overlay):
                 raise SnapshotError("it is of another model, build or setting")
             for leaving in asking.ask(make_room):
                 leaving.ended.wait(ROOM_S)
@@ -79,7 +80,7 @@ class Restoring:
         slot = self._seat.slot(self.name)
         if slot is not None and slot.settled > 0:
             return None
-        return self._seat.sequences.place(self.name, n_tokens)
+        return self._seat.sequences.place(self.name, n_tokens, self._overlay)
 
     def _put(self, slot: Slot, begin: int, end: int, buffer: Buffer, size: int) -> bool:
         return self._wanted and self._seat.state.put(slot.index, begin, end, buffer, size)

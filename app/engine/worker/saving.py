@@ -53,6 +53,7 @@ class Saving:
         self.tokens: list[int] = []
         self._seat = seat
         self._limit_bytes = slot.snapshot_limit
+        self._overlay = slot.overlay
         self._traces = -1
         self._turns: list[Checkpoint] = []
 
@@ -67,7 +68,7 @@ class Saving:
         if not room_for(self.path, size_bytes, pen.reserve_bytes):
             raise SnapshotError(f"the disk has no room for {size_bytes:,} bytes")
         header = Header(
-            key=self._seat.key,
+            key=self._seat.key(self._overlay),
             tokens=self.tokens,
             ends=ends,
             traces=self._traces,
@@ -117,4 +118,5 @@ class Saving:
         return state.take(slot.index, begin, end, buffer)
 
     def _slot(self) -> Slot | None:
-        return None if self.cancelled else self._seat.slot(self.name)
+        slot = None if self.cancelled else self._seat.slot(self.name)
+        return slot if slot is not None and slot.overlay == self._overlay else None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from app.engine.worker.checkpoints import Checkpoints
 from app.engine.worker.rolling import common_prefix, find_gap
-from app.engine.worker.slots import Memory, Slot
+from app.engine.worker.slots import Memory, Overlay, Slot
 
 
 class Sequences:
@@ -48,21 +48,21 @@ class Sequences:
         """The slot of a conversation; None when it is not in memory."""
         return next((slot for slot in self.slots if name and slot.name == name), None)
 
-    def acquire(self, name: str, prompt: list[int], *, shift: bool = False) -> Slot | None:
+    def acquire(self, name: str, prompt: list[int], *, shift: bool = False, overlay: Overlay = ()) -> Slot | None:
         """The slot to write `name`'s reply in, cut back to what `prompt` shares with it; None when all are busy.
 
         The slot of that name, else an empty one, else the one that was unused for longest. Where another slot has more
         of the prompt, that is copied, and the other keeps its own. `shift`: what is missing in the prompt may be cut
-        out of the cache, and what carries traces of it may be used. `prompt` must not be empty; at least its last token
-        stays to be decoded, because its logits are wanted.
+        out of the cache, and what carries traces of it may be used. What was read with another `overlay` is of no use.
+        `prompt` must not be empty; at least its last token stays to be decoded, because its logits are wanted.
         """
         if all(slot.busy for slot in self.slots):
             return None
         own = next((slot for slot in self.slots if slot.name == name and not slot.busy), None)
         had = own.n_past if own else 0
-        if own and shift:
+        if own and shift and own.overlay == overlay:
             had -= self._roll(own, prompt)
-        reach = {slot.index: self._reach(slot, prompt, traces=shift and slot is own) for slot in self.slots}
+        reach = {slot.index: self._reach(slot, prompt, overlay, traces=shift and slot is own) for slot in self.slots}
         source = max(self.slots, key=lambda slot: (reach[slot.index], slot is own, not slot.busy))
         keep = reach[source.index]
         slot = own or self._vacate(source if keep else None)
@@ -73,12 +73,12 @@ class Sequences:
         self._cut(slot, keep)
         if slot.name != name:
             slot.name, slot.snapshot, slot.dirty = name, "", True
-        slot.busy, slot.used = True, self._tick()
+        slot.busy, slot.used, slot.overlay = True, self._tick(), overlay
         slot.dropped = max(had - slot.n_past, 0)
         slot.tokens = list(prompt)
         return slot
 
-    def place(self, name: str, n_tokens: int) -> Slot | None:
+    def place(self, name: str, n_tokens: int, overlay: Overlay = ()) -> Slot | None:
         """An empty slot for `name`, busy, with room for so many tokens made; None where that cannot be had now."""
         own = self.find(name)
         if (own and own.busy) or all(slot.busy for slot in self.slots):
@@ -86,6 +86,7 @@ class Sequences:
         slot = own or self._vacate(None)
         self._empty(slot)
         slot.name, slot.tokens, slot.busy, slot.used = name, [], True, self._tick()
+        slot.overlay = overlay
         while self.n_held + n_tokens > self.n_cells:
             if not self.evict_idle():
                 self.release(slot)
@@ -121,7 +122,7 @@ class Sequences:
     def forget(self, slot: Slot) -> None:
         """Drop an idle slot's conversation, telling nobody."""
         self._empty(slot)
-        slot.name, slot.tokens, slot.snapshot, slot.dirty = "", [], "", False
+        slot.name, slot.tokens, slot.snapshot, slot.dirty, slot.overlay = "", [], "", False, ()
 
     def holds(self, slot: Slot, count: int) -> bool:
         """Whether the memory holds this many tokens of a slot, so that one could go on from there."""
@@ -132,10 +133,10 @@ class Sequences:
         """The tokens that all slots hold, those that they share counted for each."""
         return sum(slot.n_past for slot in self.slots)
 
-    def held(self, name: str, prompt: list[int]) -> int:
+    def held(self, name: str, prompt: list[int], overlay: Overlay = ()) -> int:
         """How many tokens of a prompt the slot of that name would not have to decode again."""
         slot = self.find(name)
-        return self._reach(slot, prompt, traces=True) if slot and prompt else 0
+        return self._reach(slot, prompt, overlay, traces=True) if slot and prompt else 0
 
     # --- while a reply is written -------------------------------------------------------------------------------------
 
@@ -194,8 +195,10 @@ class Sequences:
         self.forget(slot)
         return slot
 
-    def _reach(self, slot: Slot, prompt: list[int], *, traces: bool) -> int:
+    def _reach(self, slot: Slot, prompt: list[int], overlay: Overlay, *, traces: bool) -> int:
         """How many tokens of the prompt could be taken from a slot; `traces`: those that carry traces too."""
+        if slot.overlay != overlay:
+            return 0
         held = slot.n_past if traces or slot.traces < 0 else slot.traces
         same = min(common_prefix(slot.tokens[:held], prompt), len(prompt) - 1)
         if same <= 0:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+Overlay = tuple[tuple[str, float], ...]
+"""The adapters laid over the model: the fingerprint of each and its scale, in the order of the fingerprints."""
+
 
 class Memory(Protocol):
     """The part of context.Context that is needed here."""
@@ -26,7 +29,7 @@ class Slot:
     `shared`: so many of the first tokens may lie in cells that are another sequence's too. `dropped`: tokens that the
     last prompt could not use. `snapshot` and `dirty`: the file of its state, and whether the state differs from it;
     one larger than `snapshot_limit` bytes is not wanted (0: of any size). `ahead`: so many of the last were only read
-    ahead, of what a person has not sent yet; they belong into no snapshot.
+    ahead, of what a person has not sent yet; they belong into no snapshot. `overlay`: what all of it was read with.
     """
 
     index: int
@@ -42,6 +45,7 @@ class Slot:
     snapshot_limit: int = 0
     dirty: bool = False
     ahead: int = 0
+    overlay: Overlay = ()
 
     @property
     def settled(self) -> int:

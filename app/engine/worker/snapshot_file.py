@@ -56,7 +56,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """What a state is valid for besides its tokens: all of it must be equal.
 
     `model` is the fingerprint of the file, `long_rope` whether positions are encoded for a window longer than the
-    original one (some models choose other factors then), `adapters` the fingerprints of what is laid over the model.
+    original one (some models choose other factors then), `adapters` the fingerprint and scale of each of them.
     """
 
     model: str

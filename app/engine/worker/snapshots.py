@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from app.engine.errors import EngineError
 from app.engine.protocol import NOTE, Ended, Forget, Forgotten, Generate, Keep, Kept, Restore, Restored
 from app.engine.worker.asking import Asking, EndedError, Worker
 from app.engine.worker.loading import Loaded
@@ -105,8 +106,9 @@ class Snapshots:
     def restore(self, command: Restore) -> None:
         """Bring a conversation back into memory, if it is not there. Answered when it is there or cannot be."""
         name, slot = command.sequence, self._slot(command.sequence)
-        if name in self._restoring or (self._seat is not None and command.snapshot and not (slot and slot.settled)):
-            self._begin(name, command.snapshot, command.snapshot_limit).requests.append(command.id)
+        missing = self._seat is not None and command.snapshot and not (slot and slot.settled)
+        if name in self._restoring or (missing and self._begin(command)):
+            self._restoring[name].requests.append(command.id)
         else:
             self._finish(Restored(id=command.id, tokens=slot.settled if slot is not None else 0))
 
@@ -131,8 +133,8 @@ class Snapshots:
         held = slot is not None and slot.settled > 0
         if self._seat is not None and command.snapshot and not held and command.id not in self._tried:
             self._tried.add(command.id)
-            self._begin(command.sequence, command.snapshot, command.snapshot_limit)
-            return True
+            if self._begin(command):
+                return True
         if command.id not in self._making_room:
             self._making_room[command.id] = self._make_room(command.sequence)
         return not all(saving.ended.is_set() for saving in self._making_room[command.id])
@@ -200,14 +202,19 @@ class Snapshots:
         for request in saving.requests:
             self._finish(Kept(id=request, tokens=len(saving.tokens) if size else 0, size_bytes=size))
 
-    def _begin(self, name: str, path: str, limit_bytes: int) -> Restoring:
-        known = self._restoring.get(name)
-        if known is not None:
-            return known
+    def _begin(self, command: Generate | Restore) -> bool:
+        """Have a conversation brought back that is not on its way; False where its adapters cannot be read."""
         assert self._seat is not None
-        self._restoring[name] = restoring = Restoring(self._seat, name, Path(path), limit_bytes)
+        name = command.sequence
+        try:
+            overlay = self._seat.overlay(command.adapters)
+        except EngineError:
+            return False
+        self._restoring[name] = restoring = Restoring(
+            self._seat, name, Path(command.snapshot), command.snapshot_limit, overlay
+        )
         self._reader.submit(partial(self._read, restoring))
-        return restoring
+        return True
 
     def _read(self, restoring: Restoring) -> None:
         """On the reader's thread."""

@@ -15,6 +15,7 @@ from app.engine.worker.context import ABORTED, DECODED, NO_ROOM, Context
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded, decode_failure
 from app.engine.worker.speculation import MOST, Costs
+from app.engine.worker.turns import Turns
 
 SLICE = 64  # tokens of a batch while somebody writes: costs an eighth of the reading speed, 512 hold everyone up
 TILE = 64  # tokens of a batch from which llama.cpp's attention on the processor works in tiles (GGML_FA_TILE_Q)
@@ -47,6 +48,7 @@ class Steps:
         self._loaded: Loaded | None = None
         self._freed = False  # a reply ended since one was suspended
         self._costs = Costs()
+        self._turns = Turns()
         self._begun = 0.0  # when the decode under way began
         self._draft: list[int] = []  # the tokens at the end of the batch that are only guessed
         self.active: list[Generation] = []  # those that read: who waited longest first
@@ -77,10 +79,10 @@ class Steps:
         assert context is not None
         self._resume(loaded)
         outputs = self._batch(context)
-        status = self._decode(loaded, context, outputs)
+        status = self._decode(loaded, outputs)
         while status == NO_ROOM and (loaded.sequences.evict_idle() or self._suspend(loaded)):
             outputs = self._batch(context)
-            status = self._decode(loaded, context, outputs)
+            status = self._decode(loaded, outputs)
         if status is None:
             return
         if status == DECODED:
@@ -101,8 +103,10 @@ class Steps:
         context.clear_batch()
         self._draft = []
         running = [generation for generation in self.active if not generation.suspended]
+        writes = any(generation.pending == 1 for generation in running)
+        running = self._turns.of(running)
         outputs = [self._add(context, generation, 1) for generation in running if generation.pending == 1]
-        room = max(min(SLICE, context.n_batch) - len(outputs), 1) if outputs else context.n_batch
+        room = max(min(SLICE, context.n_batch) - len(outputs), 1) if writes else context.n_batch
         for generation in running:
             if generation.pending > 1 and room > 0:
                 outputs.append(self._add(context, generation, room))
@@ -153,7 +157,7 @@ class Steps:
     def _keeps_checkpoints(self) -> bool:
         return self._loaded is not None and self._loaded.sequences.checkpoints is not None
 
-    def _decode(self, loaded: Loaded, context: Context, outputs: list[Output]) -> int | None:
+    def _decode(self, loaded: Loaded, outputs: list[Output]) -> int | None:
         """llama_decode's status; None when there is nothing to decode (any more)."""
         alone = outputs[0][0].id if len(outputs) == 1 else 0
         if loaded.sequences.whole_only and outputs and outputs[0][1] == 1:
@@ -161,7 +165,7 @@ class Steps:
         if not outputs or not self._begin_decode(alone):
             return None
         self._begun = time.perf_counter()
-        return context.decode()
+        return loaded.decode(outputs[0][0].slot.overlay)
 
     def _take(self, loaded: Loaded, context: Context, outputs: list[Output]) -> None:
         if self._draft:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from app.engine.values import Sampling
+from app.ui.components.adapters import AdapterSection
 from app.ui.components.context.tab import ContextTab
 from app.ui.components.sampling import SamplingControls
 from app.ui.theme import tokens
@@ -29,6 +30,7 @@ class SidePanel(Surface):
 
     sampling_changed = Signal(object)
     system_prompt_changed = Signal(str)
+    adapters_changed = Signal(object)
     reset_requested = Signal()
     closed = Signal()
     tab_shown = Signal(str)
@@ -49,6 +51,8 @@ class SidePanel(Surface):
         self.context.instructions_wished.connect(self.edit_instructions)
         self.sampling = SamplingControls(theme)
         self.sampling.sampling_changed.connect(self.sampling_changed)
+        self.adapters = AdapterSection(theme)
+        self.adapters.changed.connect(self.adapters_changed)
         self.reset = Button("Reset", theme, QUIET)
         self.reset.setToolTip("Back to the values of the settings")
         self.reset.setAccessibleName("Reset sampling")
@@ -90,6 +94,10 @@ class SidePanel(Surface):
         body.addLayout(section)
         body.addSpacing(6)
         body.addWidget(self.sampling)
+        body.addSpacing(20)
+        body.addWidget(Hairline(theme))
+        body.addSpacing(16)
+        body.addWidget(self.adapters)
         body.addSpacing(14)
         body.addWidget(Paragraph("Changes hold from the next reply on.", theme, "caption", "ink3"))
         body.addStretch()
@@ -133,6 +141,11 @@ class SidePanel(Surface):
         self.show_tab(MODEL)
         self.prompt.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def show_adapters(self) -> None:
+        """The adapters are in sight."""
+        self.show_tab(MODEL)
+        self._model.ensureWidgetVisible(self.adapters)
+
     def show_values(self, sampling: Sampling, suggested: Sampling, prompt: str, default_prompt: str) -> None:
         """Shows a conversation's values; nothing is told. A field that is being written in keeps its words."""
         self.sampling.show_value(sampling, suggested)
@@ -149,12 +162,14 @@ class SidePanel(Surface):
             self._tell_prompt()
         if self.sampling.waiting:
             self.sampling.flush()
+        if self.adapters.waiting:
+            self.adapters.flush()
         self.context.flush()
 
     @property
     def waiting(self) -> bool:
         """Whether something typed or moved was not told yet."""
-        return self._wait.isActive() or self.sampling.waiting
+        return self._wait.isActive() or self.sampling.waiting or self.adapters.waiting
 
     def _reset(self) -> None:
         self.sampling.drop()

@@ -110,7 +110,7 @@ class Talk:
 
         Nothing is guessed ahead unless asked for: tests that compare logits must know what was in each batch.
         """
-        names = ("stop", "template_options", "continue_final", "shift", "snapshot", "guess")
+        names = ("stop", "template_options", "continue_final", "shift", "snapshot", "guess", "adapters")
         fields = {"guess": False, **{key: more.pop(key) for key in names if key in more}}
         sampling = Sampling(**{"temperature": 0.0, "max_tokens": 24, **more})
         request = self.next_id()

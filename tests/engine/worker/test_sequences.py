@@ -353,3 +353,18 @@ def test_a_busy_slot_is_not_given_away() -> None:
     assert second is not None
     assert first is not second
     assert sequences.acquire("b", [1]) is None
+
+
+def test_another_overlay_reads_anew() -> None:
+    memory = FakeMemory()
+    sequences = Sequences(memory, 2, can_shift=True)
+    prompt, overlay = [*range(40)], (("adapter", 1.0),)
+    turn(sequences, memory, "a", prompt)
+    slot = sequences.acquire("a", [*prompt[:5], *prompt[20:]], shift=True, overlay=overlay)
+    assert slot is not None
+    assert (slot.n_past, slot.dropped, slot.overlay) == (0, 40, overlay), "nothing is shifted either"
+    memory.decode(slot)
+    sequences.release(slot)
+    assert sequences.held("a", slot.tokens) == 0 < sequences.held("a", slot.tokens, overlay)
+    sequences.evict(slot)
+    assert slot.overlay == ()

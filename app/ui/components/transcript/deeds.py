@@ -22,7 +22,7 @@ from app.ui.components.transcript.spots import (
     code_of_spot,
 )
 from app.ui.components.transcript.standing import OFFERS, add_verbs
-from app.ui.components.transcript.words import device_lines
+from app.ui.components.transcript.words import adapter_lines, device_lines
 
 if TYPE_CHECKING:
     from app.ui.components.transcript.transcript import Transcript
@@ -117,11 +117,9 @@ class Deeds(QObject):
                 menu.addAction("Stop", lambda: transcript.stop_requested.emit(row.id))
             else:
                 menu.addAction("Write the reply again", lambda: transcript.regenerate_requested.emit(row.id))
-            lines = device_lines(row.facts)
-            if lines and not row.question:
-                told = menu.addMenu("Computed on")
-                for line in lines:
-                    told.addAction(line).setEnabled(False)
+            if not row.question:
+                _tell(menu, "Computed on", device_lines(row.facts))
+                _tell(menu, "Adapters", adapter_lines(row.facts))
             if not row.state.live:
                 add_verbs(menu, transcript, row.id, question=row.question)
         menu.addSeparator()
@@ -129,3 +127,11 @@ class Deeds(QObject):
         everything.setShortcut(QKeySequence(QKeySequence.StandardKey.SelectAll))
         everything.setEnabled(bool(transcript.column.entries))
         return menu
+
+
+def _tell(menu: QMenu, title: str, lines: list[str]) -> None:
+    """A menu below that only tells."""
+    if lines:
+        told = menu.addMenu(title)
+        for line in lines:
+            told.addAction(line).setEnabled(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtGui import QTextLayout
 
@@ -130,6 +131,12 @@ def device_lines(facts: ReplyFacts | None) -> list[str]:
         if share.total_bytes:
             lines.append(f"{name}: {layers}{size_words(share.total_bytes)}")
     return lines
+
+
+def adapter_lines(facts: ReplyFacts | None) -> list[str]:
+    """What lay over the model for a reply, a line for each adapter: 'plain-words, scale 0.80'."""
+    adapters = facts.adapters if facts is not None else ()
+    return [f"{Path(adapter.path).stem}, scale {adapter.scale:.2f}" for adapter in adapters]
 
 
 def spoken_name(question: bool, state: ReplyState, facts: ReplyFacts | None) -> str:

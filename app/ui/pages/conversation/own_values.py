@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from app.base.errors import InglenookError
 from app.chat.messages import Conversation
-from app.engine.values import Sampling
+from app.engine.values import Adapter, Sampling
 from app.services.sending import Choices
+from app.ui.pages.conversation.own_adapters import OwnAdapters
 from app.ui.ports import ApplicationPort
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class OwnValues:
         self._shown = False
         self._sampling: Sampling | None = None
         self._prompt = ""
+        self._new_adapters: tuple[Adapter, ...] = ()
+        self.adapters = OwnAdapters(application, panel.adapters)
+        panel.adapters_changed.connect(self._set_adapters)
         panel.sampling_changed.connect(self._set_sampling)
         panel.system_prompt_changed.connect(self._set_prompt)
         panel.reset_requested.connect(self._reset)
@@ -40,17 +44,20 @@ class OwnValues:
         self._conversation, self._shown = conversation, True
         defaults = self._application.settings.current.generation
         if conversation is None:
-            sampling, prompt = self._sampling, self._prompt
+            sampling, prompt, adapters = self._sampling, self._prompt, self._new_adapters
         else:
-            sampling, prompt = conversation.sampling, conversation.system_prompt
+            sampling, prompt, adapters = conversation.sampling, conversation.system_prompt, conversation.adapters
+        self.adapters.show(adapters, conversation.model_id if conversation is not None else "")
         self._panel.show_values(sampling or defaults.sampling(), defaults.sampling(), prompt, defaults.system_prompt)
 
     def take_choices(self) -> Choices | None:
         """What the first message of a new conversation takes along; forgotten afterwards."""
-        if self._sampling is None and not self._prompt:
+        if self._sampling is None and not self._prompt and not self._new_adapters:
             return None
-        choices = Choices(system_prompt=self._prompt or None, sampling=self._sampling)
-        self._sampling, self._prompt = None, ""
+        choices = Choices(
+            system_prompt=self._prompt or None, sampling=self._sampling, adapters=self._new_adapters or None
+        )
+        self._sampling, self._prompt, self._new_adapters = None, "", ()
         return choices
 
     def _set_sampling(self, sampling: Sampling) -> None:
@@ -68,6 +75,14 @@ class OwnValues:
             return
         conversation_id = conversation.id
         self._do(lambda: self._application.conversations.configure(conversation_id, system_prompt=prompt))
+
+    def _set_adapters(self, adapters: tuple[Adapter, ...]) -> None:
+        conversation = self._conversation
+        if conversation is None:
+            self._new_adapters = adapters
+            return
+        conversation_id = conversation.id
+        self._do(lambda: self._application.conversations.configure(conversation_id, adapters=adapters))
 
     def _reset(self) -> None:
         conversation = self._conversation

@@ -15,6 +15,7 @@ from app.services.changes import (
     Change,
     ConversationsChanged,
     EngineChanged,
+    EngineState,
     LibraryChanged,
     PathChanged,
     ReplyChanged,
@@ -135,6 +136,8 @@ class ConversationPage(Parts):
             if self.has("picker"):
                 self.picker.apply(change)
             self._show_model()
+            if self.has("own") and (isinstance(change, LibraryChanged) or change.state is EngineState.READY):
+                self.own.adapters.look_again()
             if isinstance(change, EngineChanged):
                 self.verbs.engine_changed(change)
         self.seeing.apply(change)

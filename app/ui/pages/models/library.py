@@ -11,6 +11,7 @@ from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.engine.values import ModelFile
 from app.services.changes import Change, LibraryChanged, NetworkChanged
+from app.ui.components.models.adapter_list import AdapterList
 from app.ui.components.models.library_detail import TASK, LibraryDetail
 from app.ui.components.models.library_list import PAD, LibraryList
 from app.ui.components.models.wishes import Wishes
@@ -32,6 +33,7 @@ class LibraryTab(ListAndDetail):
         self._application, self._wishes = application, wishes
         self.model = LibraryModel()
         self.list = LibraryList(self.model, theme)
+        self.adapters = AdapterList(theme)
         self.add_file = Button("Add a file…", theme, SECONDARY)
         self.add_folder = Button("Add a folder…", theme, SECONDARY)
         self.total = Label("", theme, "caption", "ink2", elide=True)
@@ -54,6 +56,7 @@ class LibraryTab(ListAndDetail):
         column.addLayout(buttons)
         column.addLayout(summary)
         column.addWidget(self.list, 1)
+        column.addWidget(self.adapters)
         self.add_file.clicked.connect(self._choose_file)
         self.add_folder.clicked.connect(self._choose_folder)
         self.list.row_chosen.connect(self._show)
@@ -73,6 +76,7 @@ class LibraryTab(ListAndDetail):
         before, row = (self.model.at(index.row()).id, index.row()) if index.isValid() else ("", 0)
         models = self._application.library.list()
         self.model.show(models)
+        self.adapters.show_adapters(self._application.adapters.found())
         at = self.model.row_of(before) if before else 0
         if at < 0:
             at = min(row, len(models) - 1)
