@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
 from app.base.paths import Places, resources
-from app.engine.client import Engine
 from app.engine.command import worker_command
+from app.engine.engine import Engine
 from app.engine.outcome import Outcome
 from app.engine.snapshots import SnapshotFolder
 from app.engine.supervisor import State

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base.paths import resources
-from app.engine.client import Call, Engine
+from app.engine.client import Call
 from app.engine.command import worker_command
+from app.engine.engine import Engine
 from app.engine.protocol import Delta, Failed, Finished, Progress, Started
 from app.engine.values import GenerateRequest, GenerationFacts, LoadedModel, LoadOptions, PromptMessage, Sampling
 from benchmarks.processes import BenchmarkError

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from app.engine.client import Call, Engine
+from app.engine.client import Call
+from app.engine.engine import Engine
 from app.engine.errors import Cancelled, EngineUnavailable
 from app.engine.hardware import MemoryPlan
 from app.engine.outcome import Outcome

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.client import Call, Engine
+from app.engine.client import Call
 from app.engine.command import fake_command
+from app.engine.engine import Engine
 from app.engine.errors import DecodeFailed, EngineClosed, EngineDied, InternalError, OutOfMemory
 from app.engine.protocol import Delta, Failed, Started
 from app.engine.values import LoadOptions

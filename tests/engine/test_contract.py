@@ -35,8 +35,8 @@ import numpy as np
 import pytest
 
 from app.engine.bare import write_bare
-from app.engine.client import Engine
 from app.engine.command import worker_command
+from app.engine.engine import Engine
 from app.engine.errors import (
     AdapterMisfit,
     Cancelled,

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from app.engine.bare import write_bare
 from app.engine.budgets import MARGIN_BYTES
-from app.engine.client import Engine
 from app.engine.command import worker_command
+from app.engine.engine import Engine
 from app.engine.errors import GgufBroken
 from app.engine.fit import estimate, fit, max_context
 from app.engine.gguf import check_loadable, open_model

@@ -7,8 +7,8 @@ from pathlib import Path
 from app.base.paths import find_places
 from app.bootstrap import build
 from app.engine.budgets import MARGIN_BYTES
-from app.engine.client import Engine
 from app.engine.command import worker_command
+from app.engine.engine import Engine
 from app.engine.hardware import Machine
 from app.engine.values import LoadedModel, LoadOptions
 from app.services.cells import Cells

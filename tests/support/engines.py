@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.engine.client import Call, Engine, GenerationEvent
+from app.engine.client import Call, GenerationEvent
 from app.engine.command import fake_command
+from app.engine.engine import Engine
 from app.engine.outcome import Outcome
 from app.engine.protocol import Delta, Failed, Finished, Progress, Started
 from app.engine.supervisor import State, Timing
