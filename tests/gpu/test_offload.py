@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from tests.engine.worker.control import Control
 from tests.engine.worker.process import WorkerProcess, user
 from tests.engine.worker.test_devices import check_plan, layers, planned
 from tests.gpu.conftest import described
-from tests.support.architectures import MAKERS, Shape, write
+from tests.support.architectures import MAKERS, write
+from tests.support.hardware_matrix import LAYERS, MODEL
 
 MIB = 1024 * 1024
 QUESTION = [user("Why is the sky blue?")]
 CLOSE = 0.2  # of all probability, how much may lie elsewhere: each rounds what it multiplies in its own way
-LARGER = Shape(n_layer=12, n_embd=1024, n_ff=4096, n_vocab=32000)
 
 PLACES: list[dict[str, Any]] = [
     {"n_gpu_layers": 0},
@@ -67,11 +68,13 @@ def test_the_starter_model_takes_what_was_planned_and_answers(
     assert len(worker.write(QUESTION, max_tokens=16).ids) == 16
 
 
-@pytest.mark.parametrize("name", sorted(MAKERS))
+# llama.cpp's CUDA code has no attention with gemma2's soft cap for the head size of these models.
+@pytest.mark.parametrize("name", sorted({*MAKERS} - {"gemma2"}))
 def test_every_kind_of_model_takes_what_was_planned(
     worker: WorkerProcess, card: Device, tmp_path: Path, name: str
 ) -> None:
-    path = write(tmp_path / "model.gguf", name, LARGER)
+    shape = replace(MODEL, n_layer=LAYERS.get(name, MODEL.n_layer))
+    path = write(tmp_path / "model.gguf", name, shape)
     for options in ({}, {"n_gpu_layers": 5}, {"n_cpu_experts": 6} if "moe" in name else {"n_gpu_layers": 1}):
         every = {"n_ctx": 4096, "devices": (card.name,), **options}
         plan = planned(worker, path, **every)
