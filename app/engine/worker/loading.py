@@ -120,8 +120,10 @@ class Loaded:
         report.leave_out(ahead)
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
-        # On the processor, with the flash attention that llama.cpp chooses there, for caches of plain numbers.
-        self.attends_in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
+        # The arithmetic of attention to one cell beside that of a whole token; 0 where llama.cpp has no tiles for it: it
+        # has them on the processor, with the flash attention that it chooses there, for caches of plain numbers.
+        in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
+        self.attention = self.model.n_layer * self.model.n_embd / max(self.model.n_params, 1) if in_tiles else 0.0
 
     def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)

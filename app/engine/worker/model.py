@@ -78,6 +78,7 @@ class Model:
         self.path = path
         self.n_ctx_train = int(api.llama_model_n_ctx_train(self.handle))
         self.n_layer = int(api.llama_model_n_layer(self.handle))
+        self.n_embd = int(api.llama_model_n_embd(self.handle))
         self.n_swa = int(api.llama_model_n_swa(self.handle))
         self.n_params = int(api.llama_model_n_params(self.handle))
         self.size_bytes = int(api.llama_model_size(self.handle))

@@ -21,9 +21,9 @@ SLICE = 64  # tokens of a batch while somebody writes: costs an eighth of the re
 TILE = 64  # tokens of a batch from which llama.cpp's attention on the processor works in tiles (GGML_FA_TILE_Q)
 RESERVE = 256  # cells that must be free beyond its own for a reply to go on that had to give up its cells
 
-# What a batch costs, in tokens without anything before them: by so many cells that a token looks back at, it costs one
-# more; a padded one costs TILED, and as much again by so many cells.
-ONE_BY_ONE, TILED, IN_TILES = 950, 55.0, 4560
+# What a batch costs, in tokens with nothing before them (decision 018). Looking back at a cell is `attention` times the
+# arithmetic of a token; it takes longer than that, token by token more than in a tile, which costs TILED itself.
+ONE_BY_ONE, TILED, IN_TILES = 7.0, 51.5, 2.87
 DEEP = 1024  # there is little to gain before
 
 Output = tuple[Generation, int, int]  # how many tokens of it are in the batch, and the index of its logits or -1
@@ -116,21 +116,17 @@ class Steps:
         return outputs
 
     def _pays_to_pad(self, context: Context, outputs: list[Output]) -> bool:
-        """Whether a whole tile is sooner computed than these few tokens one by one.
-
-        Deep in a conversation attention is nearly all the work, and in a tile a token of it costs a fraction. The
-        proportions were measured on two processors and a model of 135M parameters; a larger one has more cells' worth
-        of other work for a token, but in both ways alike.
-        """
+        """Whether a whole tile is sooner computed than these few tokens one by one: deep in a conversation, where
+        attention is most of the work."""
         loaded = self._loaded
-        if loaded is None or context.spare < 0 or context.n_batch < TILE or not loaded.attends_in_tiles:
+        if loaded is None or context.spare < 0 or context.n_batch < TILE or not loaded.attention:
             return False
         count = sum(tokens for _, tokens, _ in outputs)
         if not 1 < count < TILE or loaded.sequences.n_held + TILE > context.n_cells:
             return False
-        seen = sum(tokens * generation.slot.n_past for generation, tokens, _ in outputs)
-        depth = seen / count
-        return depth >= DEEP and count * (1 + depth / ONE_BY_ONE) > TILED * (1 + depth / IN_TILES)
+        depth = sum(tokens * generation.slot.n_past for generation, tokens, _ in outputs) / count
+        looked = depth * loaded.attention
+        return depth >= DEEP and count * (1 + ONE_BY_ONE * looked) > TILED * (1 + IN_TILES * looked)
 
     def _add(self, context: Context, generation: Generation, room: int) -> Output:
         slot = generation.slot

@@ -42,7 +42,7 @@ def test_a_short_question_behind_much_is_read_in_a_tile(
     loop_here: LoopHere, tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "DEEP", 100)
-    monkeypatch.setattr(steps, "TILED", 1.0)
+    monkeypatch.setattr(steps, "TILED", 0.1)
     counts: list[int] = []
     pad = Context.pad
 
