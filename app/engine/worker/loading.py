@@ -120,8 +120,8 @@ class Loaded:
         report.leave_out(ahead)
         shares = reported_shares(report, _shape(headers), headers, options.rpc)
         self.info = self._describe(shares, time.perf_counter() - begun)
-        # The arithmetic of attention to one cell beside that of a whole token; 0 where llama.cpp has no tiles for it. It
-        # has them on the processor, with the flash attention that it chooses there, for caches of plain numbers.
+        # The arithmetic of attention to one cell beside that of a whole token; 0 where llama.cpp has no tiles for it.
+        # It has them on the processor, with the flash attention that it chooses there, for caches of plain numbers.
         in_tiles = not self.info.n_gpu_layers and options.type_k == options.type_v in ("f16", "f32")
         self.attention = self.model.n_layer * self.model.n_embd / max(self.model.n_params, 1) if in_tiles else 0.0
 
