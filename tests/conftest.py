@@ -32,7 +32,7 @@ _refused: list[str] = []
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The whole suite runs on all cores and one more, for a third of the time is waiting; a part of it in this process."""
+    """The whole suite runs on all cores and one more, as a third of the time is waiting; a part in this process."""
     whole = config.args_source is config.ArgsSource.TESTPATHS
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS) if whole else 0
 
