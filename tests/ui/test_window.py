@@ -31,7 +31,7 @@ def _conversation(application: FakeApplication, title: str = "One") -> str:
 def test_a_window_begins_with_a_greeting(window: Window) -> None:
     page = window.conversation
     assert page.greeting.isVisible()
-    assert page.suggestions.isVisible()
+    assert all(row.isVisible() for row in page.suggestions)
     assert page.header.title.text() == ""
     assert window.focusWidget() is page.composer.field
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui.components.context.gauge import Gauge
@@ -64,7 +64,6 @@ class Composer(Surface):
     typing_started = Signal()
     edit_ended = Signal()
     gauge_pressed = Signal()
-    resized = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, "raised", radius=tokens.RADIUS_BLOCK, outline="line2", parent=parent)
@@ -188,10 +187,6 @@ class Composer(Surface):
             self.stop_requested.emit()
         elif not self._editing.isHidden():
             self.edit_ended.emit()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.resized.emit()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.field.setFocus(Qt.FocusReason.MouseFocusReason)

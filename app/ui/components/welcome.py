@@ -132,49 +132,45 @@ class Greeting(QWidget):
                 self.facts.setText(f"{size}, loads when you write")
 
 
-class _Suggestion(HoverButton):
-    def __init__(self, icon_name: str, title: str, detail: str, theme: Theme, *, last: bool) -> None:
+class Suggestion(HoverButton):
+    """A row; a click tells the beginning of a message."""
+
+    chosen = Signal(str)
+
+    def __init__(
+        self, icon_name: str, title: str, detail: str, beginning: str, theme: Theme, *, first: bool = False
+    ) -> None:
         super().__init__(theme)
-        self._icon_name, self._detail, self._last = icon_name, detail, last
+        self._icon_name, self._detail, self._first = icon_name, detail, first
         self.setText(title)
         self.setAccessibleDescription(detail)
         self.setFixedHeight(69)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(lambda: self.chosen.emit(beginning))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colour = self._theme.colour
-        self.fill(painter, "fill", box=QRectF(self.rect()).adjusted(0, 2, 0, -3), radius=tokens.RADIUS_BLOCK)
+        self.fill(painter, "fill", box=QRectF(self.rect()).adjusted(0, 3, 0, -2), radius=tokens.RADIUS_BLOCK)
         left = tokens.OVERHANG
-        icons.paint(painter, self._icon_name, QRectF(left, 24, 20, 20), colour("ink2"))
+        icons.paint(painter, self._icon_name, QRectF(left, 25, 20, 20), colour("ink2"))
         text = left + 36
         width = self.width() - text - 48
         font = self._theme.font("body")
         font.setWeight(font.weight().Medium)
         painter.setFont(font)
         painter.setPen(colour("ink"))
-        painter.drawText(QRectF(text, 13, width, 22), Qt.AlignmentFlag.AlignVCenter, self.text())
+        painter.drawText(QRectF(text, 14, width, 22), Qt.AlignmentFlag.AlignVCenter, self.text())
         painter.setFont(self._theme.font("secondary"))
         painter.setPen(colour("ink2"))
         detail = painter.fontMetrics().elidedText(self._detail, Qt.TextElideMode.ElideRight, int(width))
-        painter.drawText(QRectF(text, 34, width, 20), Qt.AlignmentFlag.AlignVCenter, detail)
-        icons.paint(painter, "arrow-up-right", QRectF(self.width() - left - 16, 26, 16, 16), colour("ink2"))
-        if not self._last:
-            painter.fillRect(QRectF(text, self.height() - 1, self.width() - text - left, 1), colour("line"))
+        painter.drawText(QRectF(text, 35, width, 20), Qt.AlignmentFlag.AlignVCenter, detail)
+        icons.paint(painter, "arrow-up-right", QRectF(self.width() - left - 16, 27, 16, 16), colour("ink2"))
+        if not self._first:
+            painter.fillRect(QRectF(text, 0, self.width() - text - left, 1), colour("line"))
 
 
-class Suggestions(QWidget):
-    """Three rows; a click puts the beginning of a message into the composer."""
-
-    chosen = Signal(str)
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 12, 0, 0)
-        column.setSpacing(0)
-        for position, (icon_name, title, detail, text) in enumerate(SUGGESTIONS):
-            row = _Suggestion(icon_name, title, detail, theme, last=position == len(SUGGESTIONS) - 1)
-            row.clicked.connect(lambda _checked=False, text=text: self.chosen.emit(text))
-            column.addWidget(row)
+def suggestions(theme: Theme) -> list[Suggestion]:
+    """The rows, the most wanted first."""
+    return [Suggestion(*row, theme, first=position == 0) for position, row in enumerate(SUGGESTIONS)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from app.ui.theme import tokens
@@ -53,11 +52,13 @@ class Arrangement:
         self._wanted[widget] = shown
         self._holders[widget].setVisible(shown)
 
-    def make_room(self, size: QSize, spare: Sequence[QWidget]) -> None:
-        """Hides what can be spared, the first first, while the column would not fit under the header of the page."""
+    def make_room(self, spare: Sequence[QWidget]) -> None:
+        """Hides what can be spared, the first first, while the column would not fit into the place it was given."""
+        place = self._body.geometry()
         there = [widget for widget in self._holders if self._wanted.get(widget, True)]
-        heights = {widget: _height(self._holders[widget], size.width()) for widget in there}
-        room = size.height() - tokens.HEADER_HEIGHT - sum(heights.values())
+        heights = {widget: _height(self._holders[widget], place.width()) for widget in there}
+        reserved = sum(slot.sizeHint().height() for slot in self._slots.values())
+        room = place.height() - reserved - sum(heights.values())
         for widget in spare:
             if widget in heights:
                 self._holders[widget].setVisible(room >= 0)

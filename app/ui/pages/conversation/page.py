@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from app.base.errors import InglenookError
@@ -56,14 +56,14 @@ class ConversationPage(Parts):
         self.greeting.find_requested.connect(self.models_requested)
         self.greeting.file_requested.connect(self.verbs.open_model_file)
         self.header.panel_requested.connect(lambda: self.show_panel(not self.panel_shown))
-        self.suggestions.chosen.connect(self.composer.put)
+        for row in self.suggestions:
+            row.chosen.connect(self.composer.put)
         self.composer.draft_changed.connect(self._keep_draft)
         self.composer.typing_started.connect(self.verbs.warm)
         self.composer.edit_ended.connect(self.verbs.end_edit)
         self.composer.gauge_pressed.connect(self.toggle_context)
         self.composer.send_requested.connect(self.verbs.send)
         self.composer.stop_requested.connect(self.verbs.stop)
-        self.composer.resized.connect(self._refit)
         self.open(None)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class ConversationPage(Parts):
     def expect_conversation(self) -> None:
         """A stored conversation will be opened in a moment: its place is kept instead of greeting."""
         self._arrangement.show_empty(False)
-        for widget in (self.greeting, self.suggestions, self.hint):
+        for widget in (self.greeting, *self.suggestions, self.hint):
             self._arrangement.show(widget, False)
         self._arrangement.hold("transcript", True)
 
@@ -228,14 +228,13 @@ class ConversationPage(Parts):
 
     def _show_kind(self) -> None:
         empty = not self.conversation_id
-        for widget in (self.greeting, self.suggestions, self.hint):
+        for widget in (self.greeting, *self.suggestions, self.hint):
             self._arrangement.show(widget, empty)
         if not empty or self.has("transcript"):
             self.transcript.setVisible(not empty)
         if empty:
             self.greeting.greet()
         self._arrangement.show_empty(empty)
-        self._refit()
 
     def _show_model(self) -> None:
         state = self._application.loading.state
@@ -278,12 +277,11 @@ class ConversationPage(Parts):
         else:
             self.verbs.stop()
 
-    def _refit(self) -> None:
-        if not self.conversation_id:
-            self._arrangement.make_room(self.size(), (self.suggestions, self.hint))
-        if self.has("toast") and self.toast.isVisible():
-            self._place_toast()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._refit()
+    def event(self, event: QEvent) -> bool:
+        """The parts were laid out before: what they need, or the room there is, has changed."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            if not self.conversation_id:
+                self._arrangement.make_room((*reversed(self.suggestions), self.hint))
+            if self.has("toast") and self.toast.isVisible():
+                self._place_toast()
+        return super().event(event)

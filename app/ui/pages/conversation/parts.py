@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.ui.components.banner import Banner
 from app.ui.components.composer import Composer
 from app.ui.components.header import Header
-from app.ui.components.welcome import Greeting, Suggestions
+from app.ui.components.welcome import Greeting, suggestions
 from app.ui.pages.conversation.arrangement import Arrangement
 from app.ui.pages.conversation.choosing import Choosing, connect_context
 from app.ui.pages.conversation.seeing import Seeing
@@ -47,7 +47,7 @@ class Parts(QWidget):
         self.banner = Banner(theme)
         self.greeting = Greeting(theme)
         self.composer = Composer(theme)
-        self.suggestions = Suggestions(theme)
+        self.suggestions = suggestions(theme)
         self.hint = Label("Enter sends. Shift Enter makes a new line.", theme, "caption", "ink3", elide=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._arrangement = arrangement = Arrangement(self, self.header)
@@ -57,7 +57,8 @@ class Parts(QWidget):
         arrangement.reserve("transcript", stretch=1)
         arrangement.add(self.greeting)
         arrangement.add(self.composer, above=16, below=16)
-        arrangement.add(self.suggestions)
+        for row in self.suggestions:
+            arrangement.add(row, above=11 if row is self.suggestions[0] else 0)
         arrangement.add_space()
         arrangement.add(self.hint, below=16)
         self.banner.shown.connect(lambda shown: arrangement.show(self.banner, shown))
