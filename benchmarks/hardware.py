@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.base.paths import find_places
-from app.bootstrap import Application, build
+from app.bootstrap import Application
 from app.services.changes import EngineChanged, EngineState
 from app.services.device_memory import VARIABLE
 from benchmarks.figures import Figure, median_interval
 from benchmarks.processes import BUILD, BenchmarkError, pss_mb
-from tests.support.application import Recorder
+from tests.support.application import Recorder, load, running_real
 from tests.support.hardware_matrix import MIB, OWN_BYTES, answers, cells
 from tests.support.rpc import rpc_worker
 
@@ -91,12 +91,9 @@ def unload(pairs: int) -> list[Figure]:
     """Bytes that this program and its processes have more after a model was loaded and unloaded, the most of some."""
     left, held = [], []
     with _application() as (app, seen):
-        model_id = app.library.list()[0].id
         for _ in range(UNLOADS + 1):
             before = _memory_bytes()
-            since = len(seen.changes)
-            app.loading.load(model_id)
-            ended = seen.wait_for(EngineChanged, lambda c: c.state in ENDED, since)
+            ended = load(app, seen)
             if ended.state is not EngineState.READY:
                 raise BenchmarkError(f"it could not be loaded: {ended.sentence}")
             held.append(_memory_bytes() - before)
@@ -112,14 +109,11 @@ def unload(pairs: int) -> list[Figure]:
 @contextlib.contextmanager
 def _application() -> Iterator[tuple[Application, Recorder]]:
     """The whole application on the real engine, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="inglenook-bench-") as folder:
-        app, seen = build(find_places(Path(folder))), Recorder()
-        app.publisher.subscribe(seen)
-        try:
-            app.open()
-            yield app, seen
-        finally:
-            app.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="inglenook-bench-") as folder,
+        running_real(places=find_places(Path(folder))) as both,
+    ):
+        yield both
 
 
 @contextlib.contextmanager

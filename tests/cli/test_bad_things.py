@@ -16,7 +16,6 @@ import pytest
 from sqlcipher3 import dbapi2
 
 from tests.support import tiny_models
-from tests.support.application import gone, until
 from tests.support.command import (
     ROOT,
     command,
@@ -28,6 +27,7 @@ from tests.support.command import (
     one_sentence,
     start,
 )
+from tests.support.processes import gone, until
 
 pytestmark = pytest.mark.usefixtures("starter_model")
 
@@ -59,7 +59,7 @@ def test_killed_while_streaming_loses_two_seconds_at_most(home: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         killed_at = time.monotonic()
         process.wait()
-    until(lambda: all(gone(pid) for pid in children), "the engine's end", patience_s=5.0)
+    until(lambda: all(gone(pid) for pid in children), "the engine's end", guard_s=5.0)
     connection = dbapi2.connect(str(home / "inglenook.db"))
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()

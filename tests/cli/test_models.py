@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 
 from tests.support import tiny_models
-from tests.support.application import until
 from tests.support.command import ROOT, command, environment, inglenook, one_sentence, start
 from tests.support.hub.files import Kind
 from tests.support.hub.proxy import ForwardingProxy
 from tests.support.hub.repository import Repository
 from tests.support.hub.server import GOOD_TOKEN, Hub
+from tests.support.processes import until
 from tests.support.split import split_in_two
 
 REPO = "acme/tiny-GGUF"

@@ -8,10 +8,10 @@ from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
 from tests.end_to_end.conftest import Start, choose
-from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import LONG, ended, replies, rows
 from tests.support.command import json_of
+from tests.support.processes import until
 
 QUESTION = "Why is the sky blue?"
 

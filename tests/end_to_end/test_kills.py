@@ -13,8 +13,8 @@ from app.base.paths import find_places
 from app.chat.titles import title_for
 from app.store.store import open_store
 from tests.end_to_end.conftest import Start, choose
-from tests.end_to_end.processes import descendants, engine_of, gone, maps, until
 from tests.end_to_end.window import LONG, Window, ended, replies, rows
+from tests.support.processes import descendants, engine_of, gone, maps, until
 
 LOST_AT_MOST_S = 2.0
 QUICK = {"tick_s": 0.5, "missed_ticks": 6}  # an engine that is silent for three seconds is taken for dead

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.end_to_end.conftest import Start, choose
-from tests.end_to_end.processes import until
 from tests.end_to_end.window import Window, ended, rows
 from tests.support.command import json_of
+from tests.support.processes import until
 
 STORY = "The keeper of lighthouse {} counts the ships in the fog, and writes each of them into his book. "
 LENGTH = 20

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from tests.end_to_end.conftest import Start, choose
-from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import LONG, ended, replies, rows
 from tests.support.command import json_of
 from tests.support.command import start as begin_command
+from tests.support.processes import until
 
 
 def on_top(screen: Screen, x: int, y: int) -> str:

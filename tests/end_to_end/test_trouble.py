@@ -12,11 +12,11 @@ from sqlcipher3 import dbapi2
 
 from tests.end_to_end.conftest import Start, choose
 from tests.end_to_end.places import read_only, small_disk
-from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import Window, ended, rows
 from tests.support.command import inglenook, json_of, one_sentence
 from tests.support.command import start as begin_command
+from tests.support.processes import until
 
 REFUSED = "the conversations cannot be opened"
 

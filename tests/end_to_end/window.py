@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlcipher3 import dbapi2
 
-from tests.end_to_end.processes import descendants, engine_of, gone, until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.watched import TIMING_VARIABLE
 from tests.support.command import ROOT, environment
+from tests.support.processes import descendants, engine_of, gone, until
 
 LONG = "Write a very long story about a lighthouse keeper."
 """What the starter model, without chance, answers with more text than any test waits for."""

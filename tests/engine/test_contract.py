@@ -57,8 +57,9 @@ from app.engine.protocol import Code, Delta, Failed, Progress, Started
 from app.engine.supervisor import State
 from app.engine.values import Adapter, GenerateRequest, LoadedModel, LoadOptions, PromptMessage
 from tests.support import tiny_adapters
-from tests.support.engines import WAIT_S, Reply, Watched, ask, fake, gone
+from tests.support.engines import WAIT_S, Reply, Watched, ask, fake
 from tests.support.gguf_writer import LLAMA, TENSORS, gguf_bytes
+from tests.support.processes import gone
 
 N_CTX = 1024
 MIB = 1024 * 1024

@@ -17,7 +17,8 @@ import pytest
 from app.engine.errors import EngineClosed, EngineDied, EngineUnavailable
 from app.engine.supervisor import State, Timing
 from app.engine.values import LoadOptions
-from tests.support.engines import QUICK, WAIT_S, Reply, Watched, ask, fake, gone
+from tests.support.engines import QUICK, WAIT_S, Reply, Watched, ask, fake
+from tests.support.processes import gone
 
 MODEL = Path("any.gguf")
 Start = Callable[..., Watched]

@@ -3,14 +3,10 @@ the command line tells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import Application, build
 from app.chat.messages import ReplyState
 from app.engine.hardware import Device
 from app.engine.values import Sampling
@@ -19,39 +15,22 @@ from app.services.device_memory import VARIABLE
 from app.services.sending import Choices
 from tests.engine.worker.process import WorkerProcess
 from tests.gpu.conftest import ballast, described
-from tests.support.application import Recorder, gone
+from tests.support.application import load, running_real
 from tests.support.command import json_of
+from tests.support.processes import gone
 
 MIB = 1024 * 1024
 OF_A_PROCESS = 600 * MIB  # what a driver takes for a process of its own, beside the model
-ENDED = (EngineState.READY, EngineState.FAILED)
 BRIEF = Choices(sampling=Sampling(seed=1, max_tokens=16))
 
 pytestmark = pytest.mark.usefixtures("starter_model")
-
-
-@contextmanager
-def application() -> Iterator[tuple[Application, Recorder]]:
-    app, seen = build(find_places()), Recorder()
-    app.publisher.subscribe(seen)
-    try:
-        app.open()
-        yield app, seen
-    finally:
-        app.close()
-
-
-def load(app: Application, seen: Recorder) -> EngineChanged:
-    since = len(seen.changes)
-    app.plans.load(app.library.list()[0].id)
-    return seen.wait_for(EngineChanged, lambda c: c.state in ENDED, since)
 
 
 def test_by_itself_the_model_goes_to_the_card_and_its_memory_comes_back(card: Device) -> None:
     watcher = WorkerProcess()
     try:
         before = described(watcher)[card.name].memory_free_bytes
-        with application() as (app, seen):
+        with running_real() as (app, seen):
             ended = load(app, seen)
             assert ended.state is EngineState.READY, ended.sentence
             assert ended.model is not None
@@ -73,7 +52,7 @@ def test_by_itself_the_model_goes_to_the_card_and_its_memory_comes_back(card: De
 def test_a_card_that_is_fuller_than_it_was_told_leads_to_less(card: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     # The plan believes that all of the card is free; the full one needs twice of what is.
     monkeypatch.setenv(VARIABLE, f"{card.name}={card.memory_total_bytes}/{card.memory_total_bytes}")
-    with ballast(card, card.memory_free_bytes - OF_A_PROCESS - 200 * MIB), application() as (app, seen):
+    with ballast(card, card.memory_free_bytes - OF_A_PROCESS - 200 * MIB), running_real() as (app, seen):
         ended = load(app, seen)
         assert ended.state is EngineState.READY, ended.detail
         assert ended.stepped_down
@@ -83,7 +62,7 @@ def test_a_card_that_is_fuller_than_it_was_told_leads_to_less(card: Device, monk
 
 
 def test_a_card_that_is_full_is_left_alone(card: Device) -> None:
-    with ballast(card, card.memory_free_bytes - OF_A_PROCESS - 100 * MIB), application() as (app, seen):
+    with ballast(card, card.memory_free_bytes - OF_A_PROCESS - 100 * MIB), running_real() as (app, seen):
         ended = load(app, seen)
         assert ended.state is EngineState.READY, ended.detail
         assert ended.model is not None

@@ -22,10 +22,10 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.end_to_end.processes import until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import ended, replies
 from tests.support import tiny_models
+from tests.support.processes import until
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "package"

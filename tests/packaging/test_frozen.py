@@ -15,12 +15,12 @@ import pytest
 
 from app.base.version import VERSION
 from tests.end_to_end.conftest import Start, choose
-from tests.end_to_end.processes import descendants, until
 from tests.end_to_end.screen import Screen
 from tests.end_to_end.window import LONG, ended, replies, rows
 from tests.packaging.conftest import NOBODY, files_below, run
 from tests.packaging.emulation import emulated
 from tests.support import tiny_models
+from tests.support.processes import descendants, until
 
 QUESTION = "Why is the sky blue?"
 ASKED = ("ask", "Say hello.", "--temporary", "--json", "--max-tokens", "12")

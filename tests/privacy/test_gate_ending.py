@@ -22,7 +22,7 @@ from app.privacy.policy import Purpose
 from app.privacy.streams import CONNECTING
 from tests.privacy.conftest import ENDS, Setting
 from tests.privacy.servers import Answer, Server, Silent, closing
-from tests.support.application import until
+from tests.support.processes import until
 
 
 def _reading(setting: Setting, origin: str, outcome: list[Any], action: Any = None) -> threading.Thread:

@@ -14,8 +14,9 @@ from app.chat.messages import ReplyState
 from app.services.changes import ContextChanged, TroubleChanged
 from app.services.errors import NoSuchThing
 from app.store.errors import DiskFull
-from tests.support.application import reply, until
+from tests.support.application import reply
 from tests.support.chatting import PATIENCE_S, chatting
+from tests.support.processes import until
 
 K, P, S, T, O = Standing.KEPT, Standing.PINNED, Standing.SUMMARISED, Standing.TRIMMED, Standing.OUTSIDE  # noqa: E741
 SAID = ("one two three", "word " * 20, "word " * 70)

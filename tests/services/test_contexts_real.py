@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import Application, build
+from app.bootstrap import Application
 from app.chat.context_view import Policy, Standing
 from app.chat.messages import ReplyFacts, ReplyState
 from app.engine.values import Sampling
 from app.services.changes import ContextChanged
 from app.services.sending import Choices
 from tests.support import tiny_models
-from tests.support.application import Recorder
+from tests.support.application import Recorder, running_real
 
 WORDS = "The lighthouse keeper counts the ships that pass in the fog. " * 4
 BRIEF = "the hound in the den and the wind over the water "
@@ -47,16 +46,8 @@ class Chat:
 
 @pytest.fixture
 def chat() -> Iterator[Chat]:
-    app = build(find_places())
-    seen = Recorder()
-    app.publisher.subscribe(seen)
-    app.settings.override("engine.n_ctx", 512)
-    app.settings.override("engine.n_threads", 1)
-    try:
-        app.open()
+    with running_real(n_ctx=512, n_threads=1) as (app, seen):
         yield Chat(app, seen)
-    finally:
-        app.close()
 
 
 @pytest.mark.usefixtures("starter_model")

@@ -20,9 +20,10 @@ from app.hub.values import Download, DownloadState, ModelPage, ModelSummary, Rem
 from app.services.changes import DownloadProgressed, DownloadsChanged, LibraryChanged
 from app.settings.errors import BadValue
 from app.store.errors import DiskFull
-from tests.support.application import Recorder, running, until
+from tests.support.application import Recorder, running
 from tests.support.hub.downloads import World, random_bytes
 from tests.support.hub.files import Kind
+from tests.support.processes import until
 
 SIZE = 12 * (1 << 20) + 77
 ROOT = Path(__file__).resolve().parents[2]
@@ -297,13 +298,14 @@ def test_closing_keeps_everything_for_the_next_start(world: World) -> None:
 
 CHILD = """
 import sys, threading
-from tests.support.application import running, until
+from tests.support.application import running
+from tests.support.processes import until
 from app.hub.values import DownloadState
 with running() as (application, recorder):
     application.network.go_online()
     application.downloading.begin(*sys.argv[1:])
     print("begun", flush=True)
-    until(lambda: all(one.state is DownloadState.DONE for one in application.downloading.list()), patience_s=120)
+    until(lambda: all(one.state is DownloadState.DONE for one in application.downloading.list()), guard_s=120)
     print("done", flush=True)
 """
 

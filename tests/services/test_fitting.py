@@ -26,12 +26,12 @@ from app.services.changes import MachineMeasured, Publisher
 from app.services.fitting import Fitting
 from app.services.jobs import FITTING, Jobs
 from app.services.machine import Measured
-from tests.support.application import Recorder, until
+from tests.support.application import Recorder
 from tests.support.architectures import Shape, write
-from tests.support.engines import gone
 from tests.support.hub.downloads import World
 from tests.support.hub.files import Kind
 from tests.support.hub.repository import HubFile
+from tests.support.processes import gone, until
 
 GUARD_S = 60.0
 GIB = 1024**3

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import Application, build
+from app.bootstrap import Application
 from app.chat.messages import ReplyState
 from app.engine.command import worker_command
 from app.engine.hardware import DeviceShare, Machine
@@ -19,7 +18,7 @@ from app.engine.values import LoadOptions, Sampling
 from app.services.changes import Change, EngineChanged, EngineState
 from app.services.placement import freed
 from app.services.sending import Choices
-from tests.support.application import Recorder, reply, running
+from tests.support.application import Recorder, load, reply, running, running_real
 
 GIB = 1024**3
 LIMITED = (
@@ -30,19 +29,11 @@ CARD = {
     "name": "CUDA0", "description": "A card", "kind": "gpu", "memory_free_bytes": 8 * GIB,
     "memory_total_bytes": 8 * GIB, "backend": "CUDA",
 }  # fmt: skip
-ENDED = (EngineState.READY, EngineState.FAILED)
 
 
 def lines(seen: Recorder) -> list[str]:
     """What was told of steps, each once, in order."""
     return list(dict.fromkeys(change.stepped_down for change in seen.of(EngineChanged) if change.stepped_down))
-
-
-def load(app: Application, seen: Recorder, **more: Any) -> EngineChanged:
-    """Loads the only model; the change that ends it."""
-    since = len(seen.changes)
-    app.plans.load(app.library.list()[0].id, **more)
-    return seen.wait_for(EngineChanged, lambda c: c.state in ENDED, since)
 
 
 def memory(app: Application, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
@@ -216,14 +207,8 @@ def test_the_model_that_is_loaded_makes_room_for_the_next_one() -> None:
 def confined(starter_model: Path) -> Iterator[tuple[Application, Recorder]]:
     """The real engine with so little memory that the first two steps are not enough for the starter model."""
     command = [sys.executable, "-c", LIMITED, str(395 * 1024 * 1024), *worker_command()]
-    app, seen = build(find_places(), engine_command=command), Recorder()
-    app.publisher.subscribe(seen)
-    app.settings.override("engine.n_threads", 2)
-    try:
-        app.open()
-        yield app, seen
-    finally:
-        app.close()
+    with running_real(engine_command=command, n_threads=2) as both:
+        yield both
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no limit of a process's memory")

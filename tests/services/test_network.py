@@ -26,7 +26,8 @@ from app.services.network import NOTHING_LEAVES, ONLINE
 from app.settings.errors import NotSaved
 from app.store.store import open_store
 from tests.privacy.servers import Answer, Server, Silent, closing, unused_port
-from tests.support.application import Recorder, running, until
+from tests.support.application import Recorder, running
+from tests.support.processes import until
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from app.services.changes import PictureAnswered, Publisher
 from app.services.jobs import Jobs
 from app.services.pictures import MOST, Pictures
 from tests.privacy.servers import Answer, Server, closing
-from tests.support.application import Recorder, until
+from tests.support.application import Recorder
+from tests.support.processes import until
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import Application, build
+from app.bootstrap import Application
 from app.chat.messages import ReplyState
 from app.engine.values import Sampling
 from app.services.changes import EngineChanged, EngineState, ReplyChanged, ReplyProgressed
 from app.services.sending import Choices
-from tests.support.application import Recorder
+from tests.support.application import Recorder, running_real
 
 pytestmark = pytest.mark.usefixtures("starter_model")
 
@@ -23,16 +22,8 @@ BRIEF = Choices(sampling=Sampling(seed=1, max_tokens=24))
 
 @pytest.fixture
 def running_app() -> Iterator[tuple[Application, Recorder]]:
-    app = build(find_places())
-    seen = Recorder()
-    app.publisher.subscribe(seen)
-    app.settings.override("engine.n_ctx", 2048)
-    app.settings.override("engine.n_threads", 1)
-    try:
-        app.open()
-        yield app, seen
-    finally:
-        app.close()
+    with running_real(n_ctx=2048, n_threads=1) as both:
+        yield both
 
 
 def test_the_next_turn_reads_only_what_is_new(running_app: tuple[Application, Recorder]) -> None:

@@ -13,7 +13,8 @@ from app.services.changes import ConversationsChanged, PathChanged, ReplyChanged
 from app.services.diagnostics import shortened
 from app.services.jobs import Jobs
 from app.services.wakefulness import Wakefulness, inhibit_command
-from tests.support.application import reply, running, slow_reply, until
+from tests.support.application import reply, running, slow_reply
+from tests.support.processes import until
 
 
 def test_arranging_conversations() -> None:

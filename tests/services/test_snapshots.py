@@ -13,7 +13,8 @@ from app.base.paths import Places, find_places
 from app.bootstrap import Application
 from app.services import snapshots
 from app.services.changes import EngineChanged, EngineState
-from tests.support.application import Recorder, reply, running, until
+from tests.support.application import Recorder, reply, running
+from tests.support.processes import until
 
 pytestmark = pytest.mark.usefixtures("starter_model")
 

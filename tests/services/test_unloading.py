@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import build
 from app.chat.messages import ReplyState
 from app.engine.values import Sampling
 from app.services.changes import EngineChanged, EngineState
 from app.services.sending import Choices
-from tests.support.application import Recorder, gone, reply, running, slow_reply
+from tests.support.application import Recorder, reply, running, running_real, slow_reply
+from tests.support.processes import gone
 
 BRIEF = Choices(sampling=Sampling(seed=1, max_tokens=16))
 
@@ -55,14 +52,9 @@ def test_zero_minutes_keep_it() -> None:
         assert app.loading.ready is not None
 
 
-def test_the_real_engine_is_gone_and_its_conversations_are_kept(
-    starter_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app, seen = build(find_places()), Recorder()
-    app.publisher.subscribe(seen)
-    app.settings.override("engine.n_ctx", 1024)
-    try:
-        app.open()
+@pytest.mark.usefixtures("starter_model")
+def test_the_real_engine_is_gone_and_its_conversations_are_kept() -> None:
+    with running_real(n_ctx=1024) as (app, seen):
         sent = app.sending.send(None, "Why is the sky blue?", choices=BRIEF)
         first = seen.end_of(sent.reply_id)
         pid = app.engine.pid
@@ -77,5 +69,3 @@ def test_the_real_engine_is_gone_and_its_conversations_are_kept(
         assert second is not None
         assert second.generation is not None
         assert second.generation.cached_tokens > 0  # from the snapshot that was written before the end
-    finally:
-        app.close()

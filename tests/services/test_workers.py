@@ -7,39 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from app.base.paths import find_places
-from app.bootstrap import Application, build
+from app.bootstrap import Application
 from app.chat.messages import ReplyState
 from app.engine.values import Sampling
 from app.services.changes import EngineChanged, EngineState, NetworkChanged
 from app.services.sending import Choices
-from tests.support.application import Recorder, running
+from tests.support.application import Recorder, load, running, running_real
 from tests.support.rpc import rpc_worker
 
 FAR = "192.0.2.7:50052"
 BRIEF = Choices(sampling=Sampling(temperature=0.0, seed=1, max_tokens=4))
 LONG = Choices(sampling=Sampling(temperature=0.0, seed=1, max_tokens=400))
-ENDED = (EngineState.READY, EngineState.FAILED)
 
 
 @pytest.fixture
 def app(starter_model: Path) -> Iterator[tuple[Application, Recorder]]:
     """The real engine, two layers of the model on other devices if there are any."""
-    built, seen = build(find_places()), Recorder()
-    built.publisher.subscribe(seen)
-    for name, value in (("n_ctx", 512), ("n_threads", 1), ("n_gpu_layers", 2)):
-        built.settings.override(f"engine.{name}", value)
-    try:
-        built.open()
-        yield built, seen
-    finally:
-        built.close()
-
-
-def loaded(app: Application, seen: Recorder) -> EngineChanged:
-    since = len(seen.changes)
-    app.loading.load(app.library.list()[0].id)
-    return seen.wait_for(EngineChanged, lambda c: c.state in ENDED, since)
+    with running_real(n_ctx=512, n_threads=1, n_gpu_layers=2) as both:
+        yield both
 
 
 def test_a_worker_that_dies_in_a_reply_costs_that_reply_and_the_model_comes_back_without_it(
@@ -48,7 +33,7 @@ def test_a_worker_that_dies_in_a_reply_costs_that_reply_and_the_model_comes_back
     application, seen = app
     with rpc_worker() as worker:
         application.settings.change("engine.workers", [worker.endpoint])
-        model = loaded(application, seen).model
+        model = load(application, seen).model
         assert model is not None
         assert [(share.kind, share.layers) for share in model.shares] == [("cpu", 29), ("gpu", 2)]
         assert application.network.state.computing == ()  # it is this computer
@@ -71,7 +56,7 @@ def test_a_worker_that_is_not_there_is_left_out_and_named(app: tuple[Application
     with rpc_worker() as worker:
         gone = worker.endpoint
     application.settings.change("engine.workers", [gone])
-    ended = loaded(application, seen)
+    ended = load(application, seen)
     assert ended.state is EngineState.READY
     assert gone in ended.stepped_down
     assert "does not answer" in ended.stepped_down
@@ -83,20 +68,13 @@ def test_a_device_with_too_little_memory_is_stepped_down_from(
     starter_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INGLENOOK_DEVICE_MEMORY", f"RPC0={4 << 30}/{4 << 30}")
-    application, seen = build(find_places()), Recorder()
-    application.publisher.subscribe(seen)
-    application.settings.override("engine.n_threads", 1)
-    try:
-        application.open()
-        with rpc_worker(memory_bytes=160 << 20) as worker:
-            application.settings.change("engine.workers", [worker.endpoint])
-            ended = loaded(application, seen)
-            assert ended.state is EngineState.READY, ended.sentence
-            assert ended.stepped_down
-            assert ended.model is not None
-            assert sum(share.layers for share in ended.model.shares) == 31
-    finally:
-        application.close()
+    with running_real(n_threads=1) as (application, seen), rpc_worker(memory_bytes=160 << 20) as worker:
+        application.settings.change("engine.workers", [worker.endpoint])
+        ended = load(application, seen)
+        assert ended.state is EngineState.READY, ended.sentence
+        assert ended.stepped_down
+        assert ended.model is not None
+        assert sum(share.layers for share in ended.model.shares) == 31
 
 
 # --- the gate ---------------------------------------------------------------------------------------------------------
@@ -105,7 +83,7 @@ def test_a_device_with_too_little_memory_is_stepped_down_from(
 def test_a_computer_elsewhere_is_not_asked_while_offline() -> None:
     with running() as (application, seen):
         application.settings.change("engine.workers", [FAR])
-        ended = loaded(application, seen)
+        ended = load(application, seen)
         assert ended.state is EngineState.READY
         assert "offline" in ended.stepped_down
         assert FAR in ended.stepped_down
@@ -122,7 +100,7 @@ def test_a_computer_elsewhere_is_named_while_it_is_used_and_let_go_when_the_netw
     with running({"remote": {FAR: [card]}}) as (application, seen):
         application.settings.change("engine.workers", [FAR])
         application.network.go_online()
-        assert loaded(application, seen).stepped_down == ""
+        assert load(application, seen).stepped_down == ""
         assert application.network.state.computing == (FAR,)
         assert FAR in application.network.state.words
         pid = application.engine.pid

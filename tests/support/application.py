@@ -1,20 +1,19 @@
-"""A whole application on a scripted engine process and a real store, and a recorder of what it publishes."""
+"""A whole application on a real store, its engine scripted or llama.cpp, and a recorder of what it publishes."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from app.base.paths import Places, find_places
 from app.bootstrap import Application, build
 from app.chat.messages import ReplyState
 from app.engine.command import fake_command
-from app.services.changes import Change, ReplyChanged, ReplyGrew
+from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew
 
 C = TypeVar("C")
 
@@ -74,14 +73,8 @@ def slow_reply(text: str = "word " * 400, tokens_per_s: float = 60.0, **more: An
 
 
 @contextmanager
-def running(
-    script: dict[str, Any] | None = None, *, places: Places | None = None, open_it: bool = True
-) -> Iterator[tuple[Application, Recorder]]:
-    """An opened application whose engine follows `script`; closed at the end. Its `n_ctx` becomes the setting: how long
-    a context is, is decided before a load."""
-    application = build(places or find_places(), engine_command=fake_command(json.dumps(script or {})))
-    if script and "n_ctx" in script:
-        application.settings.change("engine.n_ctx", script["n_ctx"])
+def following(application: Application, *, open_it: bool = True) -> Iterator[tuple[Application, Recorder]]:
+    """An opened application and what it publishes; closed at the end."""
     recorder = Recorder()
     application.publisher.subscribe(recorder)
     try:
@@ -92,19 +85,29 @@ def running(
         application.close()
 
 
-def until(condition: Callable[[], bool], what: str = "it", patience_s: float = PATIENCE_S) -> None:
-    """Waits for a state outside of this process, which no signal tells of."""
-    deadline = time.monotonic() + patience_s
-    waiter = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        waiter.wait(0.02)
+def running(
+    script: dict[str, Any] | None = None, *, places: Places | None = None, open_it: bool = True
+) -> AbstractContextManager[tuple[Application, Recorder]]:
+    """An opened application whose engine follows `script`. Its `n_ctx` becomes the setting: how long a context is, is
+    decided before a load."""
+    application = build(places or find_places(), engine_command=fake_command(json.dumps(script or {})))
+    if script and "n_ctx" in script:
+        application.settings.change("engine.n_ctx", script["n_ctx"])
+    return following(application, open_it=open_it)
 
 
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie counts as ended)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state == "Z"
+def running_real(
+    *, places: Places | None = None, engine_command: Sequence[str] | None = None, **options: Any
+) -> AbstractContextManager[tuple[Application, Recorder]]:
+    """An opened application on llama.cpp, with these options of the group `engine`."""
+    application = build(places or find_places(), engine_command=engine_command)
+    for name, value in options.items():
+        application.settings.override(f"engine.{name}", value)
+    return following(application)
+
+
+def load(application: Application, seen: Recorder, **more: Any) -> EngineChanged:
+    """Loads the first model of the library; the change that ends it, in whichever way."""
+    since = len(seen.changes)
+    application.plans.load(application.library.list()[0].id, **more)
+    return seen.wait_for(EngineChanged, lambda c: c.state in (EngineState.READY, EngineState.FAILED), since)

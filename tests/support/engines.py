@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from app.engine.client import Call, GenerationEvent
@@ -128,12 +127,3 @@ def ask(text: str, *, sequence: str = "one", before: tuple[str, ...] = (), **opt
     stop = options.pop("stop", [])
     sampling = Sampling(**{"temperature": 0.0, "seed": 1, "max_tokens": 24, **options})
     return GenerateRequest(sequence=sequence, messages=messages, sampling=sampling, stop=stop)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie has, whoever forgot to collect it)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state in "ZX"

@@ -25,7 +25,7 @@ from app.ui.instance import Instance, server_name
 from app.ui.theme import style
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
-from tests.end_to_end.processes import until
+from tests.support.processes import until
 
 PATIENCE_S = 60.0
 Start = Callable[..., subprocess.Popen[bytes]]

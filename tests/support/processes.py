@@ -14,7 +14,7 @@ GUARD_S = 60.0
 TICK_S = 0.02
 
 
-def until(look: Callable[[], T], what: str, guard_s: float = GUARD_S, tick_s: float = TICK_S) -> T:
+def until(look: Callable[[], T], what: str = "it", guard_s: float = GUARD_S, tick_s: float = TICK_S) -> T:
     """Looks again and again, the longer it lasts the less often, until there is something true; returns it. For states
     that no signal tells of."""
     begun = time.monotonic()
