@@ -17,7 +17,7 @@ from app.base.version import VERSION
 from app.cli.front import harmless
 from app.cli.main import inglenook as verbs
 from app.cli.main import run
-from tests.support.command import ROOT, inglenook, json_of
+from tests.support.command import ROOT, command, environment, inglenook, json_of
 
 
 @pytest.fixture
@@ -80,6 +80,21 @@ def test_models(home: Path, starter_model: Path) -> None:
     again = json_of(home, "models", "list")
     assert [model["id"] for model in again] == [model["id"] for model in listed]
     assert "comes with Inglenook" in inglenook(home, "models", "list").stdout
+
+
+@pytest.mark.usefixtures("starter_model")
+@pytest.mark.parametrize(
+    "arguments",
+    [("doctor",), ("models", "list"), ("chats", "list"), ("ask", "--plan", "--ctx", "512"), ("remove-data", "--list")],
+)
+def test_every_verb_in_an_interpreter_of_its_own(home: Path, arguments: tuple[str, ...]) -> None:
+    line = command(*arguments)
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env=environment(home), timeout=60, check=True)
+    assert done.stderr == ""
+    assert done.stdout
+    forked = inglenook(home, *arguments)
+    assert (forked.returncode, forked.stderr) == (0, "")
+    assert len(forked.stdout.splitlines()) == len(done.stdout.splitlines())
 
 
 def test_version_and_help(home: Path) -> None:

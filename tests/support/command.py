@@ -15,6 +15,7 @@ import msgspec
 
 from app.base.paths import Places
 from app.store.store import open_store
+from tests.support.forks import forks
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 120.0
@@ -36,16 +37,12 @@ def inglenook(
     home: Path, *arguments: str, piped: str | bytes | None = None, cwd: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs one command to its end. Without `piped` its standard input is empty."""
+    around = environment(home, **more)
+    if piped is None:
+        return subprocess.CompletedProcess(command(*arguments), *forks().run(arguments, around, cwd or ROOT))
     given = piped.encode() if isinstance(piped, str) else piped
     done = subprocess.run(
-        command(*arguments),
-        input=given,
-        stdin=None if given is not None else subprocess.DEVNULL,
-        capture_output=True,
-        cwd=cwd or ROOT,
-        env=environment(home, **more),
-        timeout=GUARD_S,
-        check=False,
+        command(*arguments), input=given, capture_output=True, cwd=cwd or ROOT, env=around, timeout=GUARD_S, check=False
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
