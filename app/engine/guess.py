@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from app.engine.shape import Layer, ModelShape, period_of
+from app.engine.hparams import Layer, period_of
+from app.engine.shape import ModelShape
 
 USUAL_BITS = 4.9
 """Bits for a weight in the quantization that most people take (Q4_K_M)."""
