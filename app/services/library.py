@@ -1,7 +1,7 @@
 """The models a person can choose from, wherever they lie: listing, finding, adding, checking and removing them.
 
-Where they lie is `shelves`, what is known of them `known_models`, what is the same `sameness`. Nothing of another
-program is moved, copied or deleted.
+Where they lie is `shelves`, what is known of them `known_models`, what is the same `sameness`, which one a name means
+`model_names`. Nothing of another program is moved, copied or deleted.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from app.services.errors import NoModelFound, NoSuchThing
 from app.services.ground import Ground
 from app.services.importing import copy_all, files_of
 from app.services.known_models import KnownModels
+from app.services.model_names import called, refuse_alike
 from app.services.reading import ModelDetails, read_details
 from app.services.removing import Removal, removal_of, remove, to_system_trash
-from app.services.sameness import own_ids, shown_once
+from app.services.sameness import own_ids, paths_of, shown_once
 from app.services.shelves import Place, Shelves, Spot, is_below, look_around, whole
 from app.services.verifying import Finding, Progress, Verdict, verify
 from app.settings.file import SettingsFile
@@ -119,10 +120,13 @@ class Library:
     def find(self, what: str) -> ModelFile:
         """A model by path, id, file name or name, or by an unambiguous part of these. Raises NoSuchThing."""
         path = whole(what)
-        if is_file(path) or os.sep in what or (what.lower().endswith(".gguf") and path.exists()):
-            listed = self._by_name(what) if not is_file(path) else None  # other programs' names have slashes too
-            return listed or self._by_path(path.absolute(), what)
-        found = self._by_name(what)
+        if is_file(path):
+            return self._by_path(path.absolute(), what)
+        if not self.refreshed.is_set():
+            self.refresh()
+        found = called(what, self._models)
+        if found is None and (os.sep in what or (what.lower().endswith(".gguf") and path.exists())):
+            return self._by_path(path.absolute(), what)  # not before: other programs' names have slashes too
         if found is not None:
             return found
         raise NoSuchThing(f"There is no model called '{what}'. `inglenook models list` shows which there are.")
@@ -130,13 +134,7 @@ class Library:
     def only(self, what: str) -> ModelFile:
         """As `find`, but never one of several that are called alike. Raises NoSuchThing, which tells them apart."""
         model = self.find(what)
-        wanted = what.strip().lower()
-        if what.strip() in {model.id, *_paths(model)} or not _exactly(model, wanted):
-            return model
-        alike = [one for one in self._models if _exactly(one, wanted)]
-        if len(alike) > 1:
-            names = ", ".join(sorted({f"{one.name}:{one.quantization or Path(one.path).name}" for one in alike[:8]}))
-            raise NoSuchThing(f"More than one model is called '{what}': {names}. Name one of them, or its file.")
+        refuse_alike(what, model, self._models)
         return model
 
     def default(self) -> ModelFile:
@@ -186,7 +184,7 @@ class Library:
         if str(path) not in folders and path != self.folder and not is_below(str(path), str(self.folder)):
             self._settings.change("models.folders", (*folders, str(path)))
         self.refresh()
-        return [model for model in self._models if any(is_below(one, str(path)) for one in _paths(model))]
+        return [model for model in self._models if any(is_below(one, str(path)) for one in paths_of(model))]
 
     def take_off(self, path: str) -> None:
         """Takes a further folder or a single file off the list. Nothing on the disk changes."""
@@ -211,7 +209,7 @@ class Library:
             check_loadable(path)
         copied = {str(one) for one in copy_all(files_of(path), self.folder, progress, ended)}
         self.refresh()
-        return [model for model in self._models if copied & set(_paths(model))]
+        return [model for model in self._models if copied & set(paths_of(model))]
 
     # --- checking and removing --------------------------------------------------------------------------------------
 
@@ -246,7 +244,7 @@ class Library:
 
     def _forget(self, model: ModelFile, removal: Removal) -> None:
         stay = {place.path for place in removal.stays}
-        gone = set(_paths(model)) - stay
+        gone = set(paths_of(model)) - stay
         for row in self._all:
             if row.path in gone:
                 self._known.forget(row.id)
@@ -261,25 +259,12 @@ class Library:
             raise NoSuchThing("This model is no longer there.", detail=model_id)
         return model
 
-    def _by_name(self, what: str) -> ModelFile | None:
-        if not self.refreshed.is_set():
-            self.refresh()
-        wanted = what.strip().lower()
-        for key in (_exactly, _partly):
-            found = [model for model in self._models if key(model, wanted)]
-            if len(found) == 1 or (found and key is _exactly):
-                return found[0]
-            if found:
-                names = ", ".join(model.name for model in found[:4])
-                raise NoSuchThing(f"More than one model is called like '{what}': {names}. Give more of the name.")
-        return None
-
     def _by_path(self, path: Path, what: str) -> ModelFile:
         if not path.exists():
             raise NoSuchThing(f"There is no file {what}.")
         if not path.is_file():
             raise NoSuchThing(f"{what} is not a file.")
-        listed = next((model for model in self._models if str(path) in _paths(model)), None)
+        listed = next((model for model in self._models if str(path) in paths_of(model)), None)
         if listed is not None:
             return listed
         with self._lock:
@@ -291,20 +276,3 @@ class Library:
 
 def _with_absence(model: ModelFile) -> ModelFile:
     return msgspec.structs.replace(model, problem=AWAY) if model.away else model
-
-
-def _paths(model: ModelFile) -> tuple[str, ...]:
-    return (model.path, *(place.path for place in model.also_at))
-
-
-def _exactly(model: ModelFile, wanted: str) -> bool:
-    called = [name for name in (model.name, model.repo) if name]
-    names = {model.id, *called, *(f"{name}:{model.quantization}" for name in called)}
-    names |= {name for path in map(Path, _paths(model)) for name in (path.name, path.stem, str(path))}
-    return wanted in {name.lower() for name in names}
-
-
-def _partly(model: ModelFile, wanted: str) -> bool:
-    return bool(wanted) and any(
-        wanted in name for name in (model.name.lower(), *(Path(path).stem.lower() for path in _paths(model)))
-    )

@@ -57,5 +57,10 @@ def _one(group: list[ModelFile]) -> ModelFile:
 
 def own_ids(model: ModelFile, models: Iterable[ModelFile]) -> set[str]:
     """The ids of all rows that are shown as this model."""
-    there = {model.path, *(place.path for place in model.also_at)}
+    there = set(paths_of(model))
     return {model.id, *(one.id for one in models if one.path in there)}
+
+
+def paths_of(model: ModelFile) -> tuple[str, ...]:
+    """Every place where this content lies."""
+    return (model.path, *(place.path for place in model.also_at))

@@ -16,6 +16,7 @@ from app.engine.values import ModelFile
 from app.hub.values import Download, DownloadState
 from app.services.changes import Change, DownloadProgressed, DownloadsChanged
 from app.services.queue import place_of
+from app.services.sameness import paths_of
 from app.services.shelves import is_below
 
 LOOK_S = 0.5
@@ -162,16 +163,12 @@ def _model_of(application: Application, download: Download) -> ModelFile | None:
     wanted = (download.repo, download.commit, download.files[0].path)
     models = application.library.list()
     found = next((model for model in models if (model.repo, model.commit, model.remote_path) == wanted), None)
-    return found or next((model for model in models if str(place_of(download)) in _places(model)), None)
+    return found or next((model for model in models if str(place_of(download)) in paths_of(model)), None)
 
 
 def _path_of(model: ModelFile | None, download: Download) -> str:
     """Where it came to: the library may show the same content at another place."""
-    paths = _places(model) if model is not None else []
+    paths = paths_of(model) if model is not None else ()
     if str(place_of(download)) in paths:
         return str(place_of(download))
     return next((path for path in paths if is_below(path, download.folder)), download.folder)
-
-
-def _places(model: ModelFile) -> list[str]:
-    return [model.path, *(place.path for place in model.also_at)]
