@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,8 +18,9 @@ from app.base.ids import new_id
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
 from app.chat.titles import title_for
 from app.engine.values import Adapter, Sampling, TemplateOptions
+from app.services.adding import Adding
 from app.services.attempt import Turn
-from app.services.changes import ConversationsChanged, PathChanged, Publisher, ReplyChanged
+from app.services.changes import ConversationsChanged, Publisher, ReplyChanged
 from app.services.dispatch import Dispatch
 from app.services.errors import NoSuchThing, NothingToSend, ServiceError
 from app.services.ground import Ground
@@ -30,14 +30,10 @@ from app.services.live import Live, LiveReplies, LiveReply
 from app.services.loading import Loading
 from app.services.lookup import Lookup, copied, new_message
 from app.services.marking import Marking
-from app.services.memory import Memory, Write
+from app.services.memory import Memory
 from app.services.writing import Writing
 from app.settings.file import SettingsFile
-from app.store.errors import StoreError
 from app.store.text import storable
-
-if TYPE_CHECKING:
-    from app.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +77,7 @@ class Sending:
         self._loading = loading
         self._publisher = publisher
         self._jobs = jobs
+        self._adding = Adding(ground, memory, keeping, publisher, jobs)
         self._dispatch = Dispatch(self._write, self._model_of, lambda: settings.current.cache.parallel, jobs)
         self._closed = False
 
@@ -208,15 +205,18 @@ class Sending:
     def _begin(
         self, conversation: Conversation, user: Message | None, reply: Message, choices: Choices, *, new: bool
     ) -> None:
-        """Registers the reply, hands the turn to the store (or to memory) and queues it."""
+        """Registers the reply, has the turn kept and queues it."""
         if self._closed:
             raise ServiceError("Inglenook is closing.")
         model_id = choices.model_id or conversation.model_id
         self._loading.refuse_without_models(model_id)  # the message stays where it was written
-        stored: Future[None] = Future()
-        store = None if self._memory.is_temporary(conversation.id) else self._ground.store
         live = Live(conversation.id, reply.id)
         self._live.add(live)
+        try:
+            stored = self._adding.add(conversation, user, reply, new=new)
+        except InglenookError:
+            self._live.remove(live)
+            raise
         generation = self._settings.current.generation
         prompt = choices.system_prompt if choices.system_prompt is not None else conversation.system_prompt
         turn = Turn(
@@ -232,49 +232,7 @@ class Sending:
             guess=self._settings.current.engine.guess_ahead,
             adapters=conversation.adapters if choices.adapters is None else choices.adapters,
         )
-        added = [reply] if user is None else [user, reply]
-
-        def write(store: Store) -> Future[None]:
-            if user is None:
-                return store.messages.add_reply(reply)
-            return store.messages.add_turn(conversation if new else None, user, reply)
-
-        if self._memory.add(conversation.id, added, write):
-            self._settled(conversation.id, stored)
-        elif store is not None:
-            write(store).add_done_callback(lambda done: self._stored(done, conversation, added, write, stored))
-        else:  # a temporary conversation that was deleted at this very moment
-            self._live.remove(live)
-            raise NoSuchThing("This conversation is no longer there.", detail=conversation.id)
         self._dispatch.add(turn)
-
-    def _stored(
-        self, done: Future[None], conversation: Conversation, added: list[Message], write: Write, stored: Future[None]
-    ) -> None:
-        """On the store's writer thread: the turn is stored, or was refused."""
-        error = done.exception()
-        if error is None:
-            self._settled(conversation.id, stored)
-        elif isinstance(error, StoreError):
-            refusal: StoreError = error
-
-            def hold() -> None:
-                try:
-                    self._keeping.turn_refused(refusal, conversation, added, write)
-                except InglenookError as worse:  # it cannot even be read
-                    stored.set_exception(worse)
-                else:
-                    self._settled(conversation.id, stored)
-
-            self._jobs.submit(hold)  # it reads, which this thread must not wait for
-        else:
-            stored.set_exception(error)
-
-    def _settled(self, conversation_id: str, stored: Future[None]) -> None:
-        if not self._memory.is_temporary(conversation_id):
-            self._publisher.publish(ConversationsChanged(ids=(conversation_id,)))
-        self._publisher.publish(PathChanged(conversation_id=conversation_id))
-        stored.set_result(None)
 
     # --- the threads for replies -------------------------------------------------------------------------------------
 
