@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from app.ui.window import Window
-from tests.screenshots.take import SIZES
+from tests.screenshots.stage import SIZES
 
 SMALL = SIZES[-1]
 

@@ -1,0 +1,1 @@
+"""The states of each page: how a window is brought into them."""
