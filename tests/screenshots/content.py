@@ -11,7 +11,8 @@ from app.engine.values import AdapterFile, GenerationFacts, ModelFile, Origin
 from app.hub.values import Capability, Download, DownloadState, ModelPage, ModelSummary, RemoteFile, Variant
 from app.hub.variants import quality
 from app.privacy.ledger import LedgerEntry, Outcome
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 QUESTION = (
     "We heat a 140 m² office with gas. Would a heat pump pay for itself? Keep it short, and give me a small script "

@@ -26,7 +26,8 @@ from app.ui.window import Window
 from tests.screenshots import content
 from tests.screenshots.scenes import context, conversation, models, settings
 from tests.screenshots.stage import SIZES, Scene, Stage, settle
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 SCENES = {scene.__name__: scene for scene in (*conversation.SCENES, *context.SCENES, *settings.SCENES, *models.SCENES)}
 

@@ -15,7 +15,8 @@ from app.ui.theme import style
 from app.ui.theme.theme import Theme
 from app.ui.widgets.focus_ring import FocusRing
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from app.ui.theme import tokens
 from app.ui.widgets.labels import Label, Paragraph
 from app.ui.window import Window
 from tests.screenshots import content, contexts
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 NOW_MS = 1_790_000_000_000
 

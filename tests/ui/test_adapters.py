@@ -16,7 +16,8 @@ from app.services.changes import EngineState, LibraryChanged
 from app.ui.components.adapters import FROM_FILE, AdapterSection
 from app.ui.components.transcript.words import adapter_lines
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 PIRATE = AdapterFile(path="/models/pirate.gguf", name="Pirate", architecture="llama", base="Tiny", size_bytes=2_000_000)
 OTHER = AdapterFile(path="/models/other.gguf", name="Other", architecture="gemma2", problem="It was made for another.")

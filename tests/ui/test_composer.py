@@ -13,7 +13,9 @@ from app.base.errors import InglenookError
 from app.chat.messages import Message, ReplyState, Role
 from app.services.changes import EngineState, ReplyChanged
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, facts, no_model, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_conversations import facts, no_model
+from tests.support.fake_models import starter
 
 
 def type_text(window: Window, text: str) -> None:

@@ -11,7 +11,8 @@ from app.base.errors import InglenookError
 from app.services.changes import EngineState, MachineMeasured
 from app.ui.pages.settings.hardware import WRONG, HardwareSection, is_endpoint
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 from tests.support.fake_plans import CARD, OTHER
 
 

@@ -19,7 +19,8 @@ from app.ui.components.model_choice import model_in_use
 from app.ui.components.model_picker import ModelPicker, _ModelRow
 from app.ui.components.sampling import PRESETS, SCALES, preset_of
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 
 def own_model() -> ModelFile:

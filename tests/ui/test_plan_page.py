@@ -14,7 +14,8 @@ from app.services.changes import EngineState
 from app.ui.pages.plan.page import PlanPage
 from app.ui.window import Window
 from tests.screenshots import content
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 from tests.support.fake_plans import CARD, OTHER
 
 

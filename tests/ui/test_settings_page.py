@@ -20,7 +20,8 @@ from app.ui.pages.settings.models import AWAY, LEFT_OUT, NONE_FOUND, ModelsSecti
 from app.ui.pages.settings.page import SECTIONS
 from app.ui.window import Window
 from tests.screenshots import content
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 
 def test_appearance(window: Window, application: FakeApplication) -> None:

@@ -16,7 +16,8 @@ from app.ui import window_state
 from app.ui.menus import ACTIONS
 from app.ui.theme import tokens
 from app.ui.window import Window
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from app.ui import words
-from tests.support.fake_application import starter
+from tests.support.fake_models import starter
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from app.chat.context_view import ContextView
-from app.services.changes import (
-    NoteGrew,
-)
+from app.services.changes import NoteGrew
 from tests.screenshots import contexts
 from tests.screenshots.scenes.conversation import conversation
 from tests.screenshots.stage import Scene, Stage, owned, ready, settle

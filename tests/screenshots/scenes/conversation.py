@@ -7,18 +7,13 @@ from pathlib import Path
 from app.chat.messages import ReplyState
 from app.engine.errors import NotAChatModel
 from app.engine.values import Adapter
-from app.services.changes import (
-    EngineState,
-    ReplyChanged,
-    ReplyGrew,
-    ReplyProgressed,
-    TroubleChanged,
-)
+from app.services.changes import EngineState, ReplyChanged, ReplyGrew, ReplyProgressed, TroubleChanged
 from app.ui.deeds import delete
 from app.ui.opening import OpenedFiles
 from tests.screenshots import content
 from tests.screenshots.stage import Scene, Stage, owned, ready, settle
-from tests.support.fake_application import FakeLive, starter
+from tests.support.fake_conversations import FakeLive
+from tests.support.fake_models import starter
 
 
 def conversation(stage: Stage) -> None:

@@ -10,10 +10,7 @@ from PySide6.QtTest import QTest
 
 from app.engine.hardware import Device, DeviceSpeed
 from app.hub.values import Capability
-from app.services.changes import (
-    DownloadProgressed,
-    EngineState,
-)
+from app.services.changes import DownloadProgressed, EngineState
 from tests.screenshots import content
 from tests.screenshots.stage import Scene, Stage, settle
 from tests.support.fake_plans import CARD, OTHER

@@ -14,7 +14,8 @@ from app.chat.messages import ReplyState
 from app.services.changes import EngineState, ReplyChanged, ReplyGrew, ReplyProgressed
 from app.ui.window import Window
 from tests.screenshots import content, contexts
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from app.ui.components.context.tab import ContextTab
 from app.ui.models.context_lines import Line
 from app.ui.window import Window
 from tests.screenshots import contexts
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from app.ui.components.transcript.standing import Standings, standings_of
 from app.ui.components.transcript.transcript import Transcript
 from app.ui.window import Window
 from tests.screenshots import content, contexts
-from tests.support.fake_application import FakeApplication, starter
+from tests.support.fake_application import FakeApplication
+from tests.support.fake_models import starter
 from tests.support.transcripts import FACTS, Conversations
 from tests.ui.transcript.conftest import Show
 
