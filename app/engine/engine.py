@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,6 @@ class Engine:
         command: Sequence[str],
         *,
         on_state: Callable[[State, Outcome | None], None] | None = None,
-        environment: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -78,7 +77,6 @@ class Engine:
             on_event=self._on_event,
             on_exit=self._on_exit,
             on_state=self._on_state,
-            environment=environment,
             timing=timing,
         )
 

@@ -43,7 +43,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     `memory_free_bytes` is what a program could get now without pushing others out, files kept in memory given up.
     `cores` are the physical cores that computing uses by itself (the fast ones, where there are two kinds), `logical`
-    all processors. `on_battery` None: there is no battery, or it does not tell.
+    all processors. `on_battery` None: there is no battery, or it does not tell. `large_pages`: what a program
+    allocates can lie in large pages, which a processor finds faster.
     """
 
     memory_total_bytes: int
@@ -59,6 +60,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores: int = 0
     logical: int = 0
     on_battery: bool | None = None
+    large_pages: bool = False
 
 
 class DeviceShare(msgspec.Struct, frozen=True, kw_only=True):

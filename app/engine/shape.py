@@ -28,6 +28,9 @@ CACHE_BYTES = {
     "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
 
+EMBEDDED_TWICE = frozenset({"gemma3n", "gemma4"})
+"""Loaders that ask for the output matrix first, and so hold a tied one twice unless both are mapped from the file."""
+
 # architecture: (of how many layers one sees everything, is that the first of them, window if the header has none)
 _WINDOWS = {
     "gemma2": (2, False, 4096),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -95,3 +96,19 @@ def test_fewer_threads_must_be_faster_by_more_than_noise() -> None:
     assert machines.quickest([usual]) == usual
     assert machines.quickest([usual, nearly]) == usual
     assert machines.quickest([usual, nearly, better]) == better
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where Linux tells it")
+def test_whether_large_pages_are_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "enabled"
+    assert computer.large_pages(told) is False
+    for words, version, expected in (
+        ("[always] madvise never", "glibc 2.31", True),
+        ("always [madvise] never", "glibc 2.31", False),
+        ("always [madvise] never", "glibc 2.35", True),
+        ("always [madvise] never", None, False),
+        ("always madvise [never]", "glibc 2.41", False),
+    ):
+        told.write_text(words + "\n")
+        monkeypatch.setattr(os, "confstr", lambda name, version=version: version)
+        assert computer.large_pages(told) is expected, (words, version)

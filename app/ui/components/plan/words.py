@@ -28,6 +28,12 @@ PREFERENCE_WORDS = {
     "longest": "The longest context that fits",
     "least": "No more than is needed",
 }
+MAPPED = {"auto": "By itself", "always": "Always", "never": "Never"}
+MAPPED_WORDS = {
+    "auto": "A copy where that is faster and there is ample room",
+    "always": "Weights are given up and read again where memory is short",
+    "never": "Weights are copied; where memory is short they are swapped",
+}
 _JUST, _LITTLE = 0.06, 0.25
 
 
