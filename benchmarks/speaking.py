@@ -125,6 +125,12 @@ class Speaker:
         return self.client.measure(messages).result(PATIENCE_S).total
 
 
+def how_loaded(speaker: Speaker) -> str:
+    """The model and how it lies in memory, for the note of a figure."""
+    weights = "mapped" if speaker.model.mapped else "copied into large pages"
+    return f"{speaker.model.n_threads} threads, SmolLM2-135M Q4_1, weights {weights}"
+
+
 def peer_options(speaker: Speaker) -> dict[str, Any]:
     """What a peer needs to load the same model in the same way."""
     return {
