@@ -22,6 +22,8 @@ KV_WORDS = {
     "q8_0": "8 bit halves it; rarely noticed",
     "q4_0": "A quarter; answers change a little",
 }
+KV_PLACES = {"device": "With the layers", "main": "In main memory"}
+KV_PLACE_WORDS = {"device": "The fastest place", "main": "Slower, but the device has more room"}
 PREFERENCES = {"fastest": "Speed", "longest": "Long context", "least": "Little memory"}
 PREFERENCE_WORDS = {
     "fastest": "The fastest way that fits",
