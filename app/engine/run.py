@@ -9,31 +9,21 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
-import os
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 from app.engine import protocol, wire
+from app.engine.command import engine_environment
 from app.engine.outcome import Cause
 
 _child_log = logging.getLogger("app.engine.child")
 
 STDERR_LINES = 50
 STDERR_LINE_BYTES = 4000
-_TUNABLES, _LARGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
-
-
-def _with_large_pages(environment: Mapping[str, str]) -> dict[str, str]:
-    """Has glibc ask for large pages for what the process allocates; weights, caches and buffers are found faster in
-    them. Read when a process starts, so the process cannot do it for itself. What the person has set stays."""
-    tunables = environment.get(_TUNABLES, "")
-    if sys.platform != "linux" or _LARGE_PAGES in tunables:
-        return dict(environment)
-    return {**environment, _TUNABLES: f"{tunables}:{_LARGE_PAGES}=1".lstrip(":")}
 
 
 class Run:
@@ -51,7 +41,7 @@ class Run:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_with_large_pages(os.environ),
+            env=engine_environment(),
             creationflags=windows_flags,
             process_group=group,
         )

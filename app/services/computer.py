@@ -74,7 +74,7 @@ def swap_bytes() -> tuple[int, int]:
 
 def large_pages(told: Path = Path("/sys/kernel/mm/transparent_hugepage/enabled")) -> bool:
     """Whether what an engine process allocates comes to lie in large pages: Linux gives them to all programs, or to
-    those that ask, as glibc does since 2.35 (engine/run.py). `told` is where Linux says which."""
+    those that ask, as glibc does since 2.35 (engine/command.py). `told` is where Linux says which."""
     if sys.platform != "linux":
         return False
     line = _line(told)
