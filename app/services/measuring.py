@@ -26,7 +26,7 @@ from app.services.machine import Measured, key, taking_layers
 
 log = logging.getLogger(__name__)
 
-RUN_S, SLOW_S = 0.3, 0.6
+RUN_S, SLOW_S = 0.2, 0.6
 """How long the starter model writes after short prompts, with a number of threads or on a device, after a first one; if
 that takes so long, it is all. The load comes on top."""
 
@@ -38,10 +38,12 @@ READ_S = 0.7
 LEAST_WORDS, MOST_WORDS = 64, 130
 """How long reading the long prompt may take, and the bounds of its words: with fewer there is nothing to see."""
 
-TRIES_S = 2.5
+TRIES_S = 3.0
 """After this time no further number of threads is tried."""
 
-MOST_TRIES = 12
+MOST_TRIES, CHANCES = 12, 3
+"""In all, and for a number of threads that was faster only once."""
+
 N_CTX = 512
 SHORT_WORDS = 4
 LEAST_READ = 8
@@ -76,12 +78,14 @@ def measure(
         n_threads, of_cpu = _processor(_Starter(started(), starter, shape, give_up))
         speeds = [of_cpu]
         for device in devices:
+            probe = started()
             try:
-                speeds.append(_device(_Starter(started(), starter, shape, give_up), device))
+                speeds.append(_device(_Starter(probe, starter, shape, give_up), device))
             except EngineError as error:
                 if give_up():
                     return None
                 log.info("%s could not be measured: %s", device.name, error.code)
+                probe.close()  # it may have died of it
     except _GivenUpError:
         return None
     return Measured(
@@ -114,7 +118,7 @@ def thread_counts(cores: int = 0) -> tuple[int, ...]:
 def next_count(counts: Sequence[int], tried: Sequence[tuple[int, float]]) -> int | None:
     """The number of threads to try next, after these numbers and the speeds they had; None when it is decided.
 
-    Each once, then the usual one and those that were faster in turn, until they were so twice or never were.
+    Each once, then the usual one and those that were faster in turn, until they were so twice or had chances enough.
     """
     runs = _runs(tried)
     for count in counts:
@@ -122,10 +126,13 @@ def next_count(counts: Sequence[int], tried: Sequence[tuple[int, float]]) -> int
             return count
     usual, *fewer = counts
     faster = [count for count in fewer if runs[count][0] > FASTER * runs[usual][0]]
-    taking_turns = (usual, *faster)
-    least = min(taking_turns, key=lambda count: len(runs[count]))
-    decided = len(runs[least]) > 1 and _alike(runs[usual])
-    return None if not faster or decided or len(tried) >= MOST_TRIES else least
+    clear = all(
+        len(runs[count]) >= CHANCES or (len(runs[count]) > 1 and runs[count][1] > FASTER * runs[usual][0])
+        for count in faster
+    )
+    if not faster or (clear and _alike(runs[usual])) or len(tried) >= MOST_TRIES:
+        return None
+    return min((usual, *faster), key=lambda count: len(runs[count]))
 
 
 def quickest(tried: Sequence[tuple[int, float]]) -> int:
