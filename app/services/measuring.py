@@ -187,13 +187,16 @@ class _Starter:
         """What lay in the cache while it was written."""
         return facts.prompt_tokens * self._a_token
 
+    def warm_up(self) -> None:
+        """A reply that does not count: drivers prepare much the first time."""
+        self._reply(SHORT_WORDS, LEAST_WRITTEN)
+
     def short(self) -> GenerationFacts:
         """The fastest of some short replies."""
         begin = time.monotonic()
         best = self._reply(SHORT_WORDS, LEAST_WRITTEN)
         first = time.monotonic()
         while first - begin < SLOW_S and time.monotonic() - first < RUN_S:
-            self._number += 1
             found = self._reply(SHORT_WORDS, self._worth(best))
             best = max(best, found, key=lambda facts: facts.tokens_per_s)
         return best
@@ -205,9 +208,9 @@ class _Starter:
         cache = 0.0
         words = min(int(self._read_per_s * READ_S), MOST_WORDS)
         if words >= LEAST_WORDS and bandwidth > 0:
-            self._number += 1
-            longs = [self._reply(words, self._worth(short)) for _ in range(2)]  # the prompt is read by the first only
-            long = max(longs, key=lambda facts: facts.tokens_per_s)
+            first = self._reply(words, self._worth(short))
+            again = self._reply(words, self._worth(short), again=True)  # nothing is read for it
+            long = max(first, again, key=lambda facts: facts.tokens_per_s)
             if long.tokens_per_s > 0:
                 slower_s = 1 / long.tokens_per_s - 1 / short.tokens_per_s
                 more = self.seen_bytes(long) - self.seen_bytes(short)
@@ -223,9 +226,10 @@ class _Starter:
         """How many tokens to write, at such a speed."""
         return min(max(int(before.tokens_per_s * REPLY_S), LEAST_WRITTEN), MOST_WRITTEN)
 
-    def _reply(self, words: int, tokens: int) -> GenerationFacts:
+    def _reply(self, words: int, tokens: int, *, again: bool = False) -> GenerationFacts:
         if self._give_up():
             raise _GivenUpError
+        self._number += not again
         facts = self.probe.generate(_request(self._number, words, tokens))
         read = facts.prompt_tokens - facts.cached_tokens
         if read >= LEAST_READ and facts.prompt_s > 0:
@@ -258,6 +262,7 @@ def _device(starter: _Starter, device: Device) -> DeviceSpeed:
     where the former is not known."""
     found = starter.probe.gauge(device.name)
     starter.load(LoadOptions(n_ctx=N_CTX, devices=(device.name,)))
+    starter.warm_up()
     short = starter.short()
     if found.bandwidth_bytes_per_s <= 0 or found.compute_flops <= 0:
         return starter.speed(device.name, short)

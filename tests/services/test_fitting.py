@@ -29,7 +29,7 @@ from app.services.jobs import FITTING, Jobs
 from app.services.machine import Measured
 from tests.support.application import Recorder, until
 from tests.support.architectures import Shape, write
-from tests.support.engines import gone
+from tests.support.engines import fake, gone
 from tests.support.hub.downloads import World
 from tests.support.hub.files import Kind
 from tests.support.hub.repository import HubFile
@@ -210,6 +210,7 @@ def test_closing_ends_everything(make: Callable[..., Place]) -> None:
 
 def test_this_computer_is_measured_once(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "RUN_S", 0.03)
+    monkeypatch.setattr(measuring, "TRIES_S", 0.0)
     place = make()
     assert place.fitting.machine().measured_ms == 0
     assert place.fitting.badge(SUMMARY).tokens_per_s == 0
@@ -257,6 +258,23 @@ def test_measuring_stops_when_a_reply_begins(make: Callable[..., Place], monkeyp
     place = make(command=fake_command())
     place.fitting.prepare().result(GUARD_S)
     assert seen == [True, False]
+
+
+def test_a_driver_that_crashes_leaves_the_processor_measured(
+    make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "RUN_S", 0.03)
+    monkeypatch.setattr(measuring, "TRIES_S", 0.0)
+    card = {"name": "CUDA0", "kind": "gpu", "description": "", "memory_free_bytes": GIB, "memory_total_bytes": GIB}
+    place = make(command=fake({"devices": [card], "die": {"at": "gauge", "how": "segv"}}))
+    found = place.fitting.prepare(now=True).result(GUARD_S)
+    assert found.measured_ms > 0
+    assert found.bandwidth_bytes_per_s > 0
+    assert ([device.name for device in found.devices], found.speeds) == (["CUDA0"], ())
+    badge = place.fitting.badge(SUMMARY)
+    assert badge.plan.n_gpu_layers > 0
+    assert badge.tokens_per_s == 0, "nobody knows how fast the card is"
+    place.recorder.wait_for(MachineMeasured)
 
 
 def test_a_computer_that_cannot_be_measured_says_so(make: Callable[..., Place]) -> None:

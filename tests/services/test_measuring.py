@@ -143,7 +143,7 @@ class Bench:
 @pytest.fixture
 def bench(starter_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A tenth of the time is enough with a script; few cores, whatever this computer has."""
-    for name in ("RUN_S", "SLOW_S", "REPLY_S", "READ_S"):
+    for name in ("RUN_S", "SLOW_S", "REPLY_S"):
         monkeypatch.setattr(measuring, name, getattr(measuring, name) / 10)
     monkeypatch.setattr(measuring, "thread_counts", lambda: (0,))
     made = Bench(starter_model)
@@ -157,7 +157,7 @@ def test_a_card_is_told_by_its_own_figures_and_what_a_layer_costs(bench: Bench, 
     assert found is not None
     cpu, first, second = found.speeds
     assert (cpu.name, cpu.layer_s) == ("CPU", 0.0)
-    assert cpu.bandwidth_bytes_per_s == pytest.approx(1000 * shape.active_bytes, rel=0.5)
+    assert 200 < cpu.bandwidth_bytes_per_s / shape.active_bytes < 3000
     assert cpu.compute_flops > 0
     assert 0 < cpu.cache_bytes_per_s <= cpu.bandwidth_bytes_per_s
     assert [
@@ -166,7 +166,7 @@ def test_a_card_is_told_by_its_own_figures_and_what_a_layer_costs(bench: Bench, 
         ("CUDA0", 3e12, 1e14, 3e12),
         ("CUDA1", 1e12, 1e14, 1e12),
     ]
-    assert first.layer_s == pytest.approx(1e-3 / 31, rel=0.5)
+    assert 1 / 3000 < 31 * first.layer_s < 1 / 200
     assert second.layer_s > 0
     assert bench.devices == [(), ("CUDA0",), ("CUDA1",)]
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_gauged_is_told_by_the_starter_model_alone(bench: Bench, 
     assert found is not None
     card = found.speeds[1]
     assert (card.name, card.layer_s) == ("CUDA0", 0.0)
-    assert card.bandwidth_bytes_per_s == pytest.approx(1000 * shape.active_bytes, rel=0.5)
+    assert 200 < card.bandwidth_bytes_per_s / shape.active_bytes < 3000
     assert card.compute_flops > 0
 
 
@@ -201,13 +201,14 @@ def test_a_processor_that_cannot_be_measured_says_so(bench: Bench) -> None:
         bench.measure(load={"code": "out_of_memory"})
 
 
-def test_a_slow_computer_writes_little(bench: Bench, shape: ModelShape) -> None:
+def test_a_slow_computer_writes_little(bench: Bench, shape: ModelShape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "READ_S", measuring.READ_S / 10)
     slow = {**REPLY, "tokens_per_s": 120, "read_tokens_per_s": 400}  # a tenth of the time: 12 and 40
     found = bench.measure(replies=[slow])
     assert found is not None
     assert bench.written == [measuring.LEAST_WRITTEN]
     (cpu,) = found.speeds
-    assert cpu.bandwidth_bytes_per_s == pytest.approx(120 * shape.active_bytes, rel=0.3)
+    assert 20 < cpu.bandwidth_bytes_per_s / shape.active_bytes < 360
     assert cpu.compute_flops > 0
     assert cpu.cache_bytes_per_s == 0, "there was no time for it"
 
