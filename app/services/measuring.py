@@ -165,7 +165,7 @@ class _GivenUpError(Exception):
 
 
 class _Starter:
-    """The starter model in an engine process, and the fastest that it read and wrote since it was loaded."""
+    """The starter model in an engine process, and the fastest that it read with each number of threads."""
 
     def __init__(self, probe: Probe, path: Path, shape: ModelShape, give_up: Callable[[], bool]) -> None:
         self.probe = probe
@@ -173,15 +173,15 @@ class _Starter:
         self._path = path
         self._give_up = give_up
         self._number = 0
-        self._a_token = 0.0
-        self._read_per_s = 0.0
+        self._options = LoadOptions()
+        self._a_token = sum(shape.kv_layer_bytes(N_CTX, self._options)) / N_CTX
+        self._read_per_s: dict[int, float] = {}
 
     def load(self, options: LoadOptions) -> None:
         if self._give_up():
             raise _GivenUpError
         self.probe.load(self._path, options)
-        self._a_token = sum(self.shape.kv_layer_bytes(N_CTX, options)) / N_CTX
-        self._read_per_s = 0.0
+        self._options = options
 
     def seen_bytes(self, facts: GenerationFacts) -> float:
         """What lay in the cache while it was written."""
@@ -201,13 +201,15 @@ class _Starter:
             best = max(best, found, key=lambda facts: facts.tokens_per_s)
         return best
 
-    def speed(self, name: str, short: GenerationFacts) -> DeviceSpeed:
+    def speed(self, name: str, short: GenerationFacts, options: LoadOptions) -> DeviceSpeed:
         """By the bytes of weights that were read for a token: a small model has its share of overhead in it, so a large
         one is a little faster than foretold. What each further token of context costs is the cache's alone."""
         bandwidth = short.tokens_per_s * (self.shape.active_bytes + self.seen_bytes(short))
         cache = 0.0
-        words = min(int(self._read_per_s * READ_S), MOST_WORDS)
+        words = min(int(self._read_per_s.get(options.n_threads, 0.0) * READ_S), MOST_WORDS)
         if words >= LEAST_WORDS and bandwidth > 0:
+            if options != self._options:
+                self.load(options)
             first = self._reply(words, self._worth(short))
             again = self._reply(words, self._worth(short), again=True)  # nothing is read for it
             long = max(first, again, key=lambda facts: facts.tokens_per_s)
@@ -218,7 +220,7 @@ class _Starter:
         return DeviceSpeed(
             name=name,
             bandwidth_bytes_per_s=bandwidth,
-            compute_flops=self._read_per_s * 2 * self.shape.active_params,
+            compute_flops=self._read_per_s.get(options.n_threads, 0.0) * 2 * self.shape.active_params,
             cache_bytes_per_s=cache,
         )
 
@@ -233,7 +235,8 @@ class _Starter:
         facts = self.probe.generate(_request(self._number, words, tokens))
         read = facts.prompt_tokens - facts.cached_tokens
         if read >= LEAST_READ and facts.prompt_s > 0:
-            self._read_per_s = max(self._read_per_s, read / facts.prompt_s)
+            threads = self._options.n_threads
+            self._read_per_s[threads] = max(self._read_per_s.get(threads, 0.0), read / facts.prompt_s)
         return facts
 
 
@@ -242,30 +245,31 @@ def _processor(starter: _Starter) -> tuple[int, DeviceSpeed]:
     counts, end = thread_counts(), time.monotonic() + TRIES_S
     best: dict[int, GenerationFacts] = {}
     tried: list[tuple[int, float]] = []
-    loaded, count = -1, next_count(counts, ())
+    count = next_count(counts, ())
     while count is not None:
-        starter.load(LoadOptions(n_ctx=N_CTX, n_gpu_layers=0, n_threads=count))
-        loaded, found = count, starter.short()
+        starter.load(_threads(count))
+        found = starter.short()
         tried.append((count, found.tokens_per_s))
         best[count] = max(best.get(count, found), found, key=lambda facts: facts.tokens_per_s)
         count = next_count(counts, tried) if time.monotonic() < end else None
     chosen = quickest(tried)
-    if chosen != loaded:
-        starter.load(LoadOptions(n_ctx=N_CTX, n_gpu_layers=0, n_threads=chosen))
-        found = starter.short()
-        best[chosen] = max(best[chosen], found, key=lambda facts: facts.tokens_per_s)
-    return chosen, starter.speed(_CPU, best[chosen])
+    return chosen, starter.speed(_CPU, best[chosen], _threads(chosen))
+
+
+def _threads(count: int) -> LoadOptions:
+    return LoadOptions(n_ctx=N_CTX, n_gpu_layers=0, n_threads=count)
 
 
 def _device(starter: _Starter, device: Device) -> DeviceSpeed:
     """What a device does with a large matrix, and what each layer of a model costs besides; by the starter model alone
     where the former is not known."""
     found = starter.probe.gauge(device.name)
-    starter.load(LoadOptions(n_ctx=N_CTX, devices=(device.name,)))
+    options = LoadOptions(n_ctx=N_CTX, devices=(device.name,))
+    starter.load(options)
     starter.warm_up()
     short = starter.short()
     if found.bandwidth_bytes_per_s <= 0 or found.compute_flops <= 0:
-        return starter.speed(device.name, short)
+        return starter.speed(device.name, short, options)
     more = layer_s(starter.shape, short.tokens_per_s, starter.seen_bytes(short), found.bandwidth_bytes_per_s)
     return msgspec.structs.replace(found, layer_s=more)
 

@@ -218,7 +218,8 @@ def test_after_a_while_no_further_number_of_threads_is_tried(bench: Bench, monke
     monkeypatch.setattr(measuring, "TRIES_S", 0.0)
     found = bench.measure(devices=CUDA[:1], speeds=SPEEDS)
     assert found is not None
-    assert [options.n_threads for options in bench.loads] == [0, 0]
+    assert bench.devices == [(), ("CUDA0",)]
+    assert bench.loads[0].n_threads == 0
     assert (found.n_threads, [speed.name for speed in found.speeds]) == (0, ["CPU", "CUDA0"])
 
 

@@ -46,6 +46,24 @@ def test_it_reads_and_computes(cpu: Handle) -> None:
     assert found.cache_bytes_per_s == found.bandwidth_bytes_per_s
 
 
+def test_a_quick_device_multiplies_more_at_a_time(cpu: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "QUICK_S", 100.0)
+    monkeypatch.setattr(throughput, "SLOW", 0.0)
+    monkeypatch.setattr(throughput, "COLUMNS", 16)
+    asked: list[int] = []
+    seconds = throughput._Products.seconds
+
+    def noted(self: throughput._Products, products: list[int]) -> float:
+        asked.append(len(products))
+        return seconds(self, products)
+
+    monkeypatch.setattr(throughput._Products, "seconds", noted)
+    found = throughput.of(cpu)
+    assert asked == [1, throughput.CHAIN, 1]
+    assert 1e8 < found.bandwidth_bytes_per_s < 1e12
+    assert 1e9 < found.compute_flops < 1e14
+
+
 def test_another_computer_is_waited_for() -> None:
     with rpc_worker() as far:
         ended = subprocess.run(
