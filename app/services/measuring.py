@@ -1,6 +1,6 @@
 """Measures this computer, bounded in time: the processor with the starter model, devices with a large matrix as well.
 
-In an engine process of its own; when, is decided by `fitting`. It takes one or two seconds, with many cores up to three
+In an engine process of its own; when, is decided by `fitting`. It takes one or two seconds, with many cores some four
 more, and one or two for each device. What is slow writes and reads less, what there is no time for is not measured.
 Whatever else the computer does makes a run only slower: the best of several counts.
 """
