@@ -19,7 +19,7 @@ from app.engine.errors import (
     InternalError,
     error_from,
 )
-from app.engine.hardware import MemoryPlan
+from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.protocol import Failed, Finished, Kept, Measured, Progress
 from app.engine.supervisor import State, Supervisor, Timing
@@ -188,6 +188,11 @@ class Engine:
             lambda number: protocol.Plan(id=number, path=str(path), options=options),
             protocol.Planned,
             lambda event: event.plan,
+        )
+
+    def gauge(self, device: str) -> Call[DeviceSpeed]:
+        return self._begin(
+            lambda number: protocol.Gauge(id=number, device=device), protocol.Gauged, lambda event: event.speed
         )
 
     def rest(self) -> None:

@@ -29,12 +29,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 class DeviceSpeed(msgspec.Struct, frozen=True, kw_only=True):
     """What a device was measured to do: bytes of weights, and of the KV cache, that writing gets through in a second,
     and operations in a second of reading. 0 where it was not measured.
+
+    `layer_s` is what each layer takes besides, however small it is, for a token or a batch of a prompt: on a card the
+    start of its operations. 0 where it is part of the other figures.
     """
 
     name: str
     bandwidth_bytes_per_s: float
     compute_flops: float
     cache_bytes_per_s: float = 0.0
+    layer_s: float = 0.0
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
