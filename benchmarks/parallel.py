@@ -1,5 +1,5 @@
-"""Several conversations at once: what all streams write together, against llama.cpp's own server, and how long one of
-them is held up while another's long prompt is read.
+"""Several conversations at once: what all streams write together, against llama.cpp's own server (and, told beside,
+a bare loop over the same batches), and how long one of them is held up while another's long prompt is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from app.engine.values import LoadOptions, PromptMessage, Sampling
 from benchmarks.figures import Figure, median_interval, ratio_figure, run_pairs
 from benchmarks.processes import BenchmarkError, Peer
-from benchmarks.speaking import PATIENCE_S, Event, Heard, Speaker, asking, peer_options
+from benchmarks.speaking import PATIENCE_S, Event, Heard, Speaker, asking, chatml, how_loaded, peer_options
 from benchmarks.texts import prose
 
 TOKENS = 64
@@ -52,7 +52,8 @@ def _parallel(name: str, streams: int, at_least: float, pairs: int) -> Figure:
     turns = itertools.count()
     with Speaker(options) as speaker:
         asked = json.dumps({**peer_options(speaker), "n_ctx": CELLS, "n_parallel": streams})
-        with Peer("benchmarks.peers.server", asked) as server:
+        with Peer("benchmarks.peers.server", asked) as server, Peer("benchmarks.peers.bare", asked) as bare:
+            bare.read()
             address = str(server.read()["address"]).removeprefix("http://").rstrip("/")
 
             def engine() -> float:
@@ -74,9 +75,16 @@ def _parallel(name: str, streams: int, at_least: float, pairs: int) -> Figure:
                     counts = list(pool.map(lambda question: _served(address, question, sampling, turn), questions))
                     return sum(counts) / (time.perf_counter() - begun)
 
-            engine(), served()  # both are warm, and have read the prompts
+            def floor() -> float:
+                prompts = [chatml(question) for question in questions]
+                steps = {step: getattr(sampling, step) for step in STEPS}
+                answer = bare.ask(prompts=prompts, tokens=TOKENS, seed=next(turns), sampling=steps)
+                return streams * TOKENS / float(answer["total_s"])
+
+            engine(), served(), floor()  # all are warm, and have read the prompts
             paired = run_pairs(engine, served, pairs)
-    more = f"{streams} streams of {TOKENS} tokens, {speaker.model.n_threads} threads, SmolLM2-135M Q4_1"
+            beside = run_pairs(engine, floor, max(pairs // 3, 1))
+    more = f"{streams} streams of {TOKENS} tokens, {beside.ratio} of a bare batch loop, {how_loaded(speaker)}"
     return ratio_figure(name, paired, "tokens/s in all", at_least=at_least, more=more)
 
 

@@ -11,8 +11,12 @@ from app.base.paths import resources
 from app.engine.client import Call
 from app.engine.command import worker_command
 from app.engine.engine import Engine
+from app.engine.gguf import check_loadable
+from app.engine.placing import best
 from app.engine.protocol import Delta, Failed, Finished, Progress, Started
+from app.engine.shape import shape_of
 from app.engine.values import GenerateRequest, GenerationFacts, LoadedModel, LoadOptions, PromptMessage, Sampling
+from app.services.computer import machine
 from benchmarks.processes import BenchmarkError
 
 STARTER = resources() / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -49,16 +53,16 @@ class Heard:
 
 
 class Speaker:
-    """A client with a model loaded, closed at the end of the `with` block."""
+    """A client with a model loaded as the application would load it here, closed at the end of the `with` block."""
 
     def __init__(self, options: LoadOptions, command: Sequence[str] | None = None) -> None:
         """`command` starts another worker than that of this checkout."""
         if not STARTER.is_file():
             raise BenchmarkError("the starter model is missing: `make run` or `make test` gets it")
-        self.options = options
+        self.options = best(shape_of(check_loadable(STARTER)), options, machine())
         self.client = Engine(worker_command() if command is None else command)
         try:
-            self.model: LoadedModel = self.client.load(STARTER, options).result(PATIENCE_S)
+            self.model: LoadedModel = self.client.load(STARTER, self.options).result(PATIENCE_S)
         except BaseException:
             self.client.close()
             raise
@@ -119,6 +123,12 @@ class Speaker:
     def count(self, messages: list[PromptMessage]) -> int:
         """Tokens of the whole prompt."""
         return self.client.measure(messages).result(PATIENCE_S).total
+
+
+def how_loaded(speaker: Speaker) -> str:
+    """The model and how it lies in memory, for the note of a figure."""
+    weights = "mapped" if speaker.model.mapped else "copied into large pages"
+    return f"{speaker.model.n_threads} threads, SmolLM2-135M Q4_1, weights {weights}"
 
 
 def peer_options(speaker: Speaker) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from app.engine.values import LoadOptions, PromptMessage, Sampling
 from benchmarks.figures import Figure, ratio_figure, run_pairs
 from benchmarks.processes import BenchmarkError, Peer
-from benchmarks.speaking import Speaker, asking, chatml, peer_options
+from benchmarks.speaking import Speaker, asking, chatml, how_loaded, peer_options
 from benchmarks.texts import prose
 
 TOKENS = 128
@@ -51,7 +51,7 @@ def _decode(
 ) -> Figure:
     seed = shared_seed(lambda seed: engine_speed(speaker, seed), base_side)
     paired = run_pairs(lambda: engine_speed(speaker, seed), lambda: base_side(seed), pairs)
-    more = f"{TOKENS} tokens each, {speaker.model.n_threads} threads, SmolLM2-135M Q4_1"
+    more = f"{TOKENS} tokens each, {how_loaded(speaker)}"
     return ratio_figure(name, paired, "tokens/s", at_least=at_least, more=more)
 
 
@@ -149,7 +149,7 @@ def prompt_vs_bare(pairs: int) -> list[Figure]:
         engine()
         floor()
         paired = run_pairs(engine, floor, pairs)
-        more = f"about {speaker.count(fresh())} tokens each, {speaker.model.n_threads} threads"
+        more = f"about {speaker.count(fresh())} tokens each, {how_loaded(speaker)}"
         return [ratio_figure("prompt_vs_bare", paired, "tokens/s", at_least=0.97, more=more)]
 
 

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from app.engine.errors import (
     EngineError,
 )
-from app.engine.hardware import MemoryPlan
+from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.protocol import Delta, Failed, Finished, Kept, Measured, Progress, Started
 from app.engine.values import (
     Adapter,
@@ -113,6 +113,9 @@ class EngineClient(Protocol):
 
     def plan(self, path: Path, options: LoadOptions) -> Call[MemoryPlan]:
         """How much memory a model would take, and where; a header with a hole behind it is enough."""
+
+    def gauge(self, device: str) -> Call[DeviceSpeed]:
+        """How fast a device of this computer reads and computes; zeros where that could not be measured."""
 
     def rest(self) -> None:
         """End the process and every open call, so that all its memory is back; the next command starts another.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from app.engine.errors import (
     InternalError,
     error_from,
 )
-from app.engine.hardware import MemoryPlan
+from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.protocol import Failed, Finished, Kept, Measured, Progress
 from app.engine.supervisor import State, Supervisor, Timing
@@ -63,7 +63,6 @@ class Engine:
         command: Sequence[str],
         *,
         on_state: Callable[[State, Outcome | None], None] | None = None,
-        environment: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -78,7 +77,6 @@ class Engine:
             on_event=self._on_event,
             on_exit=self._on_exit,
             on_state=self._on_state,
-            environment=environment,
             timing=timing,
         )
 
@@ -190,6 +188,11 @@ class Engine:
             lambda number: protocol.Plan(id=number, path=str(path), options=options),
             protocol.Planned,
             lambda event: event.plan,
+        )
+
+    def gauge(self, device: str) -> Call[DeviceSpeed]:
+        return self._begin(
+            lambda number: protocol.Gauge(id=number, device=device), protocol.Gauged, lambda event: event.speed
         )
 
     def rest(self) -> None:

@@ -30,7 +30,7 @@ from app.engine.fake_script import Reply, Script, read_script
 from app.engine.fake_wire import Death, Wire
 from app.engine.fit import estimate
 from app.engine.gguf import check_loadable, read_others
-from app.engine.hardware import Device, MemoryPlan
+from app.engine.hardware import Device, DeviceSpeed, MemoryPlan
 from app.engine.protocol import Code
 from app.engine.shape import shape_of
 from app.engine.values import EngineInfo, GenerationFacts, LoadedModel, LoadOptions, PromptMessage
@@ -95,6 +95,8 @@ class _Model:
         elif isinstance(job, protocol.Plan):
             plan = self._plan(Path(job.path), job.options)
             self._wire.send(protocol.Planned(id=job.id, plan=plan))
+        elif isinstance(job, protocol.Gauge):
+            self._wire.send(protocol.Gauged(id=job.id, speed=self._gauged(job.device)))
         elif isinstance(job, protocol.Describe):
             devices = self._devices(job.rpc)
             info = EngineInfo(
@@ -115,6 +117,13 @@ class _Model:
                 raise EngineError(endpoint, code=Code.WORKER_UNREACHABLE)
             found += self._script.remote[endpoint]
         return found
+
+    def _gauged(self, name: str) -> DeviceSpeed:
+        if name not in [_CPU.name, *(device.name for device in self._script.devices)]:
+            raise EngineError(name, code=Code.DEVICE_FAILED)
+        self._wire.die_if("gauge")
+        unknown = DeviceSpeed(name=name, bandwidth_bytes_per_s=0.0, compute_flops=0.0)
+        return next((speed for speed in self._script.speeds if speed.name == name), unknown)
 
     def _plan(self, path: Path, options: LoadOptions) -> MemoryPlan:
         """What the formulae say of the file, as if llama.cpp had said it."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from app.engine import protocol
-from app.engine.hardware import Device
+from app.engine.hardware import Device, DeviceSpeed
 
 CANNED = (
     "This reply comes from a script, not from a model.\n\n"
@@ -23,7 +23,7 @@ class Die(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     does not. deaf (at start): Shutdown, end of input and SIGTERM are ignored, so that only a kill ends it.
     """
 
-    at: Literal["start", "hello", "load", "prompt", "tokens", "deaf"]
+    at: Literal["start", "hello", "load", "prompt", "tokens", "gauge", "deaf"]
     how: Literal["kill", "abort", "segv", "exit", "hang", "garbage", "close"] = "kill"
     after: int = 0
     status: int = 1
@@ -72,7 +72,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the process does. Replies are taken in turn and begin again after the last.
 
     `devices` are there beside the processor, and `remote` those of further computers, by HOST:PORT; any other endpoint
-    does not answer.
+    does not answer. `speeds` are what gauging a device gives; it gives zeros for those that are not named.
     """
 
     replies: tuple[Reply, ...] = (Reply(),)
@@ -80,6 +80,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     die: Die | None = None
     devices: tuple[Device, ...] = ()
     remote: dict[str, tuple[Device, ...]] = {}
+    speeds: tuple[DeviceSpeed, ...] = ()
     n_ctx: int = 8192
     name: str = "Scripted model"
     hello_delay_s: float = 0.0

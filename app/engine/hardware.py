@@ -29,12 +29,16 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 class DeviceSpeed(msgspec.Struct, frozen=True, kw_only=True):
     """What a device was measured to do: bytes of weights, and of the KV cache, that writing gets through in a second,
     and operations in a second of reading. 0 where it was not measured.
+
+    `layer_s` is what each layer takes besides, however small it is, for a token or a batch of a prompt: on a card the
+    start of its operations. 0 where it is part of the other figures.
     """
 
     name: str
     bandwidth_bytes_per_s: float
     compute_flops: float
     cache_bytes_per_s: float = 0.0
+    layer_s: float = 0.0
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +47,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     `memory_free_bytes` is what a program could get now without pushing others out, files kept in memory given up.
     `cores` are the physical cores that computing uses by itself (the fast ones, where there are two kinds), `logical`
-    all processors. `on_battery` None: there is no battery, or it does not tell.
+    all processors. `on_battery` None: there is no battery, or it does not tell. `large_pages`: what a program
+    allocates can lie in large pages, which a processor finds faster.
     """
 
     memory_total_bytes: int
@@ -59,6 +64,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     cores: int = 0
     logical: int = 0
     on_battery: bool | None = None
+    large_pages: bool = False
 
 
 class DeviceShare(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,8 @@ Reckoned from the model's header in a few milliseconds, so that sliders answer a
 is; what is open is chosen. Rules, in this order: local cards before other computers; all layers on as few cards as hold
 them; of a mixture of experts, first the experts of some layers stay in main memory (a token reads few of them), and
 only then whole layers. The cache lies where the layers do, unless a person wants otherwise: devices would fetch it from
-main memory for each token.
+main memory for each token. Weights in main memory are copied there where large pages are to be had and there is room
+for twice as much: the processor then finds them faster than in a mapped file.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.engine.budgets import Room, is_remote
+from app.engine.budgets import Room, is_remote, main_memory_bytes
 from app.engine.fit import DEFAULT_N_CTX, Costs, devices_of, fit, last, sizes
 from app.engine.hardware import Device, Machine, MemoryPlan
-from app.engine.shape import CELLS, ModelShape
+from app.engine.shape import CELLS, EMBEDDED_TWICE, ModelShape
 from app.engine.values import LoadOptions, LoadPlan, Preference
 
 FULL, SMALLER = "f16", "q8_0"
@@ -40,7 +41,7 @@ def best(
     taken: Sequence[MemoryPlan] = (),
 ) -> LoadOptions:
     """These options with what they leave open chosen: layers (-1), devices, experts, cache, context and threads (0),
-    compute batch. `taken` are the plans of other models that are loaded.
+    compute batch, and whether the file is mapped. `taken` are the plans of other models that are loaded.
 
     Where nothing fits, the smallest of what was tried, on the CPU. Types of the cache are open while both are f16, the
     compute batch while it is the usual one. Where the machine's devices are not known, layers are left to llama.cpp.
@@ -54,7 +55,7 @@ def best(
     for tried in _tries(shape, options, preference):
         placed = _placed(shape, tried, machine, room)
         if placed is not None:
-            return placed
+            return _held(shape, placed, machine, preference)
     return _placed(shape, tried, machine, room, forced=True) or tried
 
 
@@ -104,6 +105,15 @@ def opened(options: LoadOptions) -> LoadOptions:
         n_cpu_experts=usual.n_cpu_experts,
         offload_kv=usual.offload_kv,
     )
+
+
+def _held(shape: ModelShape, options: LoadOptions, machine: Machine, preference: Preference) -> LoadOptions:
+    """These options with weights copied where that is open and better."""
+    gains = machine.large_pages and preference is not Preference.LEAST and shape.architecture not in EMBEDDED_TWICE
+    if not gains or options.use_mmap is not None:
+        return options
+    taken = main_memory_bytes(Costs.of(shape, options).plan(options, machine.devices), machine)
+    return msgspec.structs.replace(options, use_mmap=False) if 2 * taken <= machine.memory_free_bytes else options
 
 
 # --- contexts and caches ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import TypeVar
 from app.engine.client import Call
 from app.engine.engine import Engine
 from app.engine.errors import Cancelled, EngineUnavailable
-from app.engine.hardware import MemoryPlan
+from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.supervisor import State, Timing
 from app.engine.values import EngineInfo, GenerateRequest, GenerationFacts, LoadedModel, LoadOptions
@@ -53,6 +53,10 @@ class Probe:
     def describe(self, rpc: Sequence[str] = ()) -> EngineInfo:
         """Build and devices, with those of further computers (HOST:PORT). Raises EngineError."""
         return self._wait(self.engine.describe(rpc))
+
+    def gauge(self, device: str) -> DeviceSpeed:
+        """How fast a device reads and computes; zeros where it could not be measured. Raises EngineError."""
+        return self._wait(self.engine.gauge(device))
 
     def load(self, path: Path, options: LoadOptions) -> LoadedModel:
         """Loads a model to measure with. Raises EngineError."""

@@ -2,15 +2,16 @@
 
 Commands go down on the child's stdin, events come up on the descriptor that used to be its stdout; wire.py makes bytes
 of them. Each command but `Ping` and `Shutdown` has a request id and is answered by exactly one terminal event with that
-id: Loaded, Unloaded, Finished, Measured, Described, Planned, Kept, Restored, Forgotten or Failed. Before it come any
-number of progress events. A command that the child does not know is answered by Failed with the code unknown_command.
+id: Loaded, Unloaded, Finished, Measured, Described, Planned, Gauged, Kept, Restored, Forgotten or Failed. Before it
+come any number of progress events. A command that the child does not know is answered by Failed with the code
+unknown_command.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from app.engine.hardware import MemoryPlan
+from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.values import (
     Adapter,
     EngineInfo,
@@ -152,6 +153,13 @@ class Plan(_Frame, frozen=True, tag="plan"):
     options: LoadOptions
 
 
+class Gauge(_Frame, frozen=True, tag="gauge"):
+    """Ask how fast a device of this computer reads and computes, by its name. Nothing else is answered meanwhile."""
+
+    id: int
+    device: str
+
+
 class Cancel(_Frame, frozen=True, tag="cancel"):
     """Stop the load or generation `target`. It still ends with its own terminal event; this command has none."""
 
@@ -168,7 +176,9 @@ class Shutdown(_Frame, frozen=True, tag="shutdown"):
     """Finish at once and exit with 0. End of input means the same."""
 
 
-Command = Load | Unload | Generate | Measure | Describe | Plan | Keep | Restore | Forget | Cancel | Ping | Shutdown
+Command = (
+    Load | Unload | Generate | Measure | Describe | Plan | Gauge | Keep | Restore | Forget | Cancel | Ping | Shutdown
+)
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -250,6 +260,13 @@ class Planned(_Frame, frozen=True, tag="planned"):
     plan: MemoryPlan
 
 
+class Gauged(_Frame, frozen=True, tag="gauged"):
+    """Zeros where it could not be measured. What a layer costs besides is not known from this."""
+
+    id: int
+    speed: DeviceSpeed
+
+
 class Kept(_Frame, frozen=True, tag="kept"):
     """`tokens` of a conversation are in its file, of `size_bytes`. 0 bytes: nothing was written now, because nothing
     had changed, or it could not be."""
@@ -287,6 +304,6 @@ class Pong(_Frame, frozen=True, tag="pong"):
     n: int
 
 
-Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Kept | Restored | Forgotten | Failed
+Ended = Loaded | Unloaded | Finished | Measured | Described | Planned | Gauged | Kept | Restored | Forgotten | Failed
 Event = Hello | Progress | Started | Delta | Ended | Pong
-TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Kept, Restored, Forgotten, Failed)
+TERMINAL = (Loaded, Unloaded, Finished, Measured, Described, Planned, Gauged, Kept, Restored, Forgotten, Failed)

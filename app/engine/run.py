@@ -13,10 +13,11 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 from app.engine import protocol, wire
+from app.engine.command import engine_environment
 from app.engine.outcome import Cause
 
 _child_log = logging.getLogger("app.engine.child")
@@ -28,7 +29,7 @@ STDERR_LINE_BYTES = 4000
 class Run:
     """A running process. Raises OSError if it cannot be created."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         # A group of its own: Ctrl-C in a terminal is for the parent, which then stops the engine in order.
         windows_flags = 0
         group: int | None = 0
@@ -40,7 +41,7 @@ class Run:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=None if environment is None else dict(environment),
+            env=engine_environment(),
             creationflags=windows_flags,
             process_group=group,
         )

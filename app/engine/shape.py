@@ -23,6 +23,9 @@ CACHE_BYTES = {
     "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
 
+EMBEDDED_TWICE = frozenset({"gemma3n", "gemma4"})
+"""Loaders that ask for the output matrix first, and so hold a tied one twice unless both are mapped from the file."""
+
 _INPUTS = frozenset({"token_embd", "position_embd", "token_types", "per_layer_token_embd"})
 _EXPERTS = re.compile(r"_(ch|)exps\.")
 

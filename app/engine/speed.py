@@ -1,10 +1,13 @@
-"""How fast a model will be: bytes that a token reads over what each device was measured to do. Pure functions."""
+"""How fast a model will be: bytes that a token reads over what each device was measured to do, and what layers take
+besides, however small they are. Pure functions."""
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
-from app.engine.hardware import Machine, MemoryPlan
+from app.engine.hardware import DeviceSpeed, Machine, MemoryPlan
 from app.engine.shape import CELLS, ModelShape
 from app.engine.values import LoadOptions
 
@@ -25,25 +28,31 @@ def tokens_per_s(shape: ModelShape, options: LoadOptions, machine: Machine, plan
     seconds = 0.0
     for share, read in zip(plan.shares, _read_bytes(shape, options, plan), strict=True):
         seen = cache * share.kv_bytes / kept if kept else 0.0
-        bandwidth, _, through_cache = _speed(machine, share.name)
-        if read + seen > 0 and bandwidth <= 0:
+        if read + seen <= 0:
+            continue
+        speed = _speed(machine, share.name)
+        bandwidth = speed.bandwidth_bytes_per_s
+        if bandwidth <= 0:
             return 0.0
-        if read + seen > 0:
-            seconds += read / bandwidth + seen / (through_cache or bandwidth)
+        seconds += share.layers * speed.layer_s + read / bandwidth + seen / (speed.cache_bytes_per_s or bandwidth)
     return 1 / seconds if seconds else 0.0
 
 
 def ttft_s(shape: ModelShape, options: LoadOptions, machine: Machine, plan: MemoryPlan) -> float:
     """Expected seconds to read a prompt of PROMPT_TOKENS: two operations for a parameter and token, on each device in
-    turn. 0 where a device that is used was not measured."""
+    turn, and what its layers take besides for each batch. 0 where a device that is used was not measured."""
+    batches = math.ceil(PROMPT_TOKENS / max(min(options.n_ubatch, options.n_batch), 1))
     read_once = _read_bytes(shape, options, plan)
     total = sum(read_once)
     seconds = 0.0
     for share, read in zip(plan.shares, read_once, strict=True):
-        flops = _speed(machine, share.name)[1]
-        if read > 0 and flops <= 0:
+        if read <= 0:
+            continue
+        speed = _speed(machine, share.name)
+        if speed.compute_flops <= 0:
             return 0.0
-        seconds += PROMPT_TOKENS * 2 * shape.active_params * (read / total) / flops if read > 0 else 0.0
+        seconds += batches * share.layers * speed.layer_s
+        seconds += PROMPT_TOKENS * 2 * shape.active_params * (read / total) / speed.compute_flops
     return seconds
 
 
@@ -69,10 +78,14 @@ def _read_bytes(shape: ModelShape, options: LoadOptions, plan: MemoryPlan) -> li
     return [one + (seldom if share.name == _CPU else 0.0) for one, share in zip(read, plan.shares, strict=True)]
 
 
-def _speed(machine: Machine, name: str) -> tuple[float, float, float]:
+def _speed(machine: Machine, name: str) -> DeviceSpeed:
     for speed in machine.speeds:
         if speed.name == name:
-            return speed.bandwidth_bytes_per_s, speed.compute_flops, speed.cache_bytes_per_s
-    if name != _CPU:
-        return 0.0, 0.0, 0.0
-    return machine.bandwidth_bytes_per_s, machine.compute_flops, machine.cache_bytes_per_s
+            return speed
+    here = name == _CPU
+    return DeviceSpeed(
+        name=name,
+        bandwidth_bytes_per_s=machine.bandwidth_bytes_per_s if here else 0.0,
+        compute_flops=machine.compute_flops if here else 0.0,
+        cache_bytes_per_s=machine.cache_bytes_per_s if here else 0.0,
+    )

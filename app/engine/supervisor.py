@@ -16,7 +16,7 @@ import contextlib
 import enum
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.engine import outcome as outcomes
@@ -67,11 +67,9 @@ class Supervisor:
         on_event: Callable[[protocol.Event], None],
         on_exit: Callable[[Outcome, int], None],
         on_state: Callable[[State, Outcome | None], None] = lambda state, outcome: None,
-        environment: Mapping[str, str] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._command = list(command)
-        self._environment = None if environment is None else dict(environment)
         self._timing = timing or Timing()
         self._on_event, self._on_exit, self._on_state = on_event, on_exit, on_state
         self._changed = threading.Condition()
@@ -209,7 +207,7 @@ class Supervisor:
         self._report(State.STARTING, None)
         kills_before = outcomes.memory_kills()
         try:
-            run = Run(self._command, self._environment)
+            run = Run(self._command)
         except OSError as error:
             note = f"{type(error).__name__}: {error.strerror or error}"
             return outcomes.describe(Ending(Cause.NOT_STARTED, note=note)), False, False

@@ -114,8 +114,9 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     and in this order; none named: to all that can take layers. `layers_on` says how many go to each device, the first
     ones of the model to the first device, and in sum is `n_gpu_layers`; empty: llama.cpp spreads them by free memory.
     The experts of the first `n_cpu_experts` layers stay in main memory wherever their layer is. `offload_kv`: the KV
-    cache of a layer lies where the layer does, else in main memory. `rpc` are further computers (HOST:PORT, started
-    with `inglenook worker`) whose devices take part.
+    cache of a layer lies where the layer does, else in main memory. `use_mmap`: weights in main memory are the pages
+    of the file, else a copy; None: mapped, unless `placing` finds the copy better. `rpc` are further
+    computers (HOST:PORT, started with `inglenook worker`) whose devices take part.
     """
 
     n_ctx: int = 0
@@ -125,7 +126,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     n_gpu_layers: int = -1
     type_k: str = "f16"
     type_v: str = "f16"
-    use_mmap: bool = True
+    use_mmap: bool | None = None
     use_mlock: bool = False
     n_seq_max: int = 1
     n_cells: int = 0
@@ -135,13 +136,19 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     offload_kv: bool = True
     rpc: tuple[str, ...] = ()
 
+    @property
+    def mapped(self) -> bool:
+        """Whether a worker that is given these options maps the file."""
+        return self.use_mmap is not False
+
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a model once it is loaded. `tokenizer` is a hash of the vocabulary, stable across processes.
 
     `n_ctx` is the window of a conversation; up to `n_seq_max` conversations share `n_cells` tokens. `can_shift`:
     what follows a gap in a conversation can be moved up without processing it again. `shares`: what the loader said it
-    took of each device, beginning with the CPU's.
+    took of each device, beginning with the CPU's. `mapped`: weights in main memory are pages of the file, which the
+    system can give up at any time.
     """
 
     path: str
@@ -164,6 +171,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     n_seq_max: int = 1
     can_shift: bool = False
     shares: tuple[DeviceShare, ...] = ()
+    mapped: bool = True
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

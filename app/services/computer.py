@@ -43,6 +43,7 @@ def machine() -> Machine:
         cores=physical_cores(),
         logical=os.cpu_count() or 0,
         on_battery=on_battery(),
+        large_pages=large_pages(),
     )
 
 
@@ -69,6 +70,19 @@ def swap_bytes() -> tuple[int, int]:
         status = _windows_status()
         total = max(status.total_page - status.total, 0) if status else 0
         return total, min(max(status.available_page - status.available, 0), total) if status else 0
+
+
+def large_pages(told: Path = Path("/sys/kernel/mm/transparent_hugepage/enabled")) -> bool:
+    """Whether what an engine process allocates comes to lie in large pages: Linux gives them to all programs, or to
+    those that ask, as glibc does since 2.35 (engine/command.py). `told` is where Linux says which."""
+    if sys.platform != "linux":
+        return False
+    line = _line(told)
+    with contextlib.suppress(OSError, ValueError):  # another C library does not tell
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        asks = name == "glibc" and tuple(map(int, version.split("."))) >= (2, 35)
+        return "[always]" in line or ("[madvise]" in line and asks)
+    return "[always]" in line
 
 
 def on_battery(root: Path = Path("/sys/class/power_supply")) -> bool | None:

@@ -39,6 +39,7 @@ from app.services import machine as machines
 from app.services.changes import MachineMeasured, Publisher
 from app.services.errors import ServiceError
 from app.services.jobs import Jobs
+from app.services.measuring import measure
 from app.services.questions import Key, Question, Questions
 
 log = logging.getLogger(__name__)
@@ -197,10 +198,10 @@ class Fitting:
         if future is not known and self.machine().measured_ms and not again:
             future.set_result(self.machine())
         elif future is not known or now:
-            self._questions.when_quiet(lambda probe, stop: self._measure(probe, stop, future), now=now)
+            self._questions.when_quiet(lambda started, stop: self._measure(started, stop, future), now=now)
         return future
 
-    def _measure(self, probe: Probe, stop: Callable[[], bool], future: Future[Machine]) -> bool:
+    def _measure(self, started: Callable[[], Probe], stop: Callable[[], bool], future: Future[Machine]) -> bool:
         """False when it was stopped: it is to be tried again."""
         if future.done():
             return True
@@ -208,7 +209,7 @@ class Fitting:
             starter = self._starter()
             if starter is None:
                 raise ServiceError("The starter model is missing, so this computer cannot be measured.")
-            measured = machines.measure(probe, starter, stop)
+            measured = measure(started, starter, stop)
         except InglenookError as error:
             log.info("this computer could not be measured: %s", error.code)
             if not future.cancelled():

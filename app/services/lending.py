@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from types import FrameType
 
-from app.engine.command import rpc_server_command
+from app.engine.command import engine_environment, rpc_server_command
 from app.privacy.policy import target_of_worker
 
 END_S = 5.0
@@ -36,7 +36,10 @@ def lend(endpoint: str, threads: int, say: Callable[[str], None]) -> int:
     """Serves until SIGINT or SIGTERM, on the main thread; `say` gets the line that it listens. The exit code: 0 when it
     was told to end."""
     process = subprocess.Popen(
-        rpc_server_command(endpoint, threads=threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        rpc_server_command(endpoint, threads=threads),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=engine_environment(),
     )
     asked = False
 

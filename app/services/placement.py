@@ -16,7 +16,7 @@ import msgspec
 
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
-from app.engine.hardware import Device, DeviceShare, Machine, MemoryPlan
+from app.engine.hardware import Device, Machine, MemoryPlan
 from app.engine.values import EngineInfo, LoadedModel, LoadOptions, LoadPlan, ModelFile, Preference
 from app.services.cells import Cells
 from app.services.ground import Ground
@@ -83,7 +83,7 @@ class Placement:
     def machine(self, loaded: LoadedModel | None = None) -> Machine:
         """This computer at this moment, as if the model that is `loaded` were not."""
         machine = self._machine()
-        return freed(machine, loaded.shares, self._settings.current.load_options()) if loaded is not None else machine
+        return freed(machine, loaded) if loaded is not None else machine
 
     @property
     def workers(self) -> tuple[str, ...]:
@@ -149,14 +149,14 @@ class Placement:
 
     def keep(self, file: ModelFile, wanted: Wanted, options: LoadOptions, stepped_down: str, machine: Machine) -> None:
         """These options worked. Kept is what was set by hand or learned by failing; what is best otherwise is found
-        again at once, for the memory of that moment."""
+        again at once, for the memory of that moment; so is whether the file is mapped."""
         if not wanted.by_person and not stepped_down:
             return
         kept = self._known(file.id)
         plan = KeptPlan(
             model_id=file.id,
             machine=_name(machine) if wanted.by_person else _name(machine, wanted),
-            options=options,
+            options=msgspec.structs.replace(options, use_mmap=wanted.options.use_mmap),
             stepped_down=stepped_down,
             by_person=wanted.by_person,
             made_ms=now_ms(),
@@ -194,13 +194,12 @@ class Placement:
         )
 
 
-def freed(machine: Machine, shares: Sequence[DeviceShare], options: LoadOptions) -> Machine:
-    """The machine once a model that takes these shares is gone from main memory (devices count as without it already).
+def freed(machine: Machine, loaded: LoadedModel) -> Machine:
+    """The machine once this model is gone from main memory (devices count as without it already).
     Weights that are mapped from a file count as free already."""
-    mapped = options.use_mmap and not options.use_mlock
     back = sum(
-        share.kv_bytes + share.compute_bytes + (0 if mapped else share.weights_bytes)
-        for share in shares
+        share.kv_bytes + share.compute_bytes + (0 if loaded.mapped else share.weights_bytes)
+        for share in loaded.shares
         if share.kind == "cpu"
     )
     free = min(machine.memory_free_bytes + back, machine.memory_total_bytes)

@@ -34,6 +34,8 @@ QUIET_S = 3.0
 Key = tuple[str, int, str]
 """Of which content, with how many tokens, and which KV type."""
 
+QuietTask = Callable[[Callable[[], Probe], Callable[[], bool]], bool]
+
 
 class Question:
     """One that waits or is being answered. `ask` gets the process and an empty folder that is removed afterwards."""
@@ -69,7 +71,7 @@ class Questions:
         self._gate = gate
         self._jobs = jobs
         self._busy = busy
-        self._quiet_task: Callable[[Probe, Callable[[], bool]], bool] | None = None
+        self._quiet_task: QuietTask | None = None
         self._quiet_s = 0.0
         self._lock = threading.Lock()
         self._waiting: queue.SimpleQueue[Question] = queue.SimpleQueue()
@@ -100,9 +102,10 @@ class Questions:
             self._jobs.start(FITTING, self._work)
         return question.future
 
-    def when_quiet(self, task: Callable[[Probe, Callable[[], bool]], bool], *, now: bool = False) -> None:
-        """Runs `task(probe, stop)` once nothing has been written or asked for QUIET_S, or as soon as nothing is
-        (`now`); again and again until it gives True. It is to give up with False as soon as `stop` says so."""
+    def when_quiet(self, task: QuietTask, *, now: bool = False) -> None:
+        """Runs `task(started, stop)` once nothing has been written or asked for QUIET_S, or as soon as nothing is
+        (`now`); again and again until it gives True. `started` gives the process, another one after it died. The task
+        is to give up with False as soon as `stop` says so."""
         with self._lock:
             if self.over:
                 return
@@ -167,7 +170,7 @@ class Questions:
             if task is None or self._quiet_s < QUIET_S:
                 return False
         try:
-            done = task(self._started(), lambda: self.over or self._busy() or not self._waiting.empty())
+            done = task(self._started, lambda: self.over or self._busy() or not self._waiting.empty())
         except Exception:  # the edge of this thread
             if not self.over:  # else it was closed under it
                 log.exception("nothing came of a quiet moment")

@@ -113,10 +113,14 @@ class Engine(_Group, frozen=True, kw_only=True):
     n_gpu_layers: Annotated[
         int, _said("Layers on the graphics card", "-1 is all of them, 0 is none.", ge=-1, le=10_000)
     ] = -1
-    use_mmap: Annotated[
-        bool,
-        _said("Map the file", "Weights are read from the file as they are needed, and given up when memory is short."),
-    ] = True
+    mmap: Annotated[
+        Literal["auto", "always", "never"],
+        _said(
+            "Map the file",
+            "Whether weights in main memory are pages of the file, given up when memory is short, or a copy; auto "
+            "copies where that is faster and there is room for twice as much.",
+        ),
+    ] = "auto"
     use_mlock: Annotated[
         bool, _said("Keep in memory", "The system may not move the model out of main memory while it is loaded.")
     ] = False
@@ -279,7 +283,7 @@ class Settings(_Group, frozen=True, kw_only=True):
             n_seq_max=cache.parallel,
             n_threads=engine.n_threads,
             n_gpu_layers=engine.n_gpu_layers,
-            use_mmap=engine.use_mmap,
+            use_mmap={"auto": None, "always": True, "never": False}[engine.mmap],
             use_mlock=engine.use_mlock,
             rpc=engine.workers,
             type_k=cache.type_k,

@@ -19,7 +19,16 @@ def _single_files_have_a_group(raw: Raw) -> Raw:
     return {**raw, "general": kept, "models": {"files": general["model_files"], **known}}
 
 
-STEPS: tuple[Callable[[Raw], Raw], ...] = (_single_files_have_a_group,)
+def _mapping_has_three_ways(raw: Raw) -> Raw:
+    """engine.use_mmap, on or off, became engine.mmap: off is never, and what was on by itself is left open."""
+    engine = raw.get("engine")
+    if not isinstance(engine, dict) or "use_mmap" not in engine:
+        return raw
+    kept = {name: value for name, value in engine.items() if name != "use_mmap"}
+    return {**raw, "engine": {**({"mmap": "never"} if engine["use_mmap"] is False else {}), **kept}}
+
+
+STEPS: tuple[Callable[[Raw], Raw], ...] = (_single_files_have_a_group, _mapping_has_three_ways)
 """STEPS[n] makes version n + 2 of version n + 1."""
 
 VERSION = len(STEPS) + 1

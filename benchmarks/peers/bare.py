@@ -4,6 +4,9 @@ A question {prompt, tokens, seed, sampling} clears the cache, processes the prom
 many tokens without looking at them, and answers {prompt_tokens, prompt_s, decode_s}: `prompt_s` runs to the first
 sampled token, `decode_s` from there to the last one. With `keep`, a prompt that was read for the question before stays
 in the cache but for its last token.
+
+A question {prompts, tokens, seed, sampling} writes on behind all prompts at once, a token of each in every batch, and
+answers {total_s} for all of it; their beginnings stay in the cache from question to question.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class Bare:
         context_params = llama_cpp.llama_context_default_params()
         context_params.n_ctx = options["n_ctx"]
         context_params.n_batch = context_params.n_ubatch = options["n_batch"]
+        context_params.n_seq_max = options.get("n_parallel", 1)
+        context_params.kv_unified = True
         context_params.n_threads = context_params.n_threads_batch = options["n_threads"]
         self.n_batch = options["n_batch"]
         self.context = llama_cpp.llama_init_from_model(self.model, context_params)
@@ -61,8 +66,52 @@ class Bare:
         api.llama_sampler_chain_add(chain, api.llama_sampler_init_dist(seed))
         return chain
 
-    def run(self, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """One measured run."""
+        return self.run_together(question) if "prompts" in question else self.run(question)
+
+    def run_together(self, question: dict[str, Any]) -> dict[str, Any]:
+        """All prompts at once."""
+        api = self.api
+        prompts = [list(self.tokens(prompt)) for prompt in question["prompts"]]
+        chains = [self.chain(question["sampling"], question["seed"] + number) for number in range(len(prompts))]
+        batch = api.llama_batch_init(len(prompts), 0, 1)
+        if not self.read:
+            self._read_beginnings(prompts)
+        begun = time.perf_counter()
+        for sequence, prompt in enumerate(prompts):
+            if not api.llama_memory_seq_rm(self.memory, sequence, len(prompt) - 1, -1):
+                raise SystemExit("the cache could not be cut")
+        last = [prompt[-1] for prompt in prompts]
+        for step in range(question["tokens"]):
+            batch.n_tokens = len(prompts)
+            for sequence, prompt in enumerate(prompts):
+                batch.token[sequence], batch.pos[sequence] = last[sequence], len(prompt) - 1 + step
+                batch.n_seq_id[sequence], batch.seq_id[sequence][0] = 1, sequence
+                batch.logits[sequence] = True
+            if api.llama_decode(self.context, batch):
+                raise SystemExit("a batch could not be processed")
+            last = [api.llama_sampler_sample(chain, self.context, at) for at, chain in enumerate(chains)]
+        total_s = time.perf_counter() - begun
+        api.llama_batch_free(batch)
+        for chain in chains:
+            api.llama_sampler_free(chain)
+        return {"total_s": total_s}
+
+    def _read_beginnings(self, prompts: list[list[int]]) -> None:
+        batch = self.api.llama_batch_init(max(map(len, prompts)), 0, 1)
+        for sequence, prompt in enumerate(prompts):
+            batch.n_tokens = len(prompt)
+            for at, token in enumerate(prompt):
+                batch.token[at], batch.pos[at], batch.logits[at] = token, at, at == len(prompt) - 1
+                batch.n_seq_id[at], batch.seq_id[at][0] = 1, sequence
+            if self.api.llama_decode(self.context, batch):
+                raise SystemExit("a prompt could not be processed")
+        self.api.llama_batch_free(batch)
+        self.read = [token for prompt in prompts for token in prompt]
+
+    def run(self, question: dict[str, Any]) -> dict[str, Any]:
+        """One prompt."""
         api, context = self.api, self.context
         prompt = self.tokens(question["prompt"])
         chain = self.chain(question["sampling"], question["seed"])
@@ -96,7 +145,7 @@ def main() -> None:
     """Argument: the options as one JSON object."""
     out = keep_stdout()
     bare = Bare(json.loads(sys.argv[1]))
-    answer_lines({"ready": True}, bare.run, out)
+    answer_lines({"ready": True}, bare.answer, out)
 
 
 if __name__ == "__main__":

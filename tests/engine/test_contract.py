@@ -69,6 +69,7 @@ SCRIPT = {
     "n_ctx": N_CTX,
     "load": {"check": True, "seconds": 0.3, "steps": 10},
     "replies": [{"text": "Once there was a lighthouse. " * 60, "tokens_per_s": 150, "read_tokens_per_s": 1500}],
+    "speeds": [{"name": "CPU", "bandwidth_bytes_per_s": 2e10, "compute_flops": 1e11, "cache_bytes_per_s": 2e10}],
 }
 LONG = "word " * 600  # more than one slice of 512
 
@@ -226,6 +227,21 @@ def test_a_file_that_is_no_model_has_no_plan(engine: Engine, tmp_path: Path, sta
         with pytest.raises(error):
             engine.plan(path, OPTIONS).result(WAIT_S)
     assert engine.describe().result(WAIT_S).model == before
+
+
+# --- asking how fast a device is ------------------------------------------------------------------------------------
+
+
+def test_a_device_is_gauged_and_the_model_stays(engine: Engine, model: LoadedModel) -> None:
+    speed = engine.gauge("CPU").result(WAIT_S)
+    assert speed.name == "CPU"
+    assert speed.bandwidth_bytes_per_s == speed.cache_bytes_per_s > 1e8
+    assert speed.compute_flops > 1e9
+    assert speed.layer_s == 0
+    assert engine.describe().result(WAIT_S).model == model
+    with pytest.raises(EngineError) as missing:
+        engine.gauge("CUDA7").result(WAIT_S)
+    assert (missing.value.code, missing.value.detail) == (Code.DEVICE_FAILED, "CUDA7")
 
 
 # --- a reply that ends in order ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -294,3 +295,31 @@ def test_what_fits_is_placed_where_it_fits(
         assert sum(found.layers_on) == placed.n_gpu_layers == found.n_gpu_layers
         assert [share.layers for share in placed.shares[1:]] == list(found.layers_on)
     assert placed.weights_bytes >= shape.weights_bytes - shape.output_bytes
+
+
+# --- mapped or copied -------------------------------------------------------------------------------------------------
+
+
+def large(memory: int, *devices: Device) -> Machine:
+    return msgspec.structs.replace(machine(memory, *devices), large_pages=True)
+
+
+def test_weights_are_copied_into_large_pages_where_there_is_room_for_twice_as_much(dense: ModelShape) -> None:
+    taken = estimate(dense, LoadOptions(n_ctx=4096)).total_bytes
+    for memory, mapped in ((2 * taken - MIB, True), (2 * taken, False)):
+        found = best(dense, LoadOptions(n_ctx=4096), large(memory))
+        assert found.mapped is mapped
+    on_a_card = best(dense, LoadOptions(n_ctx=4096), large(3 * GIB, card("CUDA0", 16 * GIB)))
+    assert (on_a_card.n_gpu_layers, on_a_card.use_mmap) == (33, False), "what lies on the card is not in main memory"
+
+
+def test_weights_are_mapped_where_nothing_is_gained_by_a_copy(dense: ModelShape) -> None:
+    assert best(dense, LoadOptions(), machine(100 * GIB)).mapped
+    assert best(dense, LoadOptions(), large(100 * GIB), Preference.LEAST).mapped
+    held_twice = dataclasses.replace(dense, architecture="gemma3n")
+    assert best(held_twice, LoadOptions(), large(100 * GIB)).mapped
+
+
+def test_what_was_set_for_mapping_stays(dense: ModelShape) -> None:
+    assert best(dense, LoadOptions(use_mmap=True), large(100 * GIB)).use_mmap is True
+    assert best(dense, LoadOptions(use_mmap=False), machine(100 * GIB)).use_mmap is False

@@ -57,6 +57,26 @@ def test_it_starts_with_the_first_command_and_says_so(start: Start) -> None:
     assert [state for state, _ in watched.states] == [State.STARTING, State.READY]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own setting")
+@pytest.mark.parametrize(
+    ("had", "given"),
+    [
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.arena_max=4", "glibc.malloc.arena_max=4:glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_what_it_allocates_is_to_lie_in_large_pages(
+    start: Start, monkeypatch: pytest.MonkeyPatch, had: str, given: str
+) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", had)
+    watched = start()
+    load(watched)
+    told = Path(f"/proc/{watched.engine.pid}/environ").read_bytes()
+    found = told.partition(b"GLIBC_TUNABLES=")[2].replace(b"\0", b":")  # glibc takes it apart in place
+    assert found.startswith(given.encode())
+
+
 def test_a_process_that_answers_is_left_alone(start: Start) -> None:
     watched = start(tick_s=0.02, missed_ticks=50)
     load(watched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -83,15 +84,17 @@ def test_speeds_hold_for_the_devices_they_were_measured_on() -> None:
     assert (gone.measured_ms, gone.speeds, gone.devices) == (0, (), ())
 
 
-def test_how_many_threads_are_tried() -> None:
-    assert [machines.thread_counts(cores) for cores in (1, 4, 6, 16)] == [(0,), (0,), (0, 4, 3), (0, 12, 8)]
-
-
-def test_fewer_threads_must_be_faster_by_more_than_noise() -> None:
-    def speed(bandwidth: float) -> DeviceSpeed:
-        return DeviceSpeed(name="CPU", bandwidth_bytes_per_s=bandwidth, compute_flops=1e11)
-
-    usual, nearly, better = (0, speed(40e9)), (12, speed(41e9)), (8, speed(44e9))
-    assert machines.quickest([usual]) == usual
-    assert machines.quickest([usual, nearly]) == usual
-    assert machines.quickest([usual, nearly, better]) == better
+@pytest.mark.skipif(sys.platform != "linux", reason="where Linux tells it")
+def test_whether_large_pages_are_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "enabled"
+    assert computer.large_pages(told) is False
+    for words, version, expected in (
+        ("[always] madvise never", "glibc 2.31", True),
+        ("always [madvise] never", "glibc 2.31", False),
+        ("always [madvise] never", "glibc 2.35", True),
+        ("always [madvise] never", None, False),
+        ("always madvise [never]", "glibc 2.41", False),
+    ):
+        told.write_text(words + "\n")
+        monkeypatch.setattr(os, "confstr", lambda name, version=version: version)
+        assert computer.large_pages(told) is expected, (words, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -20,14 +21,15 @@ from app.engine.values import LoadOptions
 from app.hub.client import prepare
 from app.hub.values import ModelSummary, RemoteFile, Variant
 from app.privacy.errors import Offline
+from app.services import fitting, measuring, questions
 from app.services import machine as machines
-from app.services import questions
 from app.services.changes import MachineMeasured, Publisher
 from app.services.fitting import Fitting
 from app.services.jobs import FITTING, Jobs
 from app.services.machine import Measured
 from tests.support.application import Recorder
 from tests.support.architectures import Shape, write
+from tests.support.engines import fake
 from tests.support.hub.downloads import World
 from tests.support.hub.files import Kind
 from tests.support.hub.repository import HubFile
@@ -208,7 +210,8 @@ def test_closing_ends_everything(make: Callable[..., Place]) -> None:
 
 
 def test_this_computer_is_measured_once(make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "RUN_S", 0.03)
+    monkeypatch.setattr(measuring, "RUN_S", 0.03)
+    monkeypatch.setattr(measuring, "TRIES_S", 0.0)
     place = make()
     assert place.fitting.machine().measured_ms == 0
     assert place.fitting.badge(SUMMARY).tokens_per_s == 0
@@ -228,7 +231,7 @@ def test_measuring_waits_until_nothing_is_written(make: Callable[..., Place], mo
     monkeypatch.setattr(questions, "LOOK_S", 0.02)
     monkeypatch.setattr(questions, "QUIET_S", 0.1)
     measured = Measured(key="", build="", devices=(), speeds=(), measured_ms=1)
-    monkeypatch.setattr(machines, "measure", lambda *_: measured)
+    monkeypatch.setattr(fitting, "measure", lambda *_: measured)
     place = make()
     place.busy = True
     future = place.fitting.prepare()
@@ -246,16 +249,33 @@ def test_measuring_stops_when_a_reply_begins(make: Callable[..., Place], monkeyp
     monkeypatch.setattr(questions, "QUIET_S", 0.05)
     seen: list[bool] = []
 
-    def run(probe: object, starter: Path, stop: Callable[[], bool]) -> Measured | None:
+    def run(started: object, starter: Path, stop: Callable[[], bool]) -> Measured | None:
         place.busy = not seen
         seen.append(stop())
         place.busy = False
         return None if seen[-1] else Measured(key="", build="", devices=(), speeds=(), measured_ms=1)
 
-    monkeypatch.setattr(machines, "measure", run)
+    monkeypatch.setattr(fitting, "measure", run)
     place = make(command=fake_command())
     place.fitting.prepare().result(GUARD_S)
     assert seen == [True, False]
+
+
+def test_a_driver_that_crashes_leaves_the_processor_measured(
+    make: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "RUN_S", 0.03)
+    monkeypatch.setattr(measuring, "TRIES_S", 0.0)
+    card = {"name": "CUDA0", "kind": "gpu", "description": "", "memory_free_bytes": GIB, "memory_total_bytes": GIB}
+    place = make(command=fake({"devices": [card], "die": {"at": "gauge", "how": "segv"}}))
+    found = place.fitting.prepare(now=True).result(GUARD_S)
+    assert found.measured_ms > 0
+    assert found.bandwidth_bytes_per_s > 0
+    assert ([device.name for device in found.devices], found.speeds) == (["CUDA0"], ())
+    badge = place.fitting.badge(SUMMARY)
+    assert badge.plan.n_gpu_layers > 0
+    assert badge.tokens_per_s == 0, "nobody knows how fast the card is"
+    place.recorder.wait_for(MachineMeasured)
 
 
 def test_a_computer_that_cannot_be_measured_says_so(make: Callable[..., Place]) -> None:
@@ -278,6 +298,19 @@ def test_what_was_measured_elsewhere_does_not_count(tmp_path: Path) -> None:
     assert machines.machine_of(known).bandwidth_bytes_per_s == 1e10
     machines.save(tmp_path, Measured(key="another", build="b", devices=(), speeds=(speed,), measured_ms=5))
     assert machines.load(tmp_path) is None
+
+
+def test_what_was_measured_in_another_way_does_not_count(tmp_path: Path) -> None:
+    found = machines.key()
+    plain = found.partition(", ")[2]
+    assert plain.startswith("llama-cpp-python ")
+    for key, counts in ((plain, False), (f"method 1, {plain}", False), (found, True)):
+        kept = {
+            "key": key, "build": "b", "devices": [], "measured_ms": 5, "n_threads": 8,
+            "speeds": [{"name": "CUDA0", "bandwidth_bytes_per_s": 3e10, "compute_flops": 1e12}],
+        }  # fmt: skip
+        (tmp_path / machines.FILE).write_text(json.dumps(kept))
+        assert (machines.load(tmp_path) is not None) == counts
 
 
 def test_a_list_of_models_is_judged_quickly(make: Callable[..., Place]) -> None:

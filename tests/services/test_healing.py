@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.bootstrap import Application
@@ -19,6 +20,7 @@ from app.services.changes import Change, EngineChanged, EngineState
 from app.services.placement import freed
 from app.services.sending import Choices
 from tests.support.application import Recorder, load, reply, running, running_real
+from tests.support.fake_models import loaded, starter
 
 GIB = 1024**3
 LIMITED = (
@@ -196,8 +198,9 @@ def test_what_would_push_the_system_into_swap_is_refused_unless_the_person_insis
 def test_the_model_that_is_loaded_makes_room_for_the_next_one() -> None:
     machine = Machine(memory_total_bytes=8 * GIB, memory_free_bytes=1 * GIB)
     shares = (DeviceShare(name="CPU", kind="cpu", weights_bytes=4 * GIB, kv_bytes=GIB, compute_bytes=GIB),)
-    assert freed(machine, shares, LoadOptions()).memory_free_bytes == 3 * GIB
-    assert freed(machine, shares, LoadOptions(use_mmap=False)).memory_free_bytes == 7 * GIB
+    for mapped, free in ((True, 3 * GIB), (False, 7 * GIB)):
+        model = msgspec.structs.replace(loaded(starter()), shares=shares, mapped=mapped)
+        assert freed(machine, model).memory_free_bytes == free
 
 
 # --- for real ---------------------------------------------------------------------------------------------------------

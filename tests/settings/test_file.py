@@ -122,6 +122,15 @@ def test_upgrades_run_in_order_from_the_file_s_version() -> None:
     assert upgrade({"version": "x"}, steps)["version"] == 3
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"use_mmap": False}, "never"), ({"use_mmap": True}, "auto"), ({"n_ctx": 4096}, "auto"), ("damaged", "auto")],
+)
+def test_how_a_file_was_mapped_is_carried_forward(path: Path, before: object, after: str) -> None:
+    write(path, {"version": 2, "engine": before})
+    assert SettingsFile(path).current.engine.mmap == after
+
+
 def test_half_a_surrogate_pair_is_kept(path: Path) -> None:
     SettingsFile(path).change("generation.system_prompt", "a\udcffé")
     again = SettingsFile(path)

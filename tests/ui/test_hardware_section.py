@@ -67,9 +67,9 @@ def test_how_models_use_it(section: HardwareSection, application: FakeApplicatio
 
     section.preference._buttons["longest"].click()
     section.unload.choose("0")
-    section.mapped.click()
+    section.mapped._buttons["never"].click()
     section.locked.click()
-    wanted = {"preference": "longest", "unload_minutes": 0, "use_mmap": False, "use_mlock": True}
+    wanted = {"preference": "longest", "unload_minutes": 0, "mmap": "never", "use_mlock": True}
     assert {name: getattr(engine(), name) for name in wanted} == wanted
     application.settings.change("engine.unload_minutes", 45)
     assert section.unload.currentText() == "45 minutes"

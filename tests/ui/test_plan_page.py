@@ -139,6 +139,18 @@ def test_experts_stay_in_memory(window: Window, application: FakeApplication) ->
     assert experts.value() == 32
 
 
+def test_the_cache_lies_in_main_memory_where_that_is_wanted(window: Window, application: FakeApplication) -> None:
+    large_model(application, CARD)
+    page = opened(window)
+    assert page.plan is not None
+    layers, of_card = page.plan.options.n_gpu_layers, page.plan.fit.plan.shares[1].kv_bytes
+    assert (page.controls.place.choice(), of_card > 0) == ("device", True)
+    page.controls.place._buttons["main"].click()
+    assert page.controls.place.choice() == "main"
+    assert (page.plan.options.offload_kv, page.plan.fit.plan.shares[1].kv_bytes) == (False, 0)
+    assert page.plan.options.n_gpu_layers >= layers, "there is more room for layers"
+
+
 def test_cache_and_preference(window: Window, application: FakeApplication) -> None:
     large_model(application, CARD)
     page = opened(window)
@@ -283,7 +295,8 @@ def test_tab_goes_from_slider_to_slider_and_brings_them_into_sight(
     window = make_window(880, 600)  # type: ignore[operator]
     page = opened(window)
     page.controls.layers["CUDA0"].setFocus(Qt.FocusReason.TabFocusReason)
-    order = [page.controls.context, page.controls.cache._buttons["f16"], page.controls.threads]
+    order = [page.controls.context, page.controls.cache._buttons["f16"], page.controls.place._buttons["device"]]
+    order += [page.controls.threads]
     for wanted in order:
         QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
         assert window.focusWidget() is wanted

@@ -70,7 +70,7 @@ def add(endpoints: Sequence[str]) -> None:
             registry = _of_backend(RPC, "ggml_backend_rpc_add_server", _pointer, _string)(endpoint.encode())
             if not registry:
                 raise rpc.UnreachableError(endpoint, "it has no devices")
-            _need("ggml_backend_register", None, _pointer)(registry)
+            need("ggml_backend_register", None, _pointer)(registry)
             _added.add(endpoint)
 
 
@@ -94,8 +94,8 @@ def usual(found: Sequence[Handle]) -> list[Handle]:
 
 def devices(endpoints: Sequence[str] = ()) -> list[Device]:
     """The devices that `handles` finds, with their memory in bytes as the backend reports it."""
-    memory = _need("ggml_backend_dev_memory", None, _pointer, ctypes.POINTER(_size), ctypes.POINTER(_size))
-    described = _need("ggml_backend_dev_description", _string, _pointer)
+    memory = need("ggml_backend_dev_memory", None, _pointer, ctypes.POINTER(_size), ctypes.POINTER(_size))
+    described = need("ggml_backend_dev_description", _string, _pointer)
     found = []
     for handle in handles(endpoints):
         free, total = _size(), _size()
@@ -116,8 +116,8 @@ def devices(endpoints: Sequence[str] = ()) -> list[Device]:
 
 def buffer_names(endpoints: Sequence[str] = ()) -> dict[str, str]:
     """The names of the buffers that lie on devices which take layers, and the device of each."""
-    buffers = _need("ggml_backend_dev_buffer_type", _pointer, _pointer)
-    named = _need("ggml_backend_buft_name", _string, _pointer)
+    buffers = need("ggml_backend_dev_buffer_type", _pointer, _pointer)
+    named = need("ggml_backend_buft_name", _string, _pointer)
     found = {}
     for handle in handles(endpoints):
         if handle.takes_layers:
@@ -127,8 +127,8 @@ def buffer_names(endpoints: Sequence[str] = ()) -> dict[str, str]:
 
 def cpu_buffers() -> int:
     """The buffer type of main memory."""
-    cpu = _need("ggml_backend_dev_by_type", _pointer, ctypes.c_int)(_CPU_KIND)
-    return int(_need("ggml_backend_dev_buffer_type", _pointer, _pointer)(cpu))
+    cpu = need("ggml_backend_dev_by_type", _pointer, ctypes.c_int)(_CPU_KIND)
+    return int(need("ggml_backend_dev_buffer_type", _pointer, _pointer)(cpu))
 
 
 def serve(endpoint: str, threads: int, names: Sequence[str] = ()) -> None:
@@ -146,34 +146,34 @@ def serve(endpoint: str, threads: int, names: Sequence[str] = ()) -> None:
 
 
 def _handle(pointer: int) -> Handle:
-    kind = _KINDS.get(_need("ggml_backend_dev_type", ctypes.c_int, _pointer)(pointer), "accel")
-    registry = _need("ggml_backend_dev_backend_reg", _pointer, _pointer)(pointer)
-    backend = text(_need("ggml_backend_reg_name", _string, _pointer)(registry))
-    name = text(_need("ggml_backend_dev_name", _string, _pointer)(pointer))
+    kind = _KINDS.get(need("ggml_backend_dev_type", ctypes.c_int, _pointer)(pointer), "accel")
+    registry = need("ggml_backend_dev_backend_reg", _pointer, _pointer)(pointer)
+    backend = text(need("ggml_backend_reg_name", _string, _pointer)(registry))
+    name = text(need("ggml_backend_dev_name", _string, _pointer)(pointer))
     # Of a device elsewhere the description is where it is.
-    endpoint = text(_need("ggml_backend_dev_description", _string, _pointer)(pointer)) if backend == RPC else ""
+    endpoint = text(need("ggml_backend_dev_description", _string, _pointer)(pointer)) if backend == RPC else ""
     return Handle(pointer, name, kind, backend, endpoint)
 
 
 def _card(handle: Handle) -> str:
     """What tells a card whichever driver reaches it; empty where that is not known."""
     properties = _Properties()
-    ask = _need("ggml_backend_dev_get_props", None, _pointer, ctypes.POINTER(_Properties))
+    ask = need("ggml_backend_dev_get_props", None, _pointer, ctypes.POINTER(_Properties))
     ask(handle.pointer, ctypes.byref(properties))
     return text(properties.device_id)
 
 
 def _pointers() -> Iterator[int]:
-    get = _need("ggml_backend_dev_get", _pointer, _size)
-    for index in range(_need("ggml_backend_dev_count", _size)()):
+    get = need("ggml_backend_dev_get", _pointer, _size)
+    for index in range(need("ggml_backend_dev_count", _size)()):
         yield get(index)
 
 
 def _of_backend(backend: str, name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
     """A function that only the registry knows, as its backend may be a library loaded later. Raises LookupError."""
-    registry = _need("ggml_backend_reg_by_name", _pointer, _string)(backend.encode())
+    registry = need("ggml_backend_reg_by_name", _pointer, _string)(backend.encode())
     address = (
-        _need("ggml_backend_reg_get_proc_address", _pointer, _pointer, _string)(registry, name.encode())
+        need("ggml_backend_reg_get_proc_address", _pointer, _pointer, _string)(registry, name.encode())
         if registry
         else None
     )
@@ -182,7 +182,8 @@ def _of_backend(backend: str, name: str, restype: Any, *argtypes: Any) -> Callab
     return ctypes.CFUNCTYPE(restype, *argtypes)(address)
 
 
-def _need(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
+def need(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
+    """A function of libggml. Raises LookupError."""
     function = ggml(name, restype, *argtypes)
     if function is None:
         raise LookupError(f"{name} is missing in this libggml")

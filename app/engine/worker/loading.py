@@ -103,7 +103,7 @@ class Loaded:
         begun = time.perf_counter()
         self.options = options
         total = sum(header.file_size_bytes for header in headers)
-        read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.use_mmap else 0
+        read = _warm(path, options, headers, lambda done: on_progress(done, total)) if options.mapped else 0
         self.context: Context | None = None
         ahead = layers_ahead(headers)
         with listening() as report:
@@ -196,6 +196,7 @@ class Loaded:
             n_seq_max=context.n_slots,
             can_shift=self.sequences.can_shift,
             shares=shares,
+            mapped=self.options.mapped and not self.options.use_mlock,
         )
 
 

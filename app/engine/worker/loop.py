@@ -27,6 +27,8 @@ from app.engine.protocol import (
     Failed,
     Finished,
     Forget,
+    Gauge,
+    Gauged,
     Generate,
     Keep,
     Load,
@@ -42,7 +44,7 @@ from app.engine.protocol import (
 )
 from app.engine.protocol import Loaded as LoadedEvent
 from app.engine.values import EngineInfo, GenerationFacts
-from app.engine.worker import devices, llama
+from app.engine.worker import devices, llama, throughput
 from app.engine.worker.ahead import Ahead
 from app.engine.worker.context import Abort
 from app.engine.worker.generation import STOPPED, Generation
@@ -239,6 +241,8 @@ class Loop:
                 self._describe(command)
             case Plan():
                 self._plan(command)
+            case Gauge():
+                self._gauge(command)
             case Keep():
                 self._snapshots.keep(command)
             case Restore():
@@ -330,6 +334,13 @@ class Loop:
             model=self._loaded.info if self._loaded else None,
         )
         self._finish(Described(id=command.id, info=info))
+
+    def _gauge(self, command: Gauge) -> None:
+        handle = next((one for one in devices.handles() if one.name == command.device), None)
+        if handle is None:
+            self._finish(Failed(id=command.id, code=Code.DEVICE_FAILED, detail=command.device))
+            return
+        self._finish(Gauged(id=command.id, speed=throughput.of(handle)))
 
     def _admit(self, command: Generate, arrived: float) -> None:
         """Begin a reply, or answer why not."""

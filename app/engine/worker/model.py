@@ -57,8 +57,8 @@ class Model:
         if weightless:
             params.no_alloc, params.load_mode = True, _LOAD_PLAIN
         elif options.use_mlock:
-            params.load_mode = _LOAD_MMAP_MLOCK if options.use_mmap else _LOAD_MLOCK
-        elif not options.use_mmap:
+            params.load_mode = _LOAD_MMAP_MLOCK if options.mapped else _LOAD_MLOCK
+        elif not options.mapped:
             params.load_mode = _LOAD_PLAIN
         cancelled = False
 

@@ -47,7 +47,7 @@ def plan(path: Path, options: LoadOptions) -> MemoryPlan:
         raise LoadingError(Code.INTERNAL, "this llama.cpp does not say where memory goes")
     report.leave_out(ahead)
     owners = Owners(options.rpc)
-    weights = assigned_weights(report, shape, headers, owners, mapped=options.use_mmap)
+    weights = assigned_weights(report, shape, headers, owners, mapped=options.mapped)
     compute = report.sums(owners, "compute", "output")
     for name, size in _counted_twice(report, shape, headers, options, n_ctx, owners).items():
         compute[name] -= size

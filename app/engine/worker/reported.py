@@ -17,15 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from app.engine.gguf_header import Header
 from app.engine.hardware import DeviceShare
-from app.engine.shape import ModelShape
+from app.engine.shape import EMBEDDED_TWICE, ModelShape
 from app.engine.worker import devices
 from app.engine.worker.llama import log
 
 MIB = 1024 * 1024
 MAIN = ""  # the owner of what lies in main memory
-
-_EMBEDDED_TWICE = frozenset({"gemma3n", "gemma4"})
-"""Loaders that ask for the output matrix first, and so hold a tied one twice unless both are mapped from the file."""
 
 _ASSIGNED = re.compile(r"load_tensors: layer +(\d+) assigned to device ([^,]+),")
 _UNUSED = re.compile(r"\w+: model has unused tensor (\S+) \(size = (\d+) bytes\)")
@@ -156,7 +153,7 @@ def assigned_weights(
     output = owners.of(report.assigned[max(report.assigned)])
     weights[MAIN] += shape.input_bytes
     weights[output] += shape.output_bytes
-    if shape.tied and (output or (shape.architecture in _EMBEDDED_TWICE and not mapped)):
+    if shape.tied and (output or (shape.architecture in EMBEDDED_TWICE and not mapped)):
         weights[output] += shape.embedding_bytes
     for layer, size in enumerate(shape.layer_bytes):
         weights[owners.of(report.assigned.get(layer, ""))] += size

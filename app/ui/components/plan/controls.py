@@ -15,6 +15,7 @@ from app.ui.theme.theme import Theme
 from app.ui.widgets.controls import Segmented, Slider
 
 Frame = tuple[object, ...]
+_CHOICES = ("cache", "place", "preference")  # rows that are the same for every model
 
 
 class PlanControls(QWidget):
@@ -38,7 +39,7 @@ class PlanControls(QWidget):
         self.context = Slider("Context length", theme)
         self.experts: Slider | None = None
         self.threads: Slider | None = None
-        self.cache, self.preference = self._made_choices()
+        self.cache, self.place, self.preference = self._made_choices()
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
@@ -58,20 +59,22 @@ class PlanControls(QWidget):
 
     # --- building ---------------------------------------------------------------------------------------------------
 
-    def _made_choices(self) -> tuple[Segmented, Segmented]:
+    def _made_choices(self) -> tuple[Segmented, Segmented, Segmented]:
         self.rows["cache"], cache = choice_row("Conversation memory", words.KV_TYPES, self._theme)
+        self.rows["place"], place = choice_row("Where it lies", words.KV_PLACES, self._theme)
         self.rows["preference"], preference = choice_row("Prefer", words.PREFERENCES, self._theme)
         cache.chosen.connect(lambda key: self._tell(type_k=key, type_v=key))
+        place.chosen.connect(lambda key: self._tell(offload_kv=key == "device"))
         preference.chosen.connect(self.preferred)
-        return cache, preference
+        return cache, place, preference
 
     def _build(self, plan: LoadPlan) -> None:
         while (item := self._column.takeAt(0)) is not None:
             widget = item.widget()
-            if widget is not None and widget not in (self.rows["cache"], self.rows["preference"]):
+            if widget is not None and widget not in [self.rows[key] for key in _CHOICES]:
                 widget.hide()
                 widget.deleteLater()
-        self.rows = {key: self.rows[key] for key in ("cache", "preference")}
+        self.rows = {key: self.rows[key] for key in _CHOICES}
         self.layers, self.experts, self.threads = {}, None, None
         machine = plan.machine
         one = len(machine.devices) == 1
@@ -86,6 +89,9 @@ class PlanControls(QWidget):
         self.context = self._slider("context", "Context length", 0, len(self._stops) - 1, 2)
         self.context.valueChanged.connect(lambda at: self._tell(n_ctx=self._stops[at]))
         self._column.addWidget(self.rows["cache"])
+        if machine.devices:
+            self._column.addWidget(self.rows["place"])
+        self.rows["place"].setVisible(bool(machine.devices))
         if plan.n_expert_layers and machine.devices:
             self.experts = self._slider("experts", "Experts in memory", 0, plan.n_expert_layers, 4)
             self.experts.valueChanged.connect(self._moved_experts)
@@ -133,6 +139,8 @@ class PlanControls(QWidget):
         self.cache.choose(same)
         told = words.KV_WORDS.get(same, f"{options.type_k} and {options.type_v}")
         self.rows["cache"].say(size_words(plan.fit.plan.kv_bytes), told)
+        self.place.choose(place := "device" if options.offload_kv else "main")
+        self.rows["place"].say("", words.KV_PLACE_WORDS[place])
         if self.experts is not None:
             self.experts.setValue(options.n_cpu_experts)
             self.experts.set_suggested(plan.suggested.n_cpu_experts)

@@ -22,11 +22,19 @@ KV_WORDS = {
     "q8_0": "8 bit halves it; rarely noticed",
     "q4_0": "A quarter; answers change a little",
 }
+KV_PLACES = {"device": "With the layers", "main": "In main memory"}
+KV_PLACE_WORDS = {"device": "The fastest place", "main": "Slower, but the device has more room"}
 PREFERENCES = {"fastest": "Speed", "longest": "Long context", "least": "Little memory"}
 PREFERENCE_WORDS = {
     "fastest": "The fastest way that fits",
     "longest": "The longest context that fits",
     "least": "No more than is needed",
+}
+MAPPED = {"auto": "By itself", "always": "Always", "never": "Never"}
+MAPPED_WORDS = {
+    "auto": "A copy where that is faster and there is ample room",
+    "always": "Weights are given up and read again where memory is short",
+    "never": "Weights are copied; where memory is short they are swapped",
 }
 _JUST, _LITTLE = 0.06, 0.25
 

@@ -64,9 +64,9 @@ class HardwareSection(Section):
         self.unload = Choice("Unload after", {str(key): word for key, word in MINUTES.items()}, theme)
         self.unload.currentIndexChanged.connect(lambda _at: change("engine.unload_minutes", int(self.unload.key())))
         self.add_row("Unload after", "So long without a message; then its memory is given back", self.unload)
-        self.mapped = Switch("Map the file", theme)
-        self.mapped.clicked.connect(lambda on: change("engine.use_mmap", on))
-        self.add_row("Map the file", "Weights are given up and read again where memory is short", self.mapped)
+        self.mapped = Segmented("Map the file", words.MAPPED, theme)
+        self.mapped.chosen.connect(lambda key: change("engine.mmap", key))
+        self.add_row("Map the file", words.MAPPED_WORDS["auto"], self.mapped)
         self.locked = Switch("Keep in memory", theme)
         self.locked.clicked.connect(lambda on: change("engine.use_mlock", on))
         self.add_row("Keep in memory", "The system may not move a loaded model to the disk", self.locked)
@@ -150,7 +150,8 @@ class HardwareSection(Section):
         own = {engine.unload_minutes: f"{engine.unload_minutes} minutes"} | MINUTES
         self.unload.fill({str(key): own[key] for key in sorted(own, key=lambda minutes: minutes or 10**9)})
         self.unload.show_key(str(engine.unload_minutes))
-        self.mapped.setChecked(engine.use_mmap)
+        self.mapped.choose(engine.mmap)
+        self.explain("Map the file", words.MAPPED_WORDS[engine.mmap])
         self.locked.setChecked(engine.use_mlock)
         self._workers = engine.workers
         self._show_workers()
@@ -162,8 +163,7 @@ class HardwareSection(Section):
             return
         self._machine = found
         model = self._application.loading.state.model
-        engine = self._application.settings.current.engine
-        mapped = engine.use_mmap and not engine.use_mlock
+        mapped = model is not None and model.mapped
         self.pictures.show_pictures(words.pictures(found, held=model.shares if model else (), mapped=mapped))
         self.facts.show_facts(
             {
