@@ -14,7 +14,7 @@ from app.chat.titles import title_for
 from app.store.store import open_store
 from tests.end_to_end.conftest import Start, choose
 from tests.end_to_end.window import LONG, Window, ended, replies, rows
-from tests.support.processes import descendants, engine_of, gone, maps, until
+from tests.support.processes import descendants, engine_of, gone, reads, until
 
 LOST_AT_MOST_S = 2.0
 QUICK = {"tick_s": 0.5, "missed_ticks": 6}  # an engine that is silent for three seconds is taken for dead
@@ -105,7 +105,7 @@ def test_the_engine_killed_while_loading(start: Start, home: Path, starter_model
 
     def loading() -> int:
         engine = engine_of(window.pid)
-        return engine if engine is not None and maps(engine, starter_model.name) else 0
+        return engine if engine is not None and reads(engine, starter_model.name) else 0
 
     engine = until(loading, "the engine to load", tick_s=0.002)
     os.kill(engine, signal.SIGSTOP)

@@ -59,11 +59,12 @@ def engine_of(pid: int) -> int | None:
     return None
 
 
-def maps(pid: int, name: str) -> bool:
-    """Whether a process has a file of this name mapped into its memory."""
+def reads(pid: int, name: str) -> bool:
+    """Whether a process has a file of this name open, or mapped into its memory."""
     try:
-        return name in Path(f"/proc/{pid}/maps").read_text()
-    except OSError:
+        opened = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+        return any(path.endswith(name) for path in opened) or name in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:  # it ended, or a file was closed meanwhile
         return False
 
 
