@@ -261,7 +261,8 @@ class DeviceFailed(EngineError):
 
 
 class WorkerUnreachable(EngineError):
-    """`detail` is HOST:PORT."""
+    """`detail` is HOST:PORT. `numbers`: busy, where something is there and silent; other, where it is no worker of this
+    version."""
 
     code = Code.WORKER_UNREACHABLE
     blame = Blame.DRIVER
@@ -269,6 +270,16 @@ class WorkerUnreachable(EngineError):
     @classmethod
     def words(cls, detail: str, numbers: Numbers) -> str:
         name = printable(detail)
+        if name and "busy" in numbers:
+            return (
+                f"The computer {name} is there and stays silent: it serves one Inglenook at a time, and is busy with "
+                "another, or was added twice."
+            )
+        if name and "other" in numbers:
+            return (
+                f"What answers at {name} is not `inglenook worker` of this version. Both computers need the same "
+                "version of Inglenook."
+            )
         return (
             f"The computer {name or 'that was added'} does not answer. "
             "Start `inglenook worker` there, or remove it in the settings."
