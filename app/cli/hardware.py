@@ -47,7 +47,9 @@ def load_options(verb: F) -> F:
             "--gpu-layers", type=Layers(), metavar="N|auto", help="Layers on graphics devices; auto is what fits."
         ),
         click.option("--threads", type=click.IntRange(0, 1024), help="Processor threads; 0 takes the physical cores."),
-        click.option("--ctx", type=click.IntRange(0, MOST_TOKENS), help="Tokens the model can see; 0 chooses by the model."),
+        click.option(
+            "--ctx", type=click.IntRange(0, MOST_TOKENS), help="Tokens the model can see; 0 chooses by the model."
+        ),
     ):
         verb = option(verb)
     return rpc_option(verb)

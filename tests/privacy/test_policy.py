@@ -168,7 +168,9 @@ def test_a_further_computer_is_one_that_was_named_and_needs_the_network_unless_i
     assert sentence == "" or sentence.endswith(".")
 
 
-@pytest.mark.parametrize("wrong", ["", "host", "host:", ":50052", "host:0", "host:99999", "a b:1", "u@h:1", "h:1/x", "[::1]:1"])
+@pytest.mark.parametrize(
+    "wrong", ["", "host", "host:", ":50052", "host:0", "host:99999", "a b:1", "u@h:1", "h:1/x", "[::1]:1"]
+)
 def test_what_is_not_a_further_computer(wrong: str) -> None:
     assert target_of_worker(wrong) is None
     assert "192.168.1.20:50052" in compute_refusal(Policy(online=True, workers=(wrong,)), wrong)

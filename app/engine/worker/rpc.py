@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 
 TIMEOUT_S = 2.0
-VERSION = 7, 0  # of the protocol, major and minor, as in ggml-rpc.h: libggml talks to no other major, and no later minor
+VERSION = 7, 0  # of the protocol (ggml-rpc.h): libggml talks to no other major and to no later minor
 
 # ggml-rpc.cpp and transport.h: | command (1 byte) | size (8 bytes) | what the client's transport can do |, answered by
 # | size | major, minor, patch, padding (1 byte each) | what the server's transport can do |
