@@ -271,15 +271,9 @@ class WorkerUnreachable(EngineError):
     def words(cls, detail: str, numbers: Numbers) -> str:
         name = printable(detail)
         if name and "busy" in numbers:
-            return (
-                f"The computer {name} is there and stays silent: it serves one Inglenook at a time, and is busy with "
-                "another, or was added twice."
-            )
+            return f"The computer {name} is busy with another Inglenook, or was added twice."
         if name and "other" in numbers:
-            return (
-                f"What answers at {name} is not `inglenook worker` of this version. Both computers need the same "
-                "version of Inglenook."
-            )
+            return f"What answers at {name} is not `inglenook worker` of the same version as this Inglenook."
         return (
             f"The computer {name or 'that was added'} does not answer. "
             "Start `inglenook worker` there, or remove it in the settings."

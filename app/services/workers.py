@@ -51,7 +51,7 @@ class Workers:
                 if error.detail not in allowed:
                     raise
                 allowed.remove(error.detail)
-                line = f"{error.sentence} {error.detail} takes no part now."
+                line = f"{error.sentence} It takes no part now."
 
     def used(self, endpoints: Sequence[str]) -> None:
         """A model was loaded that uses these, or none."""
