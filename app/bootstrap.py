@@ -132,7 +132,7 @@ class Application:
             Healing(self.engine, placement, self._workers), self.publisher, self.jobs,
         )  # fmt: skip
         self.plans = Plans(
-            self.library, self.settings, placement, self.loading, self._workers, self.publisher, self.jobs
+            self.engine, self.library, self.settings, placement, self.loading, self._workers, self.publisher, self.jobs
         )
         self.adapters = Adapters(self.library, self.loading, self.jobs)
         memory, self._live = Memory(), LiveReplies()

@@ -15,7 +15,7 @@ from app.engine.values import LoadedModel, LoadPlan
 F = TypeVar("F", bound=Callable[..., Any])
 
 BAR = 48
-MOST_LAYERS = 10_000
+MOST_LAYERS, MOST_TOKENS = 10_000, 10_000_000  # as in the settings
 WEIGHTS, CACHE, WORK, OTHERS, FREE = "#", "=", "-", "x", "."
 LEGEND = f"{WEIGHTS} weights   {CACHE} conversations   {WORK} computing   {OTHERS} in use otherwise   {FREE} free"
 
@@ -47,7 +47,9 @@ def load_options(verb: F) -> F:
             "--gpu-layers", type=Layers(), metavar="N|auto", help="Layers on graphics devices; auto is what fits."
         ),
         click.option("--threads", type=click.IntRange(0, 1024), help="Processor threads; 0 takes the physical cores."),
-        click.option("--ctx", type=click.IntRange(0), help="Tokens the model can see; 0 chooses by the model."),
+        click.option(
+            "--ctx", type=click.IntRange(0, MOST_TOKENS), help="Tokens the model can see; 0 chooses by the model."
+        ),
     ):
         verb = option(verb)
     return rpc_option(verb)
@@ -91,10 +93,9 @@ def devices_of(model: LoadedModel | None) -> list[dict[str, Any]]:
 
 def show_plan(application: Application, model_id: str, *, as_json: bool) -> int:
     """Prints how a model would be loaded here; loads nothing. Raises InglenookError."""
-    line = application.plans.refresh().result()
+    plan, line = application.plans.exact(model_id)
     if line:
         say_error(line)
-    plan = application.plans.plan(model_id)
     file = application.library.get(model_id)
     name = file.name if file is not None else model_id
     if as_json:
@@ -108,6 +109,7 @@ def _plan_object(name: str, plan: LoadPlan) -> dict[str, Any]:
     options, devices = plan.options, _devices(plan.machine)
     return {
         "model": name,
+        "exact": plan.fit.plan.exact,
         "n_ctx": plan.fit.plan.n_ctx,
         "n_gpu_layers": plan.fit.plan.n_gpu_layers,
         "n_layer": plan.n_layer,

@@ -292,7 +292,7 @@ class Engine:
         error: EngineError
         if outcome.expected:
             error = EngineClosed(outcome.detail)
-        elif outcome.kind in ("not_started", "wrong_protocol", "slow_start", "installation", "instruction"):
+        elif outcome.kind in ("not_started", "no_room", "wrong_protocol", "slow_start", "installation", "instruction"):
             error = EngineUnavailable(outcome.detail, sentence=outcome.sentence)
         else:
             error = EngineDied.of(outcome.kind, outcome.sentence, outcome.detail)

@@ -261,7 +261,8 @@ class DeviceFailed(EngineError):
 
 
 class WorkerUnreachable(EngineError):
-    """`detail` is HOST:PORT."""
+    """`detail` is HOST:PORT. `numbers`: busy, where something is there and silent; other, where it is no worker of this
+    version."""
 
     code = Code.WORKER_UNREACHABLE
     blame = Blame.DRIVER
@@ -269,6 +270,10 @@ class WorkerUnreachable(EngineError):
     @classmethod
     def words(cls, detail: str, numbers: Numbers) -> str:
         name = printable(detail)
+        if name and "busy" in numbers:
+            return f"The computer {name} is busy with another Inglenook, or was added twice."
+        if name and "other" in numbers:
+            return f"What answers at {name} is not `inglenook worker` of the same version as this Inglenook."
         return (
             f"The computer {name or 'that was added'} does not answer. "
             "Start `inglenook worker` there, or remove it in the settings."

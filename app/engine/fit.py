@@ -7,14 +7,21 @@ through the same verdict. Which options to load with is chosen by placing.py; he
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import msgspec
 
 from app.base.sizes import size_words
-from app.engine.budgets import Room, is_remote, main_memory_bytes
+from app.engine.budgets import (
+    MARGIN_BYTES,
+    Room,
+    is_remote,
+    main_memory_bytes,
+    margin_bytes,
+    shares_main_memory,
+)
 from app.engine.hardware import Device, DeviceShare, Fit, Machine, MemoryPlan, Verdict
 from app.engine.shape import CELLS, ModelShape
 from app.engine.speed import tokens_per_s, ttft_s
@@ -279,11 +286,12 @@ def _why(verdict: Verdict, plan: MemoryPlan, machine: Machine, now: bool) -> str
     there = size_words(machine.memory_total_bytes)
     needs = f"It needs {size_words(plan.total_bytes)}"
     if verdict is Verdict.NO:
-        return f"{needs}, and this computer has {there} of memory, of which 1 GiB is kept free."
+        return f"{needs}, and {_what_there_is(machine)}."
+    place = _place([devices[share.name] for share in plan.shares if share.name in devices])
     if verdict is Verdict.GPU:
-        words = f"{needs}, of which {size_words(cards)} lie on {_place(plan, devices)}."
+        words = f"{needs}, of which {size_words(cards)} lie on {place}."
     elif verdict is Verdict.PARTLY:
-        words = f"{needs}: {size_words(cards)} fit on {_place(plan, devices)}, {size_words(main)} stay in memory."
+        words = f"{needs}: {size_words(cards)} fit on {place}, {size_words(main)} stay in memory."
     else:
         words = f"{needs}, and this computer has {there} of memory."
     if not now:
@@ -291,9 +299,22 @@ def _why(verdict: Verdict, plan: MemoryPlan, machine: Machine, now: bool) -> str
     return words
 
 
-def _place(plan: MemoryPlan, devices: Mapping[str, Device]) -> str:
-    """What people call the devices that a plan uses."""
-    used = [devices[share.name] for share in plan.shares if share.name in devices]
+def _what_there_is(machine: Machine) -> str:
+    """The memory of the computer and of its devices, and how much of it is left alone."""
+    if not machine.memory_total_bytes:
+        return "how much memory this computer has is not known"
+    own = [device for device in machine.devices if device.memory_total_bytes and not shares_main_memory(device)]
+    sizes: dict[str, int] = {}
+    for device in own:  # those of one other computer report its memory, each of them all of it
+        place = device.host or device.name
+        sizes[place] = max(device.memory_total_bytes, sizes.get(place, 0))
+    kept = MARGIN_BYTES + sum(map(margin_bytes, sizes.values()))
+    more = f" and {size_words(sum(sizes.values()))} on {_place(own)}" if own else ""
+    return f"there are {size_words(machine.memory_total_bytes)} of memory{more}, of which {size_words(kept)} stay free"
+
+
+def _place(used: Sequence[Device]) -> str:
+    """What people call these devices."""
     remote = sum(is_remote(device) for device in used)
     if not remote:
         return "the graphics card" if len(used) == 1 else "the graphics cards"

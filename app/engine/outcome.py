@@ -27,6 +27,7 @@ class Cause(enum.Enum):
     BAD_FRAME = "bad_frame"  # its output was no frame
     WRONG_PROTOCOL = "wrong_protocol"
     NOT_STARTED = "not_started"  # the process could not be created
+    NO_ROOM = "no_room"  # nor could it, as the system had no memory for it
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ _SENTENCES: dict[str, str] = {
     "not_started": (
         "The engine cannot be started. Install Inglenook again, or look whether a security program blocks it."
     ),
+    "no_room": "The engine cannot be started: no memory is left for it. Close other programs and try again.",
     "memory": (
         "The system ended the engine because memory ran out. "
         "A smaller model or a shorter context needs less. What was written so far is kept."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import logging
 import queue
 import subprocess
@@ -61,8 +62,17 @@ class Run:
         self._tail: collections.deque[str] = collections.deque(maxlen=STDERR_LINES)
         self._writer = threading.Thread(target=self._write, name="engine writer", daemon=True)
         self._stderr = threading.Thread(target=self._forward, name="engine stderr", daemon=True)
-        self._writer.start()
-        self._stderr.start()
+        try:
+            self._writer.start()
+            self._stderr.start()
+        except RuntimeError as error:  # there is no memory for another thread
+            self._process.kill()
+            self._process.wait()
+            self.send(None)
+            for stream in (self._input, self.events, self._errors):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()
+            raise OSError(errno.ENOMEM, str(error)) from error
 
     def send(self, frame: bytes | None) -> None:
         """Queue a packed frame; None closes the child's input after what was queued before."""

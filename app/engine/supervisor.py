@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -210,7 +211,8 @@ class Supervisor:
             run = Run(self._command)
         except OSError as error:
             note = f"{type(error).__name__}: {error.strerror or error}"
-            return outcomes.describe(Ending(Cause.NOT_STARTED, note=note)), False, False
+            cause = Cause.NO_ROOM if error.errno in (errno.ENOMEM, errno.EAGAIN) else Cause.NOT_STARTED
+            return outcomes.describe(Ending(cause, note=note)), False, False
         with self._changed:
             self._run = run
             unwanted = self._closing or self._resting

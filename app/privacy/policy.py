@@ -121,12 +121,12 @@ def target_of_url(url: str) -> Target | None:
 
 
 def target_of_worker(endpoint: str) -> Target | None:
-    """The target of a further computer, written as HOST:PORT ([HOST]:PORT for an address of IPv6); None when it is not
-    one."""
+    """The target of a further computer, written as HOST:PORT; None when it is not one. libggml knows no addresses of
+    IPv6."""
     target = target_of_url(f"rpc://{endpoint}")
-    if target is None or not _has_name(target) or not target.port or target.name != endpoint.strip().lower():
+    if target is None or ":" in target.host or not _has_name(target) or not target.port:
         return None
-    return target
+    return target if target.name == endpoint.strip().lower() else None
 
 
 def compute_refusal(policy: Policy, endpoint: str) -> str:

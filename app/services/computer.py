@@ -13,10 +13,11 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.engine.hardware import Machine
-from app.engine.worker.cores import physical_cores
+from app.engine.worker.cores import control_groups, physical_cores
 
 
 def cpu_name() -> str:
@@ -124,15 +125,28 @@ def _meminfo() -> dict[str, int]:
 def _linux_memory() -> tuple[int, int]:
     found = _meminfo()
     total, free = found.get("MemTotal", 0), found.get("MemAvailable", 0)
-    with contextlib.suppress(OSError, ValueError):  # a container's limit, where there is one
-        group = Path("/proc/self/cgroup").read_text().splitlines()[0].partition("::")[2].lstrip("/")
-        folder = Path("/sys/fs/cgroup") / group
-        limit = int((folder / "memory.max").read_text())
-        taken = int((folder / "memory.current").read_text())
-        cached = re.search(r"^file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
-        total = min(total, limit)
-        free = min(free, max(limit - taken + (int(cached[1]) if cached else 0), 0))
+    for limit, left in group_limits():
+        total, free = min(total, limit), min(free, left)
     return total, free
+
+
+def group_limits(root: Path = Path("/")) -> Iterator[tuple[int, int]]:
+    """What each control group of this process may take, and what of it is left: a container's, and those it is within.
+    Files that the system keeps count as left. `root` is where Linux tells."""
+    for folder in control_groups(root):
+        with contextlib.suppress(OSError, ValueError):  # no limit, or no such group
+            limit, taken = int((folder / "memory.max").read_text()), int((folder / "memory.current").read_text())
+            yield limit, max(limit - taken + _kept_files(folder, "file"), 0)
+    older = root / "sys/fs/cgroup/memory"
+    with contextlib.suppress(OSError, ValueError):
+        limit = int((older / "memory.limit_in_bytes").read_text())
+        taken = int((older / "memory.usage_in_bytes").read_text())
+        yield limit, max(limit - taken + _kept_files(older, "total_cache"), 0)
+
+
+def _kept_files(folder: Path, name: str) -> int:
+    found = re.search(rf"^{name} (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _darwin_memory() -> tuple[int, int]:

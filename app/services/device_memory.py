@@ -6,7 +6,6 @@ know better say so in INGLENOOK_DEVICE_MEMORY, tests by the same map.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,29 +14,36 @@ import msgspec
 
 from app.engine.hardware import Device
 
-log = logging.getLogger(__name__)
-
 VARIABLE = "INGLENOOK_DEVICE_MEMORY"
 
 Report = Mapping[str, tuple[int, int]]
 """Device name: bytes free and in all."""
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_ENTRY = re.compile(r"([^=,]+)=(\d+)([KMG]?)/(\d+)([KMG]?)", re.IGNORECASE)
+_NUMBER = r"(\d{1,18}(?:\.\d{1,9})?)([KMG]?)"
+_ENTRY = re.compile(rf"([^=,]+)={_NUMBER}/{_NUMBER}", re.IGNORECASE | re.ASCII)
 
 
 def from_environment() -> dict[str, tuple[int, int]]:
     """The report of the variable, such as `CUDA0=6G/8G,RPC0=512M/1G`; what is not of this form is left out."""
     found = {}
-    for entry in filter(None, os.environ.get(VARIABLE, "").split(",")):
-        match = _ENTRY.fullmatch(entry.strip())
-        if match is None:
-            log.warning("%s: '%s' is not of the form NAME=FREE/TOTAL", VARIABLE, entry)
-            continue
+    for match in filter(None, map(_ENTRY.fullmatch, _entries())):
         name, free, free_unit, total, total_unit = match.groups()
-        size = int(total) * _UNITS[total_unit.upper()]
-        found[name.strip()] = (min(int(free) * _UNITS[free_unit.upper()], size), size)
+        size = int(float(total) * _UNITS[total_unit.upper()])
+        found[name.strip()] = (min(int(float(free) * _UNITS[free_unit.upper()]), size), size)
     return found
+
+
+def problem() -> str:
+    """What of the variable is not understood, in a sentence; '' for nothing."""
+    wrong = next((entry for entry in _entries() if not _ENTRY.fullmatch(entry)), None)
+    if wrong is None:
+        return ""
+    return f"“{wrong}” in {VARIABLE} says nothing of a device's memory: free and in all are written as CUDA0=6G/8G."
+
+
+def _entries() -> list[str]:
+    return list(filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))))
 
 
 def believed(devices: Iterable[Device], report: Report) -> tuple[Device, ...]:

@@ -20,6 +20,7 @@ from app.base.version import VERSION
 from app.engine.client import EngineClient
 from app.engine.hardware import Device, Machine
 from app.engine.values import EngineInfo
+from app.services import device_memory
 from app.services.ground import Ground
 from app.services.library import Library
 from app.services.workers import Workers
@@ -57,6 +58,7 @@ class Diagnostics:
         problems = [trouble.sentence for trouble in self._ground.troubles]
         if self._settings.trouble and self._settings.trouble not in problems:
             problems.append(self._settings.trouble)
+        problems += [device_memory.problem()] if device_memory.problem() else []
         problems += more
         models = self._models(problems)
         database = self._database(problems, thorough)

@@ -74,7 +74,9 @@ class _Descent:
         if step is None:
             return False
         log.info("stepping down after %s: %s", error.code, step.sentence)
-        self.options, self.line = step.options, step.sentence
+        # Weights are copied only where there is ample room; now more of them may lie in main memory, or less is there.
+        self.options = msgspec.structs.replace(step.options, use_mmap=self.wanted.options.use_mmap)
+        self.line = step.sentence
         return True
 
 

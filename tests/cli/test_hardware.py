@@ -39,6 +39,11 @@ def test_an_answer_tells_where_the_model_lay(home: Path) -> None:
             ("RPC0", "gpu", 2),
         ]
         assert all(one["bytes"] > 2**20 for one in answer["devices"])
+        same = json_of(home, "ask", "--plan", *SHORT, *rpc, "--gpu-layers", "2")
+        assert same["exact"]
+        for mine, taken in zip(same["devices"], answer["devices"], strict=True):
+            assert (mine["name"], mine["layers"]) == (taken["name"], taken["layers"])
+            assert abs(mine["bytes"] - taken["bytes"]) < 2**16
         plan = json_of(home, "ask", "--plan", "--threads", "2", *rpc)
         assert (plan["n_ctx"], plan["n_threads"], plan["n_gpu_layers"], plan["type_k"]) == (8192, 2, 31, "f16")
         assert [one["layers"] for one in plan["devices"]] == [0, 31]
@@ -70,6 +75,7 @@ def test_what_would_swap_is_refused_with_the_numbers(home: Path) -> None:
     [
         (("ask", "Hi", "--gpu-layers", "many"), "auto"),
         (("ask", "Hi", "--kv", "f8"), "q8_0"),
+        (("ask", "Hi", "--ctx", "99999999999"), "10000000"),
         (("worker", "--listen", "here"), "127.0.0.1:50052"),
         (("worker", "--listen", "0.0.0.0:50052"), "--i-know-it-is-open"),
         (("worker", "--listen", "192.168.1.20:50052"), "no password and no encryption"),

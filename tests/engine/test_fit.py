@@ -276,6 +276,25 @@ def test_where_a_model_runs(eight: ModelShape) -> None:
     assert (nowhere.verdict, nowhere.fits) == (Verdict.NO, False)
 
 
+def test_what_is_too_large_is_told_all_there_is(eight: ModelShape) -> None:
+    def why(here: Machine) -> str:
+        found = judged(eight, LoadOptions(n_ctx=32768), here)
+        assert found.verdict is Verdict.NO
+        return found.why.partition(", and ")[2]
+
+    assert why(machine(4 * GIB)) == "there are 4.3 GB of memory, of which 1.1 GB stay free."
+    assert why(with_gpu(2 * GIB, 4 * GIB)) == (
+        "there are 4.3 GB of memory and 2.1 GB on the graphics card, of which 1.3 GB stay free."
+    )
+    far = [
+        msgspec.structs.replace(card(2 * GIB, name), backend="RPC", host="192.0.2.7:50052") for name in ("RPC0", "RPC1")
+    ]
+    assert why(machine(4 * GIB, *far)) == (
+        "there are 4.3 GB of memory and 2.1 GB on another computer, of which 1.3 GB stay free."
+    )
+    assert why(machine(0)) == "how much memory this computer has is not known."
+
+
 def test_a_gibibyte_is_left_free(eight: ModelShape) -> None:
     needed = estimate(eight, OPEN).total_bytes
     assert fit(eight, OPEN, machine(needed + MARGIN_BYTES)).fits

@@ -231,6 +231,22 @@ def test_a_program_that_is_not_there(start: Start, tmp_path: Path) -> None:
     assert outcome.kind == "not_started"
 
 
+def test_without_memory_for_another_thread_it_cannot_be_started(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "engine stderr":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    watched = start(failed_starts=2, back_off_s=(0.01,))
+    with pytest.raises(EngineUnavailable) as caught:
+        watched.engine.describe().result(WAIT_S)
+    assert "no memory is left" in caught.value.sentence
+    watched.wait_for(State.GIVEN_UP)
+
+
 def test_a_program_that_never_says_hello(start: Start) -> None:
     watched = start({"hello_delay_s": 600}, start_ticks=5, tick_s=0.05, failed_starts=1)
     with pytest.raises(EngineUnavailable) as caught:

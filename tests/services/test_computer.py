@@ -56,18 +56,17 @@ def device(name: str, size: int, *, backend: str = "CUDA", host: str = "") -> De
     )  # fmt: skip
 
 
-def test_a_report_is_believed_rather_than_the_driver(
-    monkeypatch: pytest.MonkeyPatch, expected_warnings: list[str]
-) -> None:
-    monkeypatch.setenv(device_memory.VARIABLE, "CUDA0=6G/8G, RPC0[x]=512m/1g,RPC1=9/5")
+def test_a_report_is_believed_rather_than_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(device_memory.VARIABLE, "CUDA0=6.5G/8G, RPC0[x]=512m/1g,RPC1=9/5")
     report = device_memory.from_environment()
-    assert report == {"CUDA0": (6 * GIB, 8 * GIB), "RPC0[x]": (GIB // 2, GIB), "RPC1": (5, 5)}
+    assert report == {"CUDA0": (13 * GIB // 2, 8 * GIB), "RPC0[x]": (GIB // 2, GIB), "RPC1": (5, 5)}
     first, other = device_memory.believed((device("CUDA0", 80 * GIB), device("CUDA1", GIB)), report)
-    assert (first.memory_free_bytes, first.memory_total_bytes) == (6 * GIB, 8 * GIB)
+    assert (first.memory_free_bytes, first.memory_total_bytes) == (13 * GIB // 2, 8 * GIB)
     assert other == device("CUDA1", GIB)
-    expected_warnings.append("CUDA0=much")
+    assert device_memory.problem() == ""
     monkeypatch.setenv(device_memory.VARIABLE, "CUDA0=much")
     assert device_memory.from_environment() == {}
+    assert "“CUDA0=much”" in device_memory.problem()
 
 
 def test_speeds_hold_for_the_devices_they_were_measured_on() -> None:
@@ -98,3 +97,35 @@ def test_whether_large_pages_are_to_be_had(tmp_path: Path, monkeypatch: pytest.M
         told.write_text(words + "\n")
         monkeypatch.setattr(os, "confstr", lambda name, version=version: version)
         assert computer.large_pages(told) is expected, (words, version)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"sys/fs/cgroup/memory.max": "max", "sys/fs/cgroup/memory.current": "5"}, []),
+        (
+            {  # the limit is that of the group around this one's
+                "proc/self/cgroup": "1:name=systemd:/x\n0::/user.slice/app.scope",
+                "sys/fs/cgroup/user.slice/memory.max": "1000",
+                "sys/fs/cgroup/user.slice/memory.current": "700",
+                "sys/fs/cgroup/user.slice/memory.stat": "anon 500\nfile 200",
+                "sys/fs/cgroup/user.slice/app.scope/memory.max": "max",
+                "sys/fs/cgroup/user.slice/app.scope/memory.current": "600",
+            },
+            [(1000, 500)],
+        ),
+        (
+            {  # the older kind of control groups
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": "800",
+                "sys/fs/cgroup/memory/memory.stat": "cache 50\ntotal_cache 100",
+            },
+            [(1000, 300)],
+        ),
+    ],
+)
+def test_what_control_groups_leave(files: dict[str, str], expected: list[tuple[int, int]], tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert list(computer.group_limits(tmp_path)) == expected

@@ -79,6 +79,22 @@ def test_each_step_is_told_and_the_one_that_worked_is_kept() -> None:
         assert ended.stepped_down == told[-1] == app.plans.plan(ended.model_id).stepped_down
 
 
+def test_a_smaller_load_maps_the_file_that_was_copied_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running({"load": {"code": "out_of_memory", "times": 1}}) as (app, seen):
+        machine = Machine(memory_total_bytes=32 * GIB, memory_free_bytes=32 * GIB, large_pages=True)
+        monkeypatch.setattr(app.fitting, "machine", lambda: machine)
+        asked: list[bool | None] = []
+        load_it = app.engine.load
+
+        def noted(path: Path, options: LoadOptions, on_progress: Any = None) -> Any:
+            asked.append(options.use_mmap)
+            return load_it(path, options, on_progress)
+
+        monkeypatch.setattr(app.engine, "load", noted)
+        assert load(app, seen).state is EngineState.READY
+    assert asked == [False, None]
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -8,10 +8,12 @@ import msgspec
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
 
 from app.base.errors import InglenookError
-from app.services.changes import EngineState
+from app.services.changes import EngineState, MachineMeasured
 from app.ui.pages.plan.page import PlanPage
+from app.ui.widgets.surfaces import SCROLL_BAR
 from app.ui.window import Window
 from tests.screenshots import content
 from tests.support.fake_application import FakeApplication
@@ -111,6 +113,17 @@ def test_two_devices_share_the_layers(window: Window, application: FakeApplicati
     there.setValue(0)
     assert page.plan is not None
     assert (page.plan.options.devices, page.plan.options.layers_on) == (("CUDA0",), (30,))
+
+
+def test_a_card_that_is_found_later_has_its_place(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
+    large_model(application)
+    page = opened(window)
+    before = page.column.height()
+    large_model(application, CARD)
+    application.publisher.publish(MachineMeasured())
+    inside, width = page.column.widget().layout(), page.column.width() - SCROLL_BAR
+    assert inside is not None
+    qtbot.waitUntil(lambda: page.column.maximumHeight() == inside.totalHeightForWidth(width) > before)
 
 
 def test_too_much_on_the_card_is_said_with_numbers(window: Window, application: FakeApplication) -> None:
@@ -218,6 +231,11 @@ def test_a_load_in_bytes_and_its_end(window: Window, application: FakeApplicatio
     assert application.loading.cancelled == 1
     application.loading.become(EngineState.READY, content.large())
     assert page.controls.layers["CUDA0"].value() == 3  # it was cancelled: what was moved stays
+    application.loading.become(EngineState.LOADING, content.large())
+    page.controls.layers["CUDA0"].setValue(2)
+    application.loading.become(EngineState.READY, content.large())
+    assert page.controls.layers["CUDA0"].value() == 2  # moved while it was loaded otherwise
+    assert page.footer.load.text() == "Load Qwen3-14B"
     application.loading.become(EngineState.LOADING, content.large())
     application.loading.become(EngineState.READY, content.large())
     assert page.footer.load.text() == "Chat with Qwen3-14B"

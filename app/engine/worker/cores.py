@@ -81,13 +81,8 @@ def cpu_list(text: str) -> set[int]:
 def _quota(root: Path) -> int:
     """Whole processors that the control groups of this process leave it; a large number without a limit."""
     limits = [1 << 16]
-    places = [PurePosixPath("/")]
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        if line.startswith("0::/"):
-            place = PurePosixPath(line[3:])
-            places += [place, *place.parents]
-    for place in set(places):
-        limit, _, period = _read(root / "sys/fs/cgroup" / place.relative_to("/") / "cpu.max").partition(" ")
+    for folder in control_groups(root):
+        limit, _, period = _read(folder / "cpu.max").partition(" ")
         if limit.isdigit() and period.strip().isdigit() and int(period):
             limits.append(int(limit) // int(period))
     quota = _read(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us").strip()  # the older kind of control groups
@@ -95,6 +90,16 @@ def _quota(root: Path) -> int:
     if quota.isdigit() and period.isdigit() and int(period):
         limits.append(int(quota) // int(period))
     return max(min(limits), 1)
+
+
+def control_groups(root: Path) -> set[Path]:
+    """The folders of the control groups that this process is in, the outer ones too."""
+    places = [PurePosixPath("/")]
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        if line.startswith("0::/"):
+            place = PurePosixPath(line[3:])
+            places += [place, *place.parents]
+    return {root / "sys/fs/cgroup" / place.relative_to("/") for place in places}
 
 
 def _read(path: Path) -> str:

@@ -63,9 +63,9 @@ def add(endpoints: Sequence[str]) -> None:
     """Make the devices of other computers known. Raises rpc.UnreachableError for the first one that does not answer."""
     for endpoint in endpoints:
         rpc.address(endpoint)
-        if held[endpoint]:
-            continue
-        rpc.greet(endpoint)
+    met = [endpoint for endpoint in dict.fromkeys(endpoints) if not held[endpoint]]
+    rpc.greet(met)
+    for endpoint in met:
         if endpoint not in _added:
             registry = _of_backend(RPC, "ggml_backend_rpc_add_server", _pointer, _string)(endpoint.encode())
             if not registry:

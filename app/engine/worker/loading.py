@@ -73,7 +73,9 @@ def reach(endpoints: Sequence[str]) -> None:
     try:
         devices.add(endpoints)
     except UnreachableError as error:
-        raise LoadingError(Code.WORKER_UNREACHABLE, error.endpoint, {"busy": 1} if error.busy else None) from error
+        why = {"busy": error.busy, "other": error.other}
+        numbers = {name: 1 for name, is_so in why.items() if is_so}
+        raise LoadingError(Code.WORKER_UNREACHABLE, error.endpoint, numbers) from error
     except LookupError as error:
         raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
 

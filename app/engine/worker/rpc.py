@@ -6,10 +6,14 @@ llama.cpp has one client at a time: one that accepts and stays silent is busy wi
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import time
+from collections.abc import Iterable
 
 TIMEOUT_S = 2.0
+VERSION = 7, 0  # of the protocol (ggml-rpc.h): libggml talks to no other major and to no later minor
 
 # ggml-rpc.cpp and transport.h: | command (1 byte) | size (8 bytes) | what the client's transport can do |, answered by
 # | size | major, minor, patch, padding (1 byte each) | what the server's transport can do |
@@ -19,12 +23,14 @@ _ANSWER = struct.Struct(f"<QBBBx{_CAPABILITIES}x")
 
 
 class UnreachableError(Exception):
-    """No RPC server answers at `endpoint`. `busy`: one is there, and talks with somebody else."""
+    """No RPC server of ours answers at `endpoint`. `busy`: one is there, and talks with somebody else. `other`: what
+    answers is none, or one of another version."""
 
-    def __init__(self, endpoint: str, detail: str = "", *, busy: bool = False) -> None:
+    def __init__(self, endpoint: str, detail: str = "", *, busy: bool = False, other: bool = False) -> None:
         super().__init__(f"{endpoint}: {detail}" if detail else endpoint)
         self.endpoint = endpoint
         self.busy = busy
+        self.other = other
 
 
 def address(endpoint: str) -> tuple[str, int]:
@@ -35,25 +41,36 @@ def address(endpoint: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def greet(endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
-    """Returns if an RPC server answers there. Raises UnreachableError."""
-    connection = _connect(endpoint, timeout_s)
-    with connection:
-        try:
-            connection.sendall(_GREETING)
-            answer = b""
-            while len(answer) < _ANSWER.size:
-                part = connection.recv(_ANSWER.size - len(answer))
-                if not part:
-                    raise UnreachableError(endpoint, "it is no RPC server, or one of another version")
-                answer += part
-        except TimeoutError as error:
-            raise UnreachableError(endpoint, f"it did not answer within {timeout_s:g} s", busy=True) from error
-        except OSError as error:
-            raise UnreachableError(endpoint, str(error)) from error
-    size, *_ = _ANSWER.unpack(answer)
-    if size != _ANSWER.size - 8:
-        raise UnreachableError(endpoint, "it is no RPC server, or one of another version")
+def greet(endpoints: Iterable[str], timeout_s: float = TIMEOUT_S) -> None:
+    """Returns if an RPC server answers at each of these, within that time each. Raises UnreachableError for the first
+    that does not.
+
+    All are held until the last one has answered: a computer that is named twice, in two ways, is busy the second time,
+    as it would be for libggml, which would wait for ever.
+    """
+    with contextlib.ExitStack() as held:
+        for endpoint in endpoints:
+            until = time.monotonic() + timeout_s
+            _greet(endpoint, held.enter_context(_connect(endpoint, timeout_s)), until)
+
+
+def _greet(endpoint: str, connection: socket.socket, until: float) -> None:
+    answer = b""
+    try:
+        connection.sendall(_GREETING)
+        while len(answer) < _ANSWER.size:
+            connection.settimeout(max(until - time.monotonic(), 0.001))
+            part = connection.recv(_ANSWER.size - len(answer))
+            if not part:
+                raise UnreachableError(endpoint, "it is no RPC server, or one of another version", other=True)
+            answer += part
+    except TimeoutError as error:
+        raise UnreachableError(endpoint, "it did not answer in time", busy=not answer, other=bool(answer)) from error
+    except OSError as error:
+        raise UnreachableError(endpoint, str(error)) from error
+    size, major, minor, _ = _ANSWER.unpack(answer)
+    if size != _ANSWER.size - 8 or major != VERSION[0] or minor > VERSION[1]:
+        raise UnreachableError(endpoint, "it is no RPC server, or one of another version", other=True)
 
 
 def _connect(endpoint: str, timeout_s: float) -> socket.socket:

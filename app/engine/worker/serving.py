@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     def announce() -> None:
         while not ended.is_set():
             try:
-                rpc.greet(endpoint, _GREETING_S)
+                rpc.greet([endpoint], _GREETING_S)
             except rpc.UnreachableError:
                 ended.wait(_GREETING_S / 10)
                 continue

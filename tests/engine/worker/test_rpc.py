@@ -11,21 +11,21 @@ from contextlib import contextmanager
 import pytest
 
 from app.engine.worker.rpc import UnreachableError, address, greet
+from tests.support.rpc import rpc_worker
 
-ANSWER = struct.pack("<QBBBB24x", 28, 7, 0, 0, 0)
+ANSWER, OLDER, NEWER = (struct.pack("<QBBBB24x", 28, *version, 0, 0) for version in ((7, 0), (6, 0), (7, 1)))
 
 
 @contextmanager
-def server(answer: bytes | None) -> Iterator[str]:
-    """Accepts one client, reads its greeting and answers; None: it stays silent."""
+def server(answer: bytes, *, stays: bool = False) -> Iterator[str]:
+    """Accepts one client, reads its greeting and answers; it `stays` connected after that."""
 
     def serve() -> None:
         connection, _ = listening.accept()
         with connection:
             received.append(connection.recv(1000))
-            if answer is not None:
-                connection.sendall(answer)
-            else:
+            connection.sendall(answer)
+            if stays:
                 done.wait(10)
 
     received: list[bytes] = []
@@ -41,20 +41,36 @@ def server(answer: bytes | None) -> Iterator[str]:
 
 def test_a_server_is_greeted() -> None:
     with server(ANSWER) as endpoint:
-        greet(endpoint)
+        greet([endpoint])
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ANSWER[:20], b"\x05" * 36])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ANSWER[:20], b"\x05" * 36, OLDER, NEWER])
 def test_something_else_is_not_taken_for_one(answer: bytes) -> None:
     with server(answer) as endpoint, pytest.raises(UnreachableError) as error:
-        greet(endpoint)
-    assert (error.value.endpoint, error.value.busy) == (endpoint, False)
+        greet([endpoint])
+    assert (error.value.endpoint, error.value.busy, error.value.other) == (endpoint, False, True)
 
 
 def test_silence_means_busy() -> None:
-    with server(None) as endpoint, pytest.raises(UnreachableError) as error:
-        greet(endpoint, 0.05)
+    with server(b"", stays=True) as endpoint, pytest.raises(UnreachableError) as error:
+        greet([endpoint], 0.05)
     assert error.value.busy
+
+
+def test_who_answers_in_drops_is_not_waited_for() -> None:
+    with server(ANSWER[:5], stays=True) as endpoint, pytest.raises(UnreachableError) as error:
+        greet([endpoint], 0.05)
+    assert error.value.other
+
+
+def test_one_computer_by_two_names_is_busy_for_the_second() -> None:
+    """libggml would wait for ever."""
+    with rpc_worker() as worker:
+        greet([worker.endpoint])
+        again = worker.endpoint.replace("127.0.0.1", "localhost")
+        with pytest.raises(UnreachableError) as error:
+            greet([worker.endpoint, again], 0.2)
+    assert (error.value.endpoint, error.value.busy) == (again, True)
 
 
 def test_nobody_there() -> None:
@@ -62,7 +78,7 @@ def test_nobody_there() -> None:
         free.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(UnreachableError) as error:
-            greet(endpoint)
+            greet([endpoint])
     assert not error.value.busy
 
 

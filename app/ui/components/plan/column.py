@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
@@ -51,13 +51,22 @@ class PlanColumn(QScrollArea):
 
     def refit(self) -> None:
         """Takes the height that is needed."""
+        for part in (*self._parts, self._inside):
+            part.updateGeometry()  # what changed inside just now would be told to the layouts above only later
+        self._take_height()
+
+    def _take_height(self) -> None:
         holder = self.widget()
         if holder is not None and (arrangement := holder.layout()) is not None:
-            for part in (*self._parts, self._inside):
-                part.updateGeometry()  # what changed inside just now would be told to the layouts above only later
             height = arrangement.totalHeightForWidth(max(200, self.width() - SCROLL_BAR))
             holder.setMinimumHeight(height)  # else Qt takes the height that the narrowest width would need
             self.setMaximumHeight(height)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        done = super().eventFilter(watched, event)
+        if event.type() is QEvent.Type.LayoutRequest and watched is self.widget():
+            self._take_height()  # rows that are new are counted only once they have been shown
+        return done
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

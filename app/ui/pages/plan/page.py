@@ -51,7 +51,7 @@ class PlanPage(SayingPage):
         self._application, self._theme = application, theme
         self._model: ModelFile | None = None
         self._moves = Moves(application.settings)
-        self._cancelled = False
+        self._stays = False  # what was moved is not what is being loaded
         self._looked.connect(lambda line: self.say(line) if line and self.isVisible() else None)
         self.plan: LoadPlan | None = None
         self.head = PlanHead(theme)
@@ -93,7 +93,7 @@ class PlanPage(SayingPage):
     def show_model(self, model_id: str) -> None:
         """Shows how a model would be loaded now."""
         found = next((one for one in self._application.library.list() if one.id == model_id), None)
-        self._model, self.plan = found, None
+        self._model, self.plan, self._stays = found, None, False
         self._moves.forget()
         self.footer.refuse("")
         if found is not None:
@@ -189,9 +189,9 @@ class PlanPage(SayingPage):
         loading = change.state in (EngineState.STARTING, EngineState.LOADING)
         self.footer.show_loading(change if loading else None)
         if change.state is EngineState.READY and not change.sentence:
-            if not self._cancelled:
+            if not self._stays:
                 self._moves.forget()
-            self._cancelled = False
+            self._stays = False
             self._replan()
         elif change.state is EngineState.FAILED:
             self.footer.refuse(f"{change.model_name or 'It'} was not loaded", change.sentence, insist=change.can_insist)
@@ -200,6 +200,7 @@ class PlanPage(SayingPage):
 
     def _wish(self, fields: dict[str, Any]) -> None:
         self._moves.take(fields)
+        self._stays = self._application.loading.state.state in (EngineState.STARTING, EngineState.LOADING)
         self.footer.refuse("")
         self._replan()
 
@@ -218,6 +219,7 @@ class PlanPage(SayingPage):
         if self._there:
             self.chat_wanted.emit(model.id)
             return
+        self._stays = False
         try:
             if not self._moves.changed:
                 plans.load(model.id, insist=insist)
@@ -237,7 +239,7 @@ class PlanPage(SayingPage):
 
     def _cancel(self) -> None:
         """What was moved stays where it is."""
-        self._cancelled = True
+        self._stays = True
         self._application.loading.cancel()
 
     def _try_again(self) -> None:

@@ -215,11 +215,10 @@ class HardwareSection(Section):
 
 
 def is_endpoint(text: str) -> bool:
-    """Whether it is a host and a port, as HOST:PORT or [IPV6]:PORT."""
+    """Whether it is a host and a port, as HOST:PORT."""
     host, _, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    named = bool(bare) and not any(sign.isspace() or sign in "/@[]" for sign in bare)
-    return named and (":" not in host or bare != host) and port.isdecimal() and 0 < int(port) < 65_536
+    named = bool(host) and not any(sign.isspace() or sign in "/@[]:" for sign in host)
+    return named and port.isascii() and port.isdecimal() and 0 < int(port) < 65_536
 
 
 def cores_words(machine: Machine) -> str:
