@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,9 @@ from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary
 
 DELTA_INTERVAL_S = 0.02  # about a frame of a screen: more could hardly be shown, and each costs both processes
+
+LAST = 8  # messages: each of them may be edited, and begin anew from there
+APART = 256  # tokens: slices that are shorter are read more slowly
 
 STOP, LENGTH, STOPPED = "stop", "length", "stopped"
 
@@ -170,7 +174,14 @@ class Generation:
 
 
 def boundaries(prompt: Prompt) -> list[int]:
-    """Where prompts part: behind the instructions, where an edited message begins, where another reply begins."""
-    spans = prompt.spans
-    found = {spans[0], sum(spans[:-1]), sum(spans)} if spans else set()
-    return sorted(at for at in found if 0 < at < len(prompt.tokens))
+    """Where prompts part: behind the instructions, where an edited message begins, where another reply begins.
+
+    Of a history that is read at once, all of the last turns, and more of them further back only so far apart that it is
+    hardly read more slowly.
+    """
+    ends = list(itertools.accumulate(prompt.spans))
+    found = set(ends[:1])
+    for end in ends[:-LAST]:
+        if end - max(found) >= APART:
+            found.add(end)
+    return sorted(at for at in found | set(ends[-LAST:]) if 0 < at < len(prompt.tokens))

@@ -28,8 +28,8 @@ def test_the_last_one_before_is_found() -> None:
     assert kept.counts(0) == [10, 20]
 
 
-def test_a_sequence_keeps_a_few_spread_over_its_length() -> None:
-    kept = Checkpoints(FakeStates(), 1, most=4)
+def test_where_not_all_have_room_a_few_are_kept_spread_over_the_length() -> None:
+    kept = Checkpoints(FakeStates(), 1, budget_bytes=40)
     for count in range(10, 200, 10):
         kept.take(0, count)
     counts = kept.counts(0)
@@ -44,8 +44,15 @@ def test_all_together_stay_within_the_budget() -> None:
         kept.take(0, count)
     kept.take(1, 5)
     assert kept.size_bytes == 30
-    assert kept.counts(0) == [2, 3], "the oldest went"
+    assert kept.counts(0) == [2, 3], "where there are most"
     assert kept.counts(1) == [5]
+
+
+def test_small_states_are_kept_at_every_turn() -> None:
+    kept = Checkpoints(FakeStates(), 1, budget_bytes=10_000)
+    for count in range(10, 2_000, 10):
+        kept.take(0, count)
+    assert kept.counts(0) == list(range(10, 2_000, 10))
 
 
 def test_a_state_that_is_too_large_or_cannot_be_had_is_not_kept() -> None:
