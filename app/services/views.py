@@ -66,7 +66,7 @@ class Views:
         gathered = self._with_live(self._prompts.gather(wanted))
         per_token = overview.characters_per_token(gathered.messages)
         chosen = self._prompts.choose(wanted, gathered)
-        needs_choice, too_large, leaving = False, 0, list[str]()
+        needs_choice, too_large, too_large_said, leaving = False, 0, "", list[str]()
 
         def full(fuller: Chosen, less: selecting.Selection) -> selecting.Selection:
             nonlocal needs_choice
@@ -82,13 +82,13 @@ class Views:
             return less
 
         def counted(count: Counter) -> Chosen:
-            nonlocal too_large
+            nonlocal too_large, too_large_said
             try:
                 return self._prompts.fitted(wanted, chosen, count, full)
             except _AsItIsError:
                 pass
             except context.TooLarge as error:
-                too_large = error.tokens
+                too_large, too_large_said = error.tokens, error.said
             return msgspec.structs.replace(chosen, count=count(chosen.prompt))
 
         exact = ready is not None and not estimated and bool(chosen.prompt.messages)
@@ -121,6 +121,7 @@ class Views:
             summarising=writing is not None,
             needs_choice=needs_choice,
             too_large=too_large,
+            too_large_said=too_large_said,
             grow_to=growth.n_ctx if growth is not None else 0,
             grow_bytes=growth.size_bytes if growth is not None else 0,
             read_again=_read_again(last.facts) if last is not None and last.facts is not None else "",
