@@ -7,23 +7,22 @@ from app.chat import context
 from app.services.errors import ContextFull, MessageTooLarge
 from app.services.growing import LongerWindows
 from app.services.load_wishes import Ready
+from app.services.loading import Loading
 from app.services.prompts import Chosen
-from app.settings.file import SettingsFile
 
 
 class Refusals:
     """Makes errors; raises none."""
 
-    def __init__(self, growing: LongerWindows, settings: SettingsFile) -> None:
+    def __init__(self, growing: LongerWindows, loading: Loading) -> None:
         self._growing = growing
-        self._settings = settings
+        self._loading = loading
 
     def too_large(self, error: context.TooLarge, ready: Ready | None) -> MessageTooLarge:
         """What must stay does not fit: the newest message alone, or with what stays beside it."""
-        options = self._settings.current.load_options()
         growth = None
         if ready is not None:
-            model = ready.model
+            model, options = ready.model, self._loading.options(ready.file.id)
             growth = self._growing.growth(ready.file, options, model.n_ctx, model.n_cells, error.tokens)
         if growth is not None and growth.n_ctx:
             offer = (

@@ -104,9 +104,9 @@ class Views:
         writing = self._summarising.so_far(conversation_id)
         last = selecting.last_reply(gathered.path)
         needed = max(count.total, too_large) + wanted.reserve if needs_choice or too_large else 0
-        options = self._settings.current.load_options()
         cells = ready.model.n_cells if ready is not None else 0
-        growth = self._growing.growth(file, options, wanted.n_ctx, cells, needed) if file is not None else None
+        options = self._loading.options(file.id) if file is not None else None
+        growth = self._growing.growth(file, options, wanted.n_ctx, cells, needed) if file and options else None
         view = ContextView(
             conversation_id=conversation_id,
             model_name=file.name if file is not None else "",

@@ -13,7 +13,7 @@ import pytest
 
 from app.chat.context_view import Standing
 from app.chat.messages import ReplyState, Role
-from app.engine.values import Sampling
+from app.engine.values import LoadOptions, Sampling
 from app.services import views
 from app.services.changes import ContextChanged, EngineChanged, EngineState
 from app.services.errors import NoSuchThing, ServiceError
@@ -135,6 +135,17 @@ def test_a_longer_window_gives_back_what_had_left() -> None:
         chat.app.contexts.grow(chat.id, 2000)
         chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 2000)  # type: ignore[union-attr]
         assert chat.standings() == [K] * 8
+
+
+def test_a_longer_window_becomes_part_of_a_plan_that_was_set_by_hand() -> None:
+    with chatting() as chat:
+        chat.say()
+        chat.app.loading.load(chat.app.loading.choice().id, LoadOptions(n_ctx=500))
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 500)  # type: ignore[union-attr]
+        assert chat.view().grow_to == 1000
+        chat.app.contexts.grow(chat.id, 1000)
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 1000)  # type: ignore[union-attr]
+        assert chat.app.settings.current.engine.n_ctx == 400, "that of other models"
 
 
 def test_memory_that_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
