@@ -8,6 +8,7 @@ model 33 MB. No native call here: the memory does it.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,9 +58,12 @@ class Checkpoints:
             held = max(self._held, key=lambda held: (len(held), held is not self._held[slot]))
             del held[_least_missed(held)]
 
-    def newest(self, slot: int, most: int) -> list[Checkpoint]:
-        """The last ones of a slot, in ascending order."""
-        return self._held[slot][-most:]
+    def newest(self, slot: int, least: int, most_bytes: int) -> list[Checkpoint]:
+        """The last ones of a slot, in ascending order: `least`, and more as long as all take no more than this."""
+        held = self._held[slot]
+        sizes = itertools.accumulate(made.size_bytes for made in reversed(held))
+        count = max(least, sum(size <= most_bytes for size in sizes))
+        return held[-count:]
 
     def before(self, slot: int, count: int) -> Checkpoint | None:
         """The one of a slot that holds most tokens, `count` at most."""

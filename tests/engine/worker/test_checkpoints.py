@@ -48,6 +48,15 @@ def test_all_together_stay_within_the_budget() -> None:
     assert kept.counts(1) == [5]
 
 
+def test_the_newest_are_as_many_as_there_is_room_for() -> None:
+    kept = Checkpoints(FakeStates(), 1)
+    assert kept.newest(0, 2, 35) == []
+    for count in range(1, 8):
+        kept.take(0, count)
+    for most_bytes, counts in ((35, [5, 6, 7]), (5, [6, 7]), (500, kept.counts(0))):
+        assert [made.count for made in kept.newest(0, 2, most_bytes)] == counts
+
+
 def test_small_states_are_kept_at_every_turn() -> None:
     kept = Checkpoints(FakeStates(), 1, budget_bytes=10_000)
     for count in range(10, 2_000, 10):
