@@ -36,6 +36,7 @@ class Checkpoints:
     def __init__(self, states: States, n_slots: int, *, budget_bytes: int = BUDGET_BYTES) -> None:
         self._states = states
         self._budget_bytes = budget_bytes
+        self._usual_bytes = 1
         self._held: list[list[Checkpoint]] = [[] for _ in range(n_slots)]
 
     def take(self, slot: int, count: int) -> None:
@@ -51,6 +52,7 @@ class Checkpoints:
         """A checkpoint of more tokens than those the slot has. What is too large for all there may be is not kept; for
         the others those go that are missed least, where there are most."""
         made = Checkpoint(count, data, len(data))
+        self._usual_bytes = max(made.size_bytes, 1)
         if made.size_bytes > self._budget_bytes:
             return
         self._held[slot].append(made)
@@ -78,6 +80,11 @@ class Checkpoints:
     def copy(self, source: int, target: int) -> None:
         """A slot became a copy of another."""
         self._held[target] = list(self._held[source])
+
+    @property
+    def room(self) -> int:
+        """How many there may be if they are as large as the last one; it makes no sense to take more."""
+        return max(self._budget_bytes // self._usual_bytes, 2)
 
     @property
     def size_bytes(self) -> int:

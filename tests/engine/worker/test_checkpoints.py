@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.engine.worker.checkpoints import Checkpoints
+from app.engine.worker.generation import boundaries
+from app.engine.worker.prompts import Prompt
 
 
 class FakeStates:
@@ -46,6 +48,15 @@ def test_all_together_stay_within_the_budget() -> None:
     assert kept.size_bytes == 30
     assert kept.counts(0) == [2, 3], "where there are most"
     assert kept.counts(1) == [5]
+
+
+def test_history_is_not_cut_for_more_states_than_there_is_room_for() -> None:
+    kept = Checkpoints(FakeStates(), 1, budget_bytes=45)
+    prompt = Prompt(tokens=[0] * 2000, spans=[100] * 19, thinking_open=False)
+    assert boundaries(prompt, kept.room) == [100, 400, 700, 1000, *range(1200, 2000, 100)], "none is known yet"
+    kept.take(0, 100)
+    assert boundaries(prompt, kept.room) == [100, 1600, 1700, 1800, 1900]
+    assert boundaries(Prompt(tokens=[1], spans=[], thinking_open=False), kept.room) == []
 
 
 def test_the_newest_are_as_many_as_there_is_room_for() -> None:
