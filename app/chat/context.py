@@ -44,7 +44,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 class TooLarge(Exception):
     """What must stay does not fit by itself: `tokens` are needed, `limit` there are. `pinned` of them are pinned, and
-    `instructions` are the system message's."""
+    `instructions` are the system message's and the template's."""
 
     def __init__(self, tokens: int, limit: int, pinned: int = 0, instructions: int = 0) -> None:
         super().__init__(f"{tokens} of {limit} tokens")
@@ -108,7 +108,7 @@ def fit(
     if total > limit:
         stays = turns[-1] if turns else []
         held = sum(spans[index] for index in kept if index in pinned and index not in stays)
-        raise TooLarge(total, limit, held, sum(spans[index] for index in kept if roles[index] == "system"))
+        raise TooLarge(total, limit, held, total - sum(spans[index] for index in kept if roles[index] != "system"))
     return Fit(kept=kept, left_out=left_out, total=total, first=first)
 
 

@@ -127,6 +127,15 @@ def test_a_message_larger_than_the_window_is_refused_with_numbers_and_an_offer()
             chat.app.contexts.grow(chat.id, 10**6)
 
 
+def test_instructions_larger_than_the_window_are_named() -> None:
+    with chatting() as chat:
+        chat.app.settings.change("generation.system_prompt", "word " * 500)
+        said = chat.say("Hello", state=ReplyState.FAILED).error_sentence
+        assert said.startswith("This message and the instructions need")
+        assert "are the instructions: shorten them." in said
+        assert said.startswith(chat.view().too_large_said)
+
+
 def test_a_longer_window_gives_back_what_had_left() -> None:
     with chatting() as chat:
         for _ in range(4):
