@@ -147,6 +147,13 @@ class Loading:
         ready = self._ready
         return ready is not None and not self._as_wanted(ready)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the next load waits until what is being written with the loaded model has ended."""
+        wish = self._wishes.current
+        loads = wish.file is not None if wish is not None else self._wishes.any
+        return loads and self._ready is not None and self.engine_in_use.shared
+
     def cache_costs(self) -> tuple[str, CacheCosts] | None:
         """The model of the next reply by name, and what its cache takes with the settings of this moment; None if that
         cannot be told. May read the head of a file."""

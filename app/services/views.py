@@ -122,6 +122,7 @@ class Views:
             needs_choice=needs_choice,
             too_large=too_large,
             too_large_said=too_large_said,
+            waiting=self._loading.waiting,
             grow_to=growth.n_ctx if growth is not None else 0,
             grow_bytes=growth.size_bytes if growth is not None else 0,
             read_again=_read_again(last.facts) if last is not None and last.facts is not None else "",

@@ -146,6 +146,18 @@ def test_a_longer_window_gives_back_what_had_left() -> None:
         assert chat.standings() == [K] * 8
 
 
+def test_a_longer_window_that_waits_for_replies_is_said() -> None:
+    with chatting(slow_reply()) as chat:
+        sent = chat.app.sending.send(None, "Hello")
+        chat.seen.writing(sent.reply_id)
+        assert not chat.view().waiting
+        chat.app.contexts.grow(sent.conversation_id, 800)
+        assert chat.view().waiting
+        chat.app.sending.stop(sent.reply_id)
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 800)  # type: ignore[union-attr]
+        assert not chat.view().waiting
+
+
 def test_a_longer_window_becomes_part_of_a_plan_that_was_set_by_hand() -> None:
     with chatting() as chat:
         chat.say()

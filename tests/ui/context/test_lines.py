@@ -115,6 +115,10 @@ def test_offers_say_what_they_cost() -> None:
     offer = words.offer_of(too_large)
     assert offer is not None
     assert offer.text == said
+    offer = words.offer_of(msgspec.structs.replace(too_large, waiting=True))
+    assert offer is not None
+    assert offer.text.startswith("The model is loaded again as soon as")
+    assert offer.actions == (), "it was taken"
     assert offer.actions == ()
     assert words.offer_of(contexts.roomy()) is None
 
