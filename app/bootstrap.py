@@ -146,14 +146,14 @@ class Application:
         prompts = Prompts(self.engine, lookup, marking)
         summarising = Summarising(self.engine, prompts, self.publisher)
         writing = Writing(
-            self.engine, self.loading, prompts, summarising, marking, Refusals(growing, self.settings), self.snapshots,
+            self.engine, self.loading, prompts, summarising, marking, Refusals(growing, self.loading), self.snapshots,
             self._keeping, self.wakefulness, self.publisher,
         )  # fmt: skip
         self.conversations = Conversations(self.ground, memory, self._live, self.snapshots, self.publisher)
         self.contexts = Contexts(
             self.ground, lookup, self.conversations, self._live, self.loading, prompts, summarising, marking,
-            Views(lookup, self._live, self.loading, prompts, summarising, growing, self.settings), self.settings,
-            self.publisher, self.jobs,
+            Views(lookup, self._live, self.loading, prompts, summarising, growing, self.settings), self.publisher,
+            self.jobs,
         )  # fmt: skip
         self.sending = Sending(
             self.ground, memory, self._live, self._keeping, writing, marking, self.settings, self.loading,

@@ -43,13 +43,30 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TooLarge(Exception):
-    """What must stay does not fit by itself: `tokens` are needed, `limit` there are. `pinned` of them are pinned."""
+    """What must stay does not fit by itself: `tokens` are needed, `limit` there are. `pinned` of them are pinned, and
+    `instructions` are the system message's and the template's."""
 
-    def __init__(self, tokens: int, limit: int, pinned: int = 0) -> None:
+    def __init__(self, tokens: int, limit: int, pinned: int = 0, instructions: int = 0) -> None:
         super().__init__(f"{tokens} of {limit} tokens")
         self.tokens = tokens
         self.limit = limit
         self.pinned = pinned
+        self.instructions = instructions
+
+    @property
+    def said(self) -> str:
+        """The same in words, with what helps: about what is in the way, the newest message or what stays with it."""
+        numbers = f"{self.tokens:,} tokens and the model sees {self.limit:,}."
+        if self.pinned and self.tokens - self.pinned <= self.limit:
+            return (
+                f"This message and what is pinned need {numbers} {self.pinned:,} of them are pinned: unpin some of it."
+            )
+        if self.instructions > self.tokens - self.pinned - self.instructions:
+            return (
+                f"This message and the instructions need {numbers} {self.instructions:,} of them are the instructions: "
+                "shorten them."
+            )
+        return f"This message needs {numbers} Send it in parts."
 
 
 def reserve_for(limit: int, max_tokens: int = 0) -> int:
@@ -90,7 +107,8 @@ def fit(
     kept = [index for index in range(len(roles)) if index not in gone]
     if total > limit:
         stays = turns[-1] if turns else []
-        raise TooLarge(total, limit, sum(spans[index] for index in kept if index in pinned and index not in stays))
+        held = sum(spans[index] for index in kept if index in pinned and index not in stays)
+        raise TooLarge(total, limit, held, total - sum(spans[index] for index in kept if roles[index] != "system"))
     return Fit(kept=kept, left_out=left_out, total=total, first=first)
 
 

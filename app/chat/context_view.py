@@ -82,9 +82,10 @@ class ContextView(msgspec.Struct, frozen=True, kw_only=True):
     `exact`: the engine counted; otherwise it is estimated, because the model is not loaded. `cached` of the `used`
     tokens are in memory and need not be read again. `note` is the text of the summary, '' without one;
     `summarising`: it is being written now. `needs_choice`: the policy is to ask, and something must go. `too_large`:
-    what a newest message that fits no window of this size needs, else 0. `grow_to` is a longer window that the model
-    was trained for and the memory allows, for `grow_bytes` more; 0 if there is none. `read_again` says in a sentence
-    that the last reply had to read old text anew without the person having changed it, else ''.
+    what must be sent and fits no window of this size needs, else 0, and `too_large_said` says so. `waiting`: the model
+    is loaded again when the replies that are being written have ended. `grow_to` is a longer window that the model was
+    trained for and the memory allows, for `grow_bytes` more; 0 if there is none. `read_again` says in a sentence that
+    the last reply had to read old text anew without the person having changed it, else ''.
     """
 
     conversation_id: str
@@ -100,6 +101,8 @@ class ContextView(msgspec.Struct, frozen=True, kw_only=True):
     summarising: bool = False
     needs_choice: bool = False
     too_large: int = 0
+    too_large_said: str = ""
+    waiting: bool = False
     grow_to: int = 0
     grow_bytes: int = 0
     read_again: str = ""

@@ -94,7 +94,7 @@ def _write(view: ContextView) -> None:
     if view.needs_choice:
         write_text("It does not fit: choose what is left out before the next message.")
     if view.too_large:
-        write_text(f"The newest message needs {view.too_large:,} tokens and cannot be sent as it is.")
+        write_text(view.too_large_said)
     if view.read_again:
         write_text(view.read_again)
 

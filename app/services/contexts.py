@@ -29,7 +29,6 @@ from app.services.marking import Marking
 from app.services.prompts import Prompts
 from app.services.summarising import Summarising
 from app.services.views import Views
-from app.settings.file import SettingsFile
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +51,8 @@ class Contexts:
 
     def __init__(
         self, ground: Ground, lookup: Lookup, conversations: Conversations, live_replies: LiveReplies, loading: Loading,
-        prompts: Prompts, summarising: Summarising, marking: Marking, views: Views, settings: SettingsFile,
-        publisher: Publisher, jobs: Jobs,
+        prompts: Prompts, summarising: Summarising, marking: Marking, views: Views, publisher: Publisher,
+        jobs: Jobs,
     ) -> None:  # fmt: skip
         self._ground = ground
         self._lookup = lookup
@@ -64,7 +63,6 @@ class Contexts:
         self._summarising = summarising
         self._marking = marking
         self._views = views
-        self._settings = settings
         self._publisher = publisher
         self._jobs = jobs
         self._lock = threading.Lock()
@@ -191,8 +189,7 @@ class Contexts:
         file = self._loading.choice(conversation.model_id if conversation is not None else "")
         if file.n_ctx_train and n_ctx > file.n_ctx_train:
             raise ServiceError(f"The model was trained for {file.n_ctx_train:,} tokens, not for {n_ctx:,}.")
-        self._settings.change("engine.n_ctx", n_ctx)
-        self._loading.load(file.id)
+        self._loading.lengthen(file.id, n_ctx)
         self._publisher.publish(ContextChanged(conversation_id=conversation_id))
 
     def close(self) -> None:

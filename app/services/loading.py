@@ -95,6 +95,20 @@ class Loading:
             raise NoSuchThing("This model is no longer there.", detail=model_id)
         self._wishes.put(Wish(file, remember=True, by_hand=options, insist=insist, again=again))
 
+    def lengthen(self, model_id: str, n_ctx: int) -> None:
+        """Loads this model with a longer context, from now on: in its own plan where one was set by hand, else for all.
+        Raises NoSuchThing, and NotSaved when that cannot be kept."""
+        wanted = self._placement.wanted(model_id)
+        if wanted.by_person:
+            self.load(model_id, msgspec.structs.replace(wanted.options, n_ctx=n_ctx))
+        else:
+            self._settings.change("engine.n_ctx", n_ctx)
+            self.load(model_id)
+
+    def options(self, model_id: str) -> LoadOptions:
+        """What is asked of the next load of this model."""
+        return self._placement.wanted(model_id).options
+
     def warm(self) -> None:
         """Loads the model used last, or the starter model: a message is about to be written.
 
@@ -132,6 +146,13 @@ class Loading:
         """Whether the loaded model was loaded with other settings than those of this moment."""
         ready = self._ready
         return ready is not None and not self._as_wanted(ready)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next load waits until what is being written with the loaded model has ended."""
+        wish = self._wishes.current
+        loads = wish.file is not None if wish is not None else self._wishes.any
+        return loads and self._ready is not None and self.engine_in_use.shared
 
     def cache_costs(self) -> tuple[str, CacheCosts] | None:
         """The model of the next reply by name, and what its cache takes with the settings of this moment; None if that

@@ -7,37 +7,30 @@ from app.chat import context
 from app.services.errors import ContextFull, MessageTooLarge
 from app.services.growing import LongerWindows
 from app.services.load_wishes import Ready
+from app.services.loading import Loading
 from app.services.prompts import Chosen
-from app.settings.file import SettingsFile
 
 
 class Refusals:
     """Makes errors; raises none."""
 
-    def __init__(self, growing: LongerWindows, settings: SettingsFile) -> None:
+    def __init__(self, growing: LongerWindows, loading: Loading) -> None:
         self._growing = growing
-        self._settings = settings
+        self._loading = loading
 
     def too_large(self, error: context.TooLarge, ready: Ready | None) -> MessageTooLarge:
-        """What must stay does not fit: the newest message alone, or together with what is pinned."""
-        numbers = f"{error.tokens:,} tokens and the model sees {error.limit:,}."
-        if error.pinned and error.tokens - error.pinned <= error.limit:
-            return MessageTooLarge(
-                f"This message and what is pinned need {numbers} {error.pinned:,} of them are pinned: unpin some of it."
-            )
-        options = self._settings.current.load_options()
+        """What must stay does not fit: the newest message alone, or with what stays beside it."""
         growth = None
         if ready is not None:
-            model = ready.model
+            model, options = ready.model, self._loading.options(ready.file.id)
             growth = self._growing.growth(ready.file, options, model.n_ctx, model.n_cells, error.tokens)
         if growth is not None and growth.n_ctx:
             offer = (
-                f"A context of {growth.n_ctx:,} tokens would hold it and takes {size_words(growth.size_bytes)} more "
-                "memory; or send it in parts."
+                f"Or use a context of {growth.n_ctx:,} tokens, which takes {size_words(growth.size_bytes)} more memory."
             )
         else:
-            offer = "Send it in parts, or choose a model with a longer context."
-        return MessageTooLarge(f"This message needs {numbers} {offer}")
+            offer = "Or choose a model with a longer context."
+        return MessageTooLarge(f"{error.said} {offer}")
 
     def full(self, chosen: Chosen) -> ContextFull:
         """The person is to choose what goes."""

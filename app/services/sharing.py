@@ -26,6 +26,12 @@ class Shared:
         with self._changed:
             return 0.0 if self._users else time.monotonic() - self._left
 
+    @property
+    def shared(self) -> bool:
+        """Whether one of many holds it."""
+        with self._changed:
+            return self._users > 0
+
     @contextmanager
     def use(self) -> Iterator[None]:
         """Held together with others; waits while somebody holds it alone or waits for that."""

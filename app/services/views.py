@@ -66,7 +66,7 @@ class Views:
         gathered = self._with_live(self._prompts.gather(wanted))
         per_token = overview.characters_per_token(gathered.messages)
         chosen = self._prompts.choose(wanted, gathered)
-        needs_choice, too_large, leaving = False, 0, list[str]()
+        needs_choice, too_large, too_large_said, leaving = False, 0, "", list[str]()
 
         def full(fuller: Chosen, less: selecting.Selection) -> selecting.Selection:
             nonlocal needs_choice
@@ -82,13 +82,13 @@ class Views:
             return less
 
         def counted(count: Counter) -> Chosen:
-            nonlocal too_large
+            nonlocal too_large, too_large_said
             try:
                 return self._prompts.fitted(wanted, chosen, count, full)
             except _AsItIsError:
                 pass
             except context.TooLarge as error:
-                too_large = error.tokens
+                too_large, too_large_said = error.tokens, error.said
             return msgspec.structs.replace(chosen, count=count(chosen.prompt))
 
         exact = ready is not None and not estimated and bool(chosen.prompt.messages)
@@ -104,9 +104,9 @@ class Views:
         writing = self._summarising.so_far(conversation_id)
         last = selecting.last_reply(gathered.path)
         needed = max(count.total, too_large) + wanted.reserve if needs_choice or too_large else 0
-        options = self._settings.current.load_options()
         cells = ready.model.n_cells if ready is not None else 0
-        growth = self._growing.growth(file, options, wanted.n_ctx, cells, needed) if file is not None else None
+        options = self._loading.options(file.id) if file is not None else None
+        growth = self._growing.growth(file, options, wanted.n_ctx, cells, needed) if file and options else None
         view = ContextView(
             conversation_id=conversation_id,
             model_name=file.name if file is not None else "",
@@ -121,6 +121,8 @@ class Views:
             summarising=writing is not None,
             needs_choice=needs_choice,
             too_large=too_large,
+            too_large_said=too_large_said,
+            waiting=self._loading.waiting,
             grow_to=growth.n_ctx if growth is not None else 0,
             grow_bytes=growth.size_bytes if growth is not None else 0,
             read_again=_read_again(last.facts) if last is not None and last.facts is not None else "",

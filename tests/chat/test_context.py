@@ -40,6 +40,22 @@ def test_a_question_that_is_too_large_is_refused_with_numbers() -> None:
     with pytest.raises(context.TooLarge) as raised:
         context.fit(ROLES, [10, 20, 20, 20, 20, 200], 300, 200, 50)
     assert (raised.value.tokens, raised.value.limit) == (220, 200)
+    assert raised.value.said == "This message needs 220 tokens and the model sees 200. Send it in parts."
+
+
+@pytest.mark.parametrize(
+    ("spans", "pinned", "said"),
+    [
+        ([150, 5, 5, 60], {1}, "150 of them are the instructions: shorten them."),
+        ([50, 100, 5, 60], {1}, "100 of them are pinned: unpin some of it."),
+        ([50, 5, 5, 160], {1}, "Send it in parts."),
+        ([150, 80, 5, 90], {1}, "150 of them are the instructions: shorten them."),
+    ],
+)
+def test_what_is_in_the_way_is_named(spans: list[int], pinned: set[int], said: str) -> None:
+    with pytest.raises(context.TooLarge) as raised:
+        context.fit(["system", "user", "assistant", "user"], spans, sum(spans), 200, 50, pinned)
+    assert raised.value.said.endswith(said)
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=30), st.integers(64, 1000))

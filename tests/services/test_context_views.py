@@ -13,7 +13,7 @@ import pytest
 
 from app.chat.context_view import Standing
 from app.chat.messages import ReplyState, Role
-from app.engine.values import Sampling
+from app.engine.values import LoadOptions, Sampling
 from app.services import views
 from app.services.changes import ContextChanged, EngineChanged, EngineState
 from app.services.errors import NoSuchThing, ServiceError
@@ -113,7 +113,7 @@ def test_a_message_larger_than_the_window_is_refused_with_numbers_and_an_offer()
         facts = chat.say("word " * 500, state=ReplyState.FAILED)
         assert facts.error_code == "message_too_large"
         assert "needs 507 tokens and the model sees 399" in facts.error_sentence
-        assert "A context of 800 tokens would hold it" in facts.error_sentence
+        assert "Send it in parts. Or use a context of 800 tokens" in facts.error_sentence
         view = chat.view()
         assert (view.too_large, view.grow_to) == (507, 800)
         assert view.grow_bytes > 0
@@ -122,9 +122,18 @@ def test_a_message_larger_than_the_window_is_refused_with_numbers_and_an_offer()
         chat.again(chat.ids[-1])
         assert (chat.view().limit, chat.view().too_large) == (800, 0)
         facts = chat.say("word " * 20_000, state=ReplyState.FAILED)
-        assert "in parts, or choose a model with a longer context" in facts.error_sentence
+        assert facts.error_sentence.endswith("Send it in parts. Or choose a model with a longer context.")
         with pytest.raises(ServiceError, match="trained for"):
             chat.app.contexts.grow(chat.id, 10**6)
+
+
+def test_instructions_larger_than_the_window_are_named() -> None:
+    with chatting() as chat:
+        chat.app.settings.change("generation.system_prompt", "word " * 500)
+        said = chat.say("Hello", state=ReplyState.FAILED).error_sentence
+        assert said.startswith("This message and the instructions need")
+        assert "are the instructions: shorten them." in said
+        assert said.startswith(chat.view().too_large_said)
 
 
 def test_a_longer_window_gives_back_what_had_left() -> None:
@@ -135,6 +144,29 @@ def test_a_longer_window_gives_back_what_had_left() -> None:
         chat.app.contexts.grow(chat.id, 2000)
         chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 2000)  # type: ignore[union-attr]
         assert chat.standings() == [K] * 8
+
+
+def test_a_longer_window_that_waits_for_replies_is_said() -> None:
+    with chatting(slow_reply()) as chat:
+        sent = chat.app.sending.send(None, "Hello")
+        chat.seen.writing(sent.reply_id)
+        assert not chat.view().waiting
+        chat.app.contexts.grow(sent.conversation_id, 800)
+        assert chat.view().waiting
+        chat.app.sending.stop(sent.reply_id)
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 800)  # type: ignore[union-attr]
+        assert not chat.view().waiting
+
+
+def test_a_longer_window_becomes_part_of_a_plan_that_was_set_by_hand() -> None:
+    with chatting() as chat:
+        chat.say()
+        chat.app.loading.load(chat.app.loading.choice().id, LoadOptions(n_ctx=500))
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 500)  # type: ignore[union-attr]
+        assert chat.view().grow_to == 1000
+        chat.app.contexts.grow(chat.id, 1000)
+        chat.seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY and c.model.n_ctx == 1000)  # type: ignore[union-attr]
+        assert chat.app.settings.current.engine.n_ctx == 400, "that of other models"
 
 
 def test_memory_that_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:

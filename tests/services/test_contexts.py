@@ -72,7 +72,10 @@ def test_too_much_pinned_is_said() -> None:
         facts = chat.say(state=ReplyState.FAILED)
         assert facts.error_code == "message_too_large"
         assert "pinned" in facts.error_sentence
-        assert chat.view().too_large == 457
+        view = chat.view()
+        assert view.too_large == 457
+        assert facts.error_sentence.startswith(view.too_large_said)
+        assert view.too_large_said.endswith("of them are pinned: unpin some of it.")
 
 
 def test_what_a_reply_saw_stays_known() -> None:

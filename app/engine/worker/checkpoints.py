@@ -1,17 +1,18 @@
 """States of sequences at turn boundaries, kept in memory for models that cannot take back a part of what they read.
 
 Recurrent memory holds one state that cannot go back, a sliding window has soon moved on: regenerating or editing would
-read all again. So what cannot be cut (the state, the window; not the attention that can) is copied now and then. No
-native call here: the memory does it.
+read all again. So what cannot be cut (the state, the window; not the attention that can) is copied at every boundary.
+How many there may be is a matter of bytes: a short convolution's state is some kilobytes, that of a large recurrent
+model 33 MB. No native call here: the memory does it.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-BUDGET_BYTES = 256 * 1024**2  # for all sequences; 33 MB is the state of a recurrent model of 7B
-MOST = 8  # for one sequence
+BUDGET_BYTES = 256 * 1024**2  # for all sequences
 
 
 class States(Protocol):
@@ -32,12 +33,11 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of all slots of a context, each slot's in ascending order. Copied sequences share theirs."""
 
-    def __init__(self, states: States, n_slots: int, *, budget_bytes: int = BUDGET_BYTES, most: int = MOST) -> None:
+    def __init__(self, states: States, n_slots: int, *, budget_bytes: int = BUDGET_BYTES) -> None:
         self._states = states
         self._budget_bytes = budget_bytes
-        self._most = most
+        self._usual_bytes = 1
         self._held: list[list[Checkpoint]] = [[] for _ in range(n_slots)]
-        self._order: list[Checkpoint] = []  # oldest first
 
     def take(self, slot: int, count: int) -> None:
         """Copy the state of a slot that holds `count` tokens, unless there is a checkpoint of it already."""
@@ -45,25 +45,27 @@ class Checkpoints:
         if count <= 0 or (held and held[-1].count >= count):
             return
         data = self._states.state(slot)
-        if not len(data) or len(data) > self._budget_bytes:
-            return
-        made = Checkpoint(count, data, len(data))
-        held.append(made)
-        self._order.append(made)
-        if len(held) > self._most:
-            del held[_least_missed(held)]
-        self._tidy()
+        if len(data):
+            self.put(slot, count, data)
 
     def put(self, slot: int, count: int, data: Any) -> None:
-        """A checkpoint that was kept elsewhere, of more tokens than those the slot has."""
+        """A checkpoint of more tokens than those the slot has. What is too large for all there may be is not kept; for
+        the others those go that are missed least, where there are most."""
         made = Checkpoint(count, data, len(data))
+        self._usual_bytes = max(made.size_bytes, 1)
+        if made.size_bytes > self._budget_bytes:
+            return
         self._held[slot].append(made)
-        self._order.append(made)
-        self._tidy()
+        while self.size_bytes > self._budget_bytes:
+            held = max(self._held, key=lambda held: (len(held), held is not self._held[slot]))
+            del held[_least_missed(held)]
 
-    def newest(self, slot: int, most: int) -> list[Checkpoint]:
-        """The last ones of a slot, in ascending order."""
-        return self._held[slot][-most:]
+    def newest(self, slot: int, least: int, most_bytes: int) -> list[Checkpoint]:
+        """The last ones of a slot, in ascending order: `least`, and more as long as all take no more than this."""
+        held = self._held[slot]
+        sizes = itertools.accumulate(made.size_bytes for made in reversed(held))
+        count = max(least, sum(size <= most_bytes for size in sizes))
+        return held[-count:]
 
     def before(self, slot: int, count: int) -> Checkpoint | None:
         """The one of a slot that holds most tokens, `count` at most."""
@@ -74,31 +76,25 @@ class Checkpoints:
         held = self._held[slot]
         while held and held[-1].count > count:
             held.pop()
-        self._tidy()
 
     def copy(self, source: int, target: int) -> None:
         """A slot became a copy of another."""
         self._held[target] = list(self._held[source])
-        self._tidy()
+
+    @property
+    def room(self) -> int:
+        """How many there may be if they are as large as the last one; it makes no sense to take more."""
+        return max(self._budget_bytes // self._usual_bytes, 2)
 
     @property
     def size_bytes(self) -> int:
         """What all of them take."""
-        return sum(made.size_bytes for made in self._order)
+        every = {id(made): made.size_bytes for held in self._held for made in held}
+        return sum(every.values())
 
     def counts(self, slot: int) -> list[int]:
         """At how many tokens a slot has checkpoints."""
         return [made.count for made in self._held[slot]]
-
-    def _tidy(self) -> None:
-        """Forget those that no slot has any more, and the oldest while all are too large together."""
-        wanted = {id(made) for held in self._held for made in held}
-        self._order = [made for made in self._order if id(made) in wanted]
-        while self.size_bytes > self._budget_bytes:
-            oldest = self._order.pop(0)
-            for held in self._held:
-                if oldest in held:
-                    held.remove(oldest)
 
 
 def _least_missed(held: list[Checkpoint]) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.engine.protocol import Delta, Event, Finished, Generate, Progress, Started
 from app.engine.values import GenerationFacts
@@ -15,6 +16,9 @@ from app.engine.worker.text import TextStream
 from app.engine.worker.vocabulary import Vocabulary
 
 DELTA_INTERVAL_S = 0.02  # about a frame of a screen: more could hardly be shown, and each costs both processes
+
+LAST = 8  # messages: each of them may be edited, and begin anew from there
+APART = 256  # tokens: slices that are shorter are read more slowly
 
 STOP, LENGTH, STOPPED = "stop", "length", "stopped"
 
@@ -36,8 +40,9 @@ class Generation:
         stop: tuple[str, ...],
         n_ctx: int,
         emit: Callable[[Event], None],
+        boundaries: Sequence[int] = (),
     ) -> None:
-        """`arrived`: time.perf_counter when the command was read."""
+        """`arrived`: time.perf_counter when the command was read. `boundaries`: what later prompts may come back to."""
         self.id = command.id
         self.slot = slot
         self.sampler = sampler
@@ -45,7 +50,7 @@ class Generation:
         self._n_cached = slot.n_past
         self._n_shifted = max(slot.n_past - slot.traces, 0) if slot.traces >= 0 else 0
         self._n_dropped = slot.dropped
-        self._boundaries = boundaries(prompt)
+        self._boundaries = boundaries
         self._guesses = Guesses() if command.guess else None
         self._drafted = self._accepted = 0
         self.suspended = False
@@ -169,8 +174,16 @@ class Generation:
         )
 
 
-def boundaries(prompt: Prompt) -> list[int]:
-    """Where prompts part: behind the instructions, where an edited message begins, where another reply begins."""
-    spans = prompt.spans
-    found = {spans[0], sum(spans[:-1]), sum(spans)} if spans else set()
-    return sorted(at for at in found if 0 < at < len(prompt.tokens))
+def boundaries(prompt: Prompt, most: int) -> list[int]:
+    """Where prompts part: behind the instructions, where an edited message begins, where another reply begins.
+
+    Of a history that is read at once, all of the last turns, and more of them further back only so far apart that it is
+    hardly read more slowly; no more than the first and `most` others.
+    """
+    ends = list(itertools.accumulate(prompt.spans))
+    found = set(ends[:1])
+    for end in ends[:-LAST]:
+        if end - max(found) >= APART:
+            found.add(end)
+    inside = sorted(at for at in found | set(ends[-LAST:]) if 0 < at < len(prompt.tokens))
+    return [*inside[:1], *inside[1:][-most:]]

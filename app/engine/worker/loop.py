@@ -47,7 +47,7 @@ from app.engine.values import EngineInfo, GenerationFacts
 from app.engine.worker import devices, llama, throughput
 from app.engine.worker.ahead import Ahead
 from app.engine.worker.context import Abort
-from app.engine.worker.generation import STOPPED, Generation
+from app.engine.worker.generation import STOPPED, Generation, boundaries
 from app.engine.worker.loading import Loaded, LoadingError, check, check_devices, reach
 from app.engine.worker.planning import plan
 from app.engine.worker.sampling import Sampler
@@ -375,9 +375,11 @@ class Loop:
         assert slot is not None, "only called with room"
         slot.dirty = slot.dirty or slot.snapshot != command.snapshot
         slot.snapshot, slot.snapshot_limit = command.snapshot, command.snapshot_limit
+        checkpoints = loaded.sequences.checkpoints
         generation = Generation(
-            command, arrived, prompt, slot, sampler, loaded.vocabulary, loaded.template.stop, n_ctx, self._emit
-        )
+            command, arrived, prompt, slot, sampler, loaded.vocabulary, loaded.template.stop, n_ctx, self._emit,
+            boundaries(prompt, checkpoints.room) if checkpoints else (),
+        )  # fmt: skip
         self._steps.begin(generation, loaded)
 
 

@@ -17,7 +17,8 @@ from app.engine.worker.slots import Slot
 from app.engine.worker.snapshot_file import Header, Seal, SnapshotError, SnapshotWriter, as_it_is, room_for
 from app.engine.worker.state import Buffer
 
-MOST_TURNS = 2  # what regenerating and editing the last question go back to
+TURNS = 2  # states that are always kept: what regenerating and editing the last question go back to
+TURNS_BYTES = 32 * 1024**2  # what editing goes back to further on: as many states as this has room for
 
 
 class Pen:
@@ -103,7 +104,7 @@ class Saving:
         count = slot.settled
         self.tokens, self._traces = slot.tokens[:count], slot.traces
         checkpoints = self._seat.sequences.checkpoints
-        self._turns = checkpoints.newest(slot.index, MOST_TURNS) if checkpoints is not None else []
+        self._turns = checkpoints.newest(slot.index, TURNS, TURNS_BYTES) if checkpoints is not None else []
         size = state.size_bytes(slot.index) * count // slot.n_past
         ends = state.ends(count, size)
         part = state.part_bytes(slot.index, 0, ends[0])

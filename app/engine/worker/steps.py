@@ -130,9 +130,7 @@ class Steps:
 
     def _add(self, context: Context, generation: Generation, room: int) -> Output:
         slot = generation.slot
-        end = min(slot.n_past + room, len(slot.tokens))
-        if self._keeps_checkpoints:
-            end = min(end, generation.boundary)
+        end = min(slot.n_past + room, generation.boundary)
         complete = end == len(slot.tokens)
         if complete and end - slot.n_past == 1 and (draft := self._guess(context, generation)):
             self._draft = draft
@@ -148,10 +146,6 @@ class Steps:
             return []
         room = loaded.sequences.n_cells - loaded.sequences.n_held - 1
         return generation.draft(self._costs, min(MOST, context.n_batch - 1, room))
-
-    @property
-    def _keeps_checkpoints(self) -> bool:
-        return self._loaded is not None and self._loaded.sequences.checkpoints is not None
 
     def _decode(self, loaded: Loaded, outputs: list[Output]) -> int | None:
         """llama_decode's status; None when there is nothing to decode (any more)."""
@@ -173,7 +167,7 @@ class Steps:
             loaded.sequences.advance(slot, count)
             if reading:
                 generation.read()
-                if self._keeps_checkpoints and generation.is_boundary:
+                if generation.is_boundary:
                     loaded.sequences.checkpoint(slot)
             if count > 1 and len(self.active) > 1:  # the others' turn
                 self.active.remove(generation)

@@ -70,7 +70,8 @@ def prompt_of(here: LoopHere, messages: list[PromptMessage]) -> list[int]:
 
 def cuts_of(here: LoopHere, messages: list[PromptMessage]) -> list[int]:
     """Where slices of this prompt end so that a later one can come back there."""
-    return boundaries(here.loaded.prompts.build(messages, {})) if here.loaded.sequences.checkpoints else []
+    checkpoints = here.loaded.sequences.checkpoints
+    return boundaries(here.loaded.prompts.build(messages, {}), checkpoints.room) if checkpoints else []
 
 
 def apart(first: list[float], second: list[float]) -> float:

@@ -96,11 +96,11 @@ def refused_full(stage: Stage) -> None:
 
 def refused_large(stage: Stage) -> None:
     """A message that is larger than the window."""
-    sentence = "This message needs 9,120 tokens and the model sees 4,096. Send it in parts, or use a longer context."
-    messages = contexts.refused("message_too_large", sentence)
+    said = "This message needs 9,120 tokens and the model sees 4,096. Send it in parts."
+    messages = contexts.refused("message_too_large", f"{said} Or choose a model with a longer context.")
     stage.application.conversations.messages[stage.conversation_id] = [owned(stage, m) for m in messages]
     stage.application.contexts.views[stage.conversation_id] = msgspec.structs.replace(
-        contexts.overflowing(), needs_choice=False, too_large=9120
+        contexts.overflowing(), needs_choice=False, too_large=9120, too_large_said=said
     )
     conversation(stage)
     stage.window.conversation.composer.gauge.click()

@@ -110,10 +110,15 @@ def test_offers_say_what_they_cost() -> None:
         "8k instead of 4k takes 640 MB more; everything is read once again."
     )
     assert [key for key, _ in offer.actions] == ["grow", "summarise", "leave_out_oldest"]
-    too_large = msgspec.structs.replace(contexts.overflowing(), too_large=9120, grow_to=0)
+    said = "This message needs 9,120 tokens and the model sees 4,095. Send it in parts."
+    too_large = msgspec.structs.replace(contexts.overflowing(), too_large=9120, too_large_said=said, grow_to=0)
     offer = words.offer_of(too_large)
     assert offer is not None
-    assert offer.text == "This message needs 9,120 tokens and the window has 4,096. Send it in parts."
+    assert offer.text == said
+    offer = words.offer_of(msgspec.structs.replace(too_large, waiting=True))
+    assert offer is not None
+    assert offer.text.startswith("The model is loaded again as soon as")
+    assert offer.actions == (), "it was taken"
     assert offer.actions == ()
     assert words.offer_of(contexts.roomy()) is None
 

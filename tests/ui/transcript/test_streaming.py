@@ -213,6 +213,8 @@ def test_states_have_words(show: Show, conversations: Conversations, live: str) 
     assert FACTS.generation is not None
     ahead = replace(FACTS, generation=replace(FACTS.generation, drafted_tokens=1400, accepted_tokens=1250))
     assert facts_line(ReplyState.DONE, ahead).endswith("412 tokens · 1,250 guessed ahead")
+    reading = replace(FACTS, generation=replace(FACTS.generation, completion_tokens=0, decode_s=0.0))
+    assert facts_line(ReplyState.STOPPED, reading) == "Stopped", "there was no first token"
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,10 @@ def actions_of(view: ContextView, *, for_one: bool = False) -> tuple[tuple[str, 
 
 def offer_of(view: ContextView) -> Offer | None:
     """The one thing that is most worth offering now, or nothing."""
+    if view.waiting:
+        return Offer("fill", "The model is loaded again as soon as the replies that are being written have ended.")
     if view.too_large:
-        what = f"This message needs {view.too_large:,} tokens and the window has {view.limit:,}."
-        return Offer("rose", f"{what} {_longer(view) or 'Send it in parts.'}", actions_of(view, for_one=True))
+        return Offer("rose", f"{view.too_large_said} {_longer(view)}".strip(), actions_of(view, for_one=True))
     if view.needs_choice:
         what = "The window is full. Choose what goes before the next reply."
         return Offer("ochre", f"{what} {_longer(view)}".strip(), actions_of(view))

@@ -113,7 +113,7 @@ def facts_line(state: ReplyState, facts: ReplyFacts | None) -> str:
     if made:
         if made.tokens_per_s > 0:
             words.append(f"{made.tokens_per_s:.1f} tokens/s")
-        if made.ttft_s > 0:
+        if made.completion_tokens and made.ttft_s > 0:
             words.append(f"first token {made.ttft_s:.1f} s" if made.ttft_s >= 0.1 else "first token 0.1 s")
         if made.completion_tokens:
             words.append(f"{made.completion_tokens:,} token{'' if made.completion_tokens == 1 else 's'}")
