@@ -16,6 +16,7 @@ import msgspec
 from app.base.errors import InglenookError
 from app.base.ids import new_id
 from app.engine.values import ModelFile
+from app.hub.elsewhere.system import is_file
 from app.hub.errors import HubError
 from app.hub.names import Kind, kind
 from app.hub.values import Download, DownloadState
@@ -40,9 +41,10 @@ class KnownModels:
         self._seen: dict[str, tuple[_Key, ModelFile]] = {}
 
     def of(self, spots: Iterable[Spot]) -> list[ModelFile]:
-        """The models at these places, each with the id of its row."""
+        """The models at these places, each with the id of its row; without those that went since they were found."""
         rows, downloads = self.rows(), self._downloads()
-        return [self._one(spot, rows, downloads) for spot in spots]
+        models = [self._one(spot, rows, downloads) for spot in spots]
+        return [model for model in models if model is not None]
 
     def away(self, present: Iterable[ModelFile], shelves: Shelves) -> list[ModelFile]:
         """The remembered models of folders that are not there now."""
@@ -95,7 +97,7 @@ class KnownModels:
         if store is not None:
             store.models.remove(model_id).result(WRITE_TIMEOUT_S)
 
-    def _one(self, spot: Spot, rows: dict[str, ModelFile], downloads: dict[str, Download]) -> ModelFile:
+    def _one(self, spot: Spot, rows: dict[str, ModelFile], downloads: dict[str, Download]) -> ModelFile | None:
         path = spot.found.path
         stamp = stamp_of(Path(path))
         key = (*stamp, os.access(path, os.R_OK))
@@ -105,6 +107,8 @@ class KnownModels:
         else:
             row = rows.get(path)
             model = row if row is not None and _same(row, stamp) else read_model(spot, stamp)
+        if model.problem and not is_file(Path(path)):  # what is known of it stays
+            return None
         model = _downloaded(with_place(model, spot), downloads.get(path))
         if cached is not None and cached[0] == key and cached[1] == model:
             return model

@@ -270,8 +270,9 @@ class Library:
         with self._lock:
             origin = Origin.STARTER if path.is_relative_to(self._resources) else Origin.FILE
             spots = {spot.found.path: spot for spot in self._shelves.spots}
-            (model,) = self._known.of([spots.get(str(path)) or Spot.of_file(path, origin)])
-            return model
+            for model in self._known.of([spots.get(str(path)) or Spot.of_file(path, origin)]):
+                return model
+        raise NoSuchThing(f"There is no file {what}.")
 
 
 def _with_absence(model: ModelFile) -> ModelFile:

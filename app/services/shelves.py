@@ -1,7 +1,7 @@
 """Where models are looked for: the person's folders and files, other programs' folders, our own resources.
 
 Gathers names; no file is opened, nothing is kept. A folder may be missing: what lay in it is away then, if the person
-pointed there.
+pointed there. Whether it is there is looked up last: a drive that goes meanwhile has not lost its models.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def look_around(settings: Settings, folder: Path, default: Path, resources: Path
     spots: list[Spot] = [Spot(found, Origin.OWN) for found in models_below(folder)]
     shelves = [Shelf(str(folder), Origin.OWN, folder != default and is_absent(folder))]
     for further in (whole(text) for text in settings.models.folders):
-        shelves.append(Shelf(str(further), Origin.FOLDER, is_absent(further)))
         spots += [Spot(found, Origin.FOLDER) for found in models_below(further)]
+        shelves.append(Shelf(str(further), Origin.FOLDER, is_absent(further)))
     for file in (whole(text) for text in settings.models.files):
-        shelves.append(Shelf(str(file), Origin.FILE, not is_folder(file.parent)))
         if is_file(file) and not is_later_part(file):
             spots.append(Spot.of_file(file, Origin.FILE))
+        shelves.append(Shelf(str(file), Origin.FILE, not is_folder(file.parent)))
     theirs = [
         (Path(root.folder), root, origin)
         for origin, found_roots in roots.items()

@@ -10,7 +10,10 @@ import pytest
 
 from app.base.ids import new_id
 from app.engine.values import ModelFile, Origin
+from app.hub.elsewhere.folders import models_below
+from app.hub.elsewhere.system import Found
 from app.hub.values import Download, DownloadState, RemoteFile
+from app.services import shelves
 from app.services.changes import LibraryChanged
 from app.services.queue import to_row
 from app.services.sameness import shown_once
@@ -204,6 +207,34 @@ def test_what_another_process_learns_is_seen(folder: Path, tmp_path: Path) -> No
         assert done.returncode == 0, done.stderr
         seen.wait_for(LibraryChanged, since=since)
         assert [model.path for model in own(app.library.list())] == [str(folder / "source.gguf")]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_drive_that_goes_while_it_is_looked_through_has_not_lost_its_models(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    drive, unplugged = tmp_path / "drive", tmp_path / "unplugged"
+    drive.mkdir()
+    tiny_models.dense(drive / "a.gguf", seed=1)
+
+    def goes(below: Path, **more: Any) -> tuple[Found, ...]:
+        found = models_below(below, **more)
+        if below == drive and drive.exists():
+            drive.rename(unplugged)
+            return found if listed else models_below(below, **more)
+        return found
+
+    with running() as (app, _):
+        (before,) = app.library.add_folder(drive)
+        monkeypatch.setattr(shelves, "models_below", goes)
+        for _ in range(2):
+            app.library.refresh()
+            places = {place.path: (place.models, place.away) for place in app.library.places()}
+            assert places[str(drive)] == (1, True)
+        monkeypatch.setattr(shelves, "models_below", models_below)
+        unplugged.rename(drive)
+        app.library.refresh()
+        assert app.library.get(before.id) == before
 
 
 def test_places_say_what_lies_there_and_can_be_taken_off(folder: Path, tmp_path: Path) -> None:
