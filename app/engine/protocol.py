@@ -1,10 +1,9 @@
 """The frames both processes share. Typed, versioned; nothing here knows what a frame causes.
 
 Commands go down on the child's stdin, events come up on the descriptor that used to be its stdout; wire.py makes bytes
-of them. Each command but `Ping` and `Shutdown` has a request id and is answered by exactly one terminal event with that
-id: Loaded, Unloaded, Finished, Measured, Described, Planned, Gauged, Kept, Restored, Forgotten or Failed. Before it
-come any number of progress events. A command that the child does not know is answered by Failed with the code
-unknown_command.
+of them. A `Request` has an id and is answered by exactly one terminal event with that id: Loaded, Unloaded, Finished,
+Measured, Described, Planned, Gauged, Kept, Restored, Forgotten or Failed. Before it come any number of progress events.
+A command that the child does not know is answered by Failed with the code unknown_command.
 """
 
 from __future__ import annotations
@@ -176,9 +175,8 @@ class Shutdown(_Frame, frozen=True, tag="shutdown"):
     """Finish at once and exit with 0. End of input means the same."""
 
 
-Command = (
-    Load | Unload | Generate | Measure | Describe | Plan | Gauge | Keep | Restore | Forget | Cancel | Ping | Shutdown
-)
+Request = Load | Unload | Generate | Measure | Describe | Plan | Gauge | Keep | Restore | Forget
+Command = Request | Cancel | Ping | Shutdown
 
 
 # --- events -------------------------------------------------------------------------------------------------------

@@ -270,9 +270,10 @@ class Library:
         with self._lock:
             origin = Origin.STARTER if path.is_relative_to(self._resources) else Origin.FILE
             spots = {spot.found.path: spot for spot in self._shelves.spots}
-            for model in self._known.of([spots.get(str(path)) or Spot.of_file(path, origin)]):
-                return model
-        raise NoSuchThing(f"There is no file {what}.")
+            found = self._known.of([spots.get(str(path)) or Spot.of_file(path, origin)])
+        if not found:
+            raise NoSuchThing(f"There is no file {what}.")
+        return found[0]
 
 
 def _with_absence(model: ModelFile) -> ModelFile:

@@ -14,7 +14,6 @@ from app.engine.protocol import Measure
 from app.engine.worker.context import DECODED
 from app.engine.worker.loading import Loaded
 from app.engine.worker.slots import Overlay
-from app.engine.worker.templates import PromptTemplateError
 
 SLICE = 64  # tokens of a batch: who sends meanwhile waits for one at most
 
@@ -60,7 +59,7 @@ class Ahead:
         try:
             self._tokens = tokens = loaded.prompts.beginning(prompt.messages, prompt.template_options)
             self._overlay = overlay = loaded.bring(prompt.adapters)
-        except (PromptTemplateError, EngineError):
+        except EngineError:
             return False  # it takes this message, and not a longer one; what is wrong with an adapter, a reply will say
         sequences = loaded.sequences
         slot = sequences.find(prompt.sequence)

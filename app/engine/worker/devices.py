@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.engine.errors import DeviceFailed, WorkerUnreachable
 from app.engine.hardware import Device
 from app.engine.worker import rpc
 from app.engine.worker.llama import ggml, text
@@ -60,7 +61,7 @@ _added: set[str] = set()
 
 
 def add(endpoints: Sequence[str]) -> None:
-    """Make the devices of other computers known. Raises rpc.UnreachableError for the first one that does not answer."""
+    """Make the devices of other computers known. Raises WorkerUnreachable for the first one that does not answer."""
     for endpoint in endpoints:
         rpc.address(endpoint)
     met = [endpoint for endpoint in dict.fromkeys(endpoints) if not held[endpoint]]
@@ -69,7 +70,7 @@ def add(endpoints: Sequence[str]) -> None:
         if endpoint not in _added:
             registry = _of_backend(RPC, "ggml_backend_rpc_add_server", _pointer, _string)(endpoint.encode())
             if not registry:
-                raise rpc.UnreachableError(endpoint, "it has no devices")
+                raise WorkerUnreachable(endpoint)
             need("ggml_backend_register", None, _pointer)(registry)
             _added.add(endpoint)
 
@@ -90,6 +91,14 @@ def usual(found: Sequence[Handle]) -> list[Handle]:
     remote = [handle for handle in found if handle.backend == RPC]
     cards = [handle for handle in found if handle.kind == "gpu" and handle.backend != RPC]
     return [*remote, *(cards or [handle for handle in found if handle.kind == "igpu"])]
+
+
+def named(name: str) -> Handle:
+    """The device of this computer with this name. Raises DeviceFailed."""
+    for handle in handles():
+        if handle.name == name:
+            return handle
+    raise DeviceFailed(name)
 
 
 def devices(endpoints: Sequence[str] = ()) -> list[Device]:

@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.engine import gguf
-from app.engine.errors import EngineError
+from app.engine.errors import (
+    Cancelled,
+    DeviceFailed,
+    EngineError,
+    LoadFailed,
+    NotAChatModel,
+    OutOfMemory,
+    UnknownArchitecture,
+)
 from app.engine.gguf_header import Header
 from app.engine.hardware import DeviceShare
-from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import Adapter, LoadedModel, LoadOptions
 from app.engine.worker import devices
@@ -28,10 +35,9 @@ from app.engine.worker.context import (
 from app.engine.worker.cores import physical_cores
 from app.engine.worker.llama import log
 from app.engine.worker.model import LoadError, Model, probe
-from app.engine.worker.placement import NoDeviceError, Placement, counted
+from app.engine.worker.placement import Placement, counted
 from app.engine.worker.prompts import PromptBuilder
 from app.engine.worker.reported import listening, n_gpu_layers, reported_shares
-from app.engine.worker.rpc import UnreachableError
 from app.engine.worker.sequences import Sequences
 from app.engine.worker.slots import Overlay
 from app.engine.worker.templates import ChatTemplate
@@ -41,18 +47,8 @@ from app.engine.worker.warming import in_main_memory, warm
 _NOT_STARTED = re.compile(r"failed to initialize (\S+) backend")  # llama-context.cpp, of a device
 
 
-class LoadingError(Exception):
-    """Loading ended without a model; `code` is one of protocol.Code."""
-
-    def __init__(self, code: str, detail: str = "", numbers: dict[str, int] | None = None) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-        self.numbers = numbers or {}
-
-
 def check(path: Path, *, thoroughly: bool) -> Sequence[Header]:
-    """Refuse a file that cannot become a model, before the one that is loaded goes; its headers. Raises LoadingError.
+    """Refuse a file that cannot become a model, before the one that is loaded goes; its headers. Raises EngineError.
 
     First our own reader, then, `thoroughly`, a dry run of llama.cpp's loader: some 0.1 s that save the loaded model.
     """
@@ -69,19 +65,15 @@ def layers_ahead(headers: Sequence[Header]) -> int:
 
 
 def reach(endpoints: Sequence[str]) -> None:
-    """Make the devices of other computers known. Raises LoadingError."""
+    """Make the devices of other computers known. Raises EngineError."""
     try:
         devices.add(endpoints)
-    except UnreachableError as error:
-        why = {"busy": error.busy, "other": error.other}
-        numbers = {name: 1 for name, is_so in why.items() if is_so}
-        raise LoadingError(Code.WORKER_UNREACHABLE, error.endpoint, numbers) from error
     except LookupError as error:
-        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
+        raise DeviceFailed(str(error)) from error
 
 
 def check_devices(path: Path, options: LoadOptions) -> None:
-    """Refuse options that name what is not there, before the model that is loaded goes. Raises LoadingError."""
+    """Refuse options that name what is not there, before the model that is loaded goes. Raises EngineError."""
     reach(options.rpc)
     with told(path):
         Placement(options)
@@ -100,7 +92,7 @@ class Loaded:
     ) -> None:
         """`on_progress` gets bytes done and in all, and returns False to stop; `headers` are those of the file's parts.
 
-        Raises LoadingError.
+        Raises EngineError.
         """
         begun = time.perf_counter()
         self.options = options
@@ -130,11 +122,11 @@ class Loaded:
     def _make_ready(self, options: LoadOptions, abort: Abort, goes_on: Callable[[], bool]) -> None:
         self.vocabulary = vocabulary = Vocabulary(self.model)
         if not self.model.can_chat or vocabulary.is_empty:
-            raise LoadingError(Code.NOT_A_CHAT_MODEL, "other")
+            raise NotAChatModel("other")
         with told(self.model.path):
             self.context = context = Context(self.model, options, options.n_threads or physical_cores(), abort)
         if not context.has_memory:
-            raise LoadingError(Code.NOT_A_CHAT_MODEL, "embedding")
+            raise NotAChatModel("embedding")
         self.sequences = Sequences(
             context,
             context.n_slots,
@@ -153,9 +145,9 @@ class Loaded:
         # What of the weights has not been touched yet is touched now, and not within the first reply.
         status = context.warm_up(max(vocabulary.bos, 0))
         if status == ABORTED or not goes_on():
-            raise LoadingError(Code.CANCELLED)
+            raise Cancelled
         if status != 0:
-            raise LoadingError(*decode_failure(self.model, status, Code.LOAD_FAILED))
+            raise decode_failure(self.model, status, LoadFailed)
 
     def bring(self, adapters: tuple[Adapter, ...]) -> Overlay:
         """Have adapters ready to be laid over the model for a conversation. Raises EngineError."""
@@ -202,33 +194,29 @@ class Loaded:
         )
 
 
-def decode_failure(model: Model, status: int, otherwise: str) -> tuple[str, str]:
-    """Code and detail for what llama_decode returned; `otherwise` is the code where it tells nothing of its reason."""
+def decode_failure(model: Model, status: int, otherwise: type[EngineError]) -> EngineError:
+    """The error for what llama_decode returned; `otherwise` where that tells nothing of its reason."""
     if status == COMPUTE_FAILED and model.devices:
-        return Code.DEVICE_FAILED, ", ".join(model.devices)
-    code = Code.OUT_OF_MEMORY if status == ALLOCATION_FAILED else otherwise
-    return code, f"llama_decode gave {status}\n{log.errors()}"
+        return DeviceFailed(", ".join(model.devices))
+    error = OutOfMemory if status == ALLOCATION_FAILED else otherwise
+    return error(f"llama_decode gave {status}\n{log.errors()}")
 
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What goes wrong within the block, as a LoadingError."""
+    """What goes wrong within the block, as an EngineError."""
     try:
         yield
-    except EngineError as error:
-        raise LoadingError(error.code, error.detail, error.numbers) from error
     except LoadError as error:
-        raise LoadingError(Code.CANCELLED) if error.cancelled else loading_error(path, error.detail) from error
+        raise Cancelled if error.cancelled else loading_error(path, error.detail) from error
     except ContextError as error:
         raise loading_error(path, str(error)) from error
-    except NoDeviceError as error:
-        raise LoadingError(Code.DEVICE_FAILED, str(error)) from error
     except ValueError as error:
-        raise LoadingError(Code.LOAD_FAILED, str(error)) from error
+        raise LoadFailed(str(error)) from error
 
 
 def _warm(path: Path, options: LoadOptions, headers: Sequence[Header], on_bytes: Callable[[int], bool]) -> int:
-    """Read what will lie in main memory; how much that is. Raises LoadingError where it was cancelled."""
+    """Read what will lie in main memory; how much that is. Raises EngineError where it was cancelled."""
     shape = _shape(headers)
     if shape is None:
         return 0
@@ -238,7 +226,7 @@ def _warm(path: Path, options: LoadOptions, headers: Sequence[Header], on_bytes:
         for part, header in zip(gguf.parts_of(path), headers, strict=False)
     ]
     if not warm(files, on_bytes):
-        raise LoadingError(Code.CANCELLED)
+        raise Cancelled
     return sum(end - begin for _, ranges in files for begin, end in ranges)
 
 
@@ -249,13 +237,13 @@ def _shape(headers: Sequence[Header]) -> ModelShape | None:
         return None
 
 
-def loading_error(path: Path, log: str) -> LoadingError:
+def loading_error(path: Path, log: str) -> EngineError:
     """What llama.cpp wrote when it returned nothing, as a code; its log is the only place that tells why."""
     text = log.lower()
     if "unknown model architecture" in text:
-        return LoadingError(Code.UNKNOWN_ARCHITECTURE, gguf.check_loadable(path).architecture)
+        return UnknownArchitecture(gguf.check_loadable(path).architecture)
     if found := _NOT_STARTED.search(log):
-        return LoadingError(Code.DEVICE_FAILED, found[1])
+        return DeviceFailed(found[1])
     if "alloc" in text or "out of memory" in text:
-        return LoadingError(Code.OUT_OF_MEMORY, log)
-    return LoadingError(Code.LOAD_FAILED, log)
+        return OutOfMemory(log)
+    return LoadFailed(log)

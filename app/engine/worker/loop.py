@@ -12,14 +12,13 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from app.engine.errors import EngineError
+from app.engine.errors import Cancelled, EngineError, NoModel, PromptTooLong, TemplateBroken
 from app.engine.protocol import (
     Code,
-    Command,
     Describe,
     Described,
     Ended,
@@ -34,10 +33,10 @@ from app.engine.protocol import (
     Load,
     Measure,
     Measured,
-    Ping,
     Plan,
     Planned,
     Progress,
+    Request,
     Restore,
     Unload,
     Unloaded,
@@ -48,16 +47,14 @@ from app.engine.worker import devices, llama, throughput
 from app.engine.worker.ahead import Ahead
 from app.engine.worker.context import Abort
 from app.engine.worker.generation import STOPPED, Generation, boundaries
-from app.engine.worker.loading import Loaded, LoadingError, check, check_devices, reach
+from app.engine.worker.loading import Loaded, check, check_devices, reach
 from app.engine.worker.planning import plan
 from app.engine.worker.sampling import Sampler
 from app.engine.worker.snapshots import Snapshots
 from app.engine.worker.steps import Steps
-from app.engine.worker.templates import PromptTemplateError
 
 PROGRESS_INTERVAL_S = 0.05
 KEEP_S = 1.8  # at the end, and before another model: what is not written by then is read anew some day
-_WAKE = (Ping(n=0), 0.0)  # no command: the thread shall look around
 _AHEAD = -1  # what the native call works for when it reads ahead, for no request
 
 
@@ -66,8 +63,8 @@ class Loop:
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
-        self._inbox: queue.SimpleQueue[tuple[Command, float] | None] = queue.SimpleQueue()
-        self._waiting: deque[tuple[Command, float]] = deque()
+        self._inbox: queue.SimpleQueue[tuple[Request, float] | None] = queue.SimpleQueue()  # None: look around
+        self._waiting: deque[tuple[Request, float]] = deque()
         self._abort = Abort()
         self._open: set[int] = set()  # accepted and not yet answered
         self._lock = threading.Lock()  # over `_alone` together with the switch that aborts
@@ -75,7 +72,7 @@ class Loop:
         self._cancelled: set[int] = set()
         self._stopping = False
         self._steps = Steps(self._close, self._finish, self._begin_decode)
-        self._snapshots = Snapshots(lambda: self._inbox.put(_WAKE), self._finish)
+        self._snapshots = Snapshots(lambda: self._inbox.put(None), self._finish)
         self._ahead = Ahead()
         self._quiet = True  # nothing that waits can be served before something arrives
         self._loaded: Loaded | None = None
@@ -86,9 +83,9 @@ class Loop:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, command: Command, request: int) -> None:
-        """Take a command; it will be answered by one terminal event with the id `request`."""
-        self._open.add(request)
+    def submit(self, command: Request) -> None:
+        """Take a command; it will be answered by one terminal event with its id."""
+        self._open.add(command.id)
         self._inbox.put((command, time.perf_counter()))
         with self._lock:
             if self._alone == _AHEAD and getattr(command, "sequence", "") != self._ahead.name:
@@ -161,15 +158,13 @@ class Loop:
         idle = not self._steps.active and not self._ahead.name and (self._quiet or not self._waiting)
         while idle or not self._inbox.empty():
             item = self._inbox.get()
-            if item is None:
-                return
-            if item is not _WAKE:
+            if item is not None:
                 self._waiting.append(item)
             idle = False
 
     def _serve(self) -> None:
         """Serve what waits, in order: loads wait for replies to end, replies for a slot, and questions overtake."""
-        kept: deque[tuple[Command, float]] = deque()
+        kept: deque[tuple[Request, float]] = deque()
         self._quiet = True
         while self._waiting and not self._stopping:
             command, arrived = self._waiting.popleft()
@@ -200,13 +195,13 @@ class Loop:
             not self._steps.is_crowded and any(not slot.busy for slot in self._loaded.sequences.slots)
         )
 
-    def _guarded(self, action: Callable[[], None], command: Command | None) -> None:
+    def _guarded(self, action: Callable[[], None], command: Request | None) -> None:
         """The thread's edge: a fault of ours ends the command or the replies under way, not the thread."""
         try:
             action()
         except Exception:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
             detail = traceback.format_exc(limit=-6)
-            ids = [command.id] if command is not None and hasattr(command, "id") else []
+            ids = [command.id] if command is not None else []
             for generation in list(self._steps.active):
                 if command is None or generation.id in ids:
                     self._steps.retire(generation)
@@ -226,7 +221,17 @@ class Loop:
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    def _answer(self, command: Command, arrived: float) -> None:
+    def _answer(self, command: Request, arrived: float) -> None:
+        try:
+            self._do(command, arrived)
+        except EngineError as error:
+            kept = isinstance(command, Load) and self._loaded is not None
+            self._finish(
+                Failed(id=command.id, code=error.code, detail=error.detail, numbers=error.numbers, model_kept=kept)
+            )
+
+    def _do(self, command: Request, arrived: float) -> None:
+        """Raises EngineError."""
         match command:
             case Generate():
                 self._admit(command, arrived)
@@ -238,11 +243,11 @@ class Loop:
             case Measure():
                 self._measure(command)
             case Describe():
-                self._describe(command)
+                self._finish(Described(id=command.id, info=self._info(command.rpc)))
             case Plan():
-                self._plan(command)
+                self._finish(Planned(id=command.id, plan=plan(Path(command.path), command.options)))
             case Gauge():
-                self._gauge(command)
+                self._finish(Gauged(id=command.id, speed=throughput.of(devices.named(command.device))))
             case Keep():
                 self._snapshots.keep(command)
             case Restore():
@@ -254,17 +259,10 @@ class Loop:
 
     def _load(self, command: Load) -> None:
         request, path = command.id, Path(command.path)
-        try:
-            headers = check(path, thoroughly=self._loaded is not None)
-            check_devices(path, command.options)
-            if request in self._cancelled:
-                raise LoadingError(Code.CANCELLED)
-        except LoadingError as fault:
-            kept = self._loaded is not None
-            self._finish(
-                Failed(id=request, code=fault.code, detail=fault.detail, numbers=fault.numbers, model_kept=kept)
-            )
-            return
+        headers = check(path, thoroughly=self._loaded is not None)
+        check_devices(path, command.options)
+        if request in self._cancelled:
+            raise Cancelled
         self._unload()
         self._set_alone(request)
         told = (-1, 0.0)
@@ -277,11 +275,7 @@ class Loop:
                 self._emit(Progress(id=request, phase="load", done=float(done), total=float(total)))
             return not self._stopping and request not in self._cancelled
 
-        try:
-            self._loaded = Loaded(path, command.options, self._abort, progress, headers)
-        except LoadingError as fault:
-            self._finish(Failed(id=request, code=fault.code, detail=fault.detail, numbers=fault.numbers))
-            return
+        self._loaded = Loaded(path, command.options, self._abort, progress, headers)
         self._snapshots.attach(self._loaded)
         self._finish(LoadedEvent(id=request, model=self._loaded.info))
 
@@ -294,13 +288,8 @@ class Loop:
 
     def _measure(self, command: Measure) -> None:
         if self._loaded is None:
-            self._finish(Failed(id=command.id, code=Code.NO_MODEL))
-            return
-        try:
-            prompt = self._loaded.prompts.build(command.messages, command.template_options)
-        except PromptTemplateError as fault:
-            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail))
-            return
+            raise NoModel
+        prompt = self._loaded.prompts.build(command.messages, command.template_options)
         limit = self._loaded.info.n_ctx - 1
         cached = 0
         with contextlib.suppress(EngineError):  # the reply will say what is wrong with an adapter
@@ -310,22 +299,11 @@ class Loop:
             self._ahead.want(self._loaded, command)
         self._finish(Measured(id=command.id, total=len(prompt.tokens), spans=prompt.spans, limit=limit, cached=cached))
 
-    def _plan(self, command: Plan) -> None:
-        try:
-            found = plan(Path(command.path), command.options)
-        except LoadingError as fault:
-            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
-            return
-        self._finish(Planned(id=command.id, plan=found))
-
-    def _describe(self, command: Describe) -> None:
-        try:
-            reach(command.rpc)
-        except LoadingError as fault:
-            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
-            return
-        found = devices.devices(command.rpc)
-        info = EngineInfo(
+    def _info(self, endpoints: Sequence[str]) -> EngineInfo:
+        """What this process is and knows of, with the devices of further computers."""
+        reach(endpoints)
+        found = devices.devices(endpoints)
+        return EngineInfo(
             llama_cpp=llama.package_version(),
             llama_cpp_build=llama.build(),
             system_info=llama.system_info(),
@@ -333,43 +311,22 @@ class Loop:
             supports_gpu_offload=any(device.kind in devices.LAYERS_GO_TO for device in found),
             model=self._loaded.info if self._loaded else None,
         )
-        self._finish(Described(id=command.id, info=info))
-
-    def _gauge(self, command: Gauge) -> None:
-        handle = next((one for one in devices.handles() if one.name == command.device), None)
-        if handle is None:
-            self._finish(Failed(id=command.id, code=Code.DEVICE_FAILED, detail=command.device))
-            return
-        self._finish(Gauged(id=command.id, speed=throughput.of(handle)))
 
     def _admit(self, command: Generate, arrived: float) -> None:
-        """Begin a reply, or answer why not."""
+        """Begin a reply."""
         loaded = self._loaded
         if command.id in self._cancelled:
             self._finish(Finished(id=command.id, facts=_nothing()))
             return
         if loaded is None:
-            self._finish(Failed(id=command.id, code=Code.NO_MODEL))
-            return
-        try:
-            prompt = loaded.prompts.build(
-                command.messages, command.template_options, continue_final=command.continue_final
-            )
-        except PromptTemplateError as fault:
-            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail))
-            return
+            raise NoModel
+        prompt = loaded.prompts.build(command.messages, command.template_options, continue_final=command.continue_final)
         n, n_ctx = len(prompt.tokens), loaded.info.n_ctx
         if n == 0:
-            self._finish(Failed(id=command.id, code=Code.TEMPLATE_BROKEN, detail="the prompt is empty"))
-            return
+            raise TemplateBroken("the prompt is empty")
         if n >= n_ctx:
-            self._finish(Failed(id=command.id, code=Code.PROMPT_TOO_LONG, numbers={"n": n, "limit": n_ctx - 1}))
-            return
-        try:
-            overlay = loaded.bring(command.adapters)
-        except EngineError as fault:
-            self._finish(Failed(id=command.id, code=fault.code, detail=fault.detail, numbers=fault.numbers))
-            return
+            raise PromptTooLong(numbers={"n": n, "limit": n_ctx - 1})
+        overlay = loaded.bring(command.adapters)
         sampler = Sampler(command.sampling, n_vocab=loaded.vocabulary.n_tokens, n_ctx=n_ctx, recent=prompt.tokens)
         slot = loaded.sequences.acquire(command.sequence, prompt.tokens, shift=command.shift, overlay=overlay)
         assert slot is not None, "only called with room"

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 case Shutdown():
                     break
                 case _:
-                    loop.submit(command, command.id)
+                    loop.submit(command)
     except (FrameError, OSError) as error:
         sys.stderr.write(f"the commands cannot be read any more: {error}\n")
         status = BAD_STREAM

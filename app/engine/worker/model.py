@@ -46,7 +46,7 @@ class Model:
     ) -> None:
         """Load `path`. `on_progress` gets 0..1 and returns False to stop. The endpoints were added before.
 
-        Raises LoadError; NoDeviceError and ValueError for options that cannot be.
+        Raises LoadError; DeviceFailed and ValueError for options that cannot be.
 
         `weightless`: neither reads the weights nor takes memory for them, nor for what contexts of it would hold, but
         for recurrent states.

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from app.engine.errors import DeviceFailed
 from app.engine.values import LoadOptions
 from app.engine.worker import devices
 from app.engine.worker.devices import Handle
@@ -37,10 +38,6 @@ def counted(options: LoadOptions, n_ahead: int) -> LoadOptions:
     return msgspec.structs.replace(options, n_gpu_layers=n_gpu_layers, layers_on=tuple(counts))
 
 
-class NoDeviceError(Exception):
-    """There is no device of this name, or none that takes layers."""
-
-
 class _Override(ctypes.Structure):
     """llama_model_tensor_buft_override of llama.h."""
 
@@ -50,7 +47,7 @@ class _Override(ctypes.Structure):
 class Placement:
     """The devices of a load in order and how many layers go to each; `spread` leaves the numbers to llama.cpp.
 
-    Raises NoDeviceError, and ValueError for options that contradict each other. It must live as long as its model:
+    Raises DeviceFailed, and ValueError for options that contradict each other. It must live as long as its model:
     llama.cpp is given pointers into it.
     """
 
@@ -89,4 +86,4 @@ def _named(found: Sequence[Handle], name: str) -> Handle:
     for handle in found:
         if handle.name == name and handle.takes_layers:
             return handle
-    raise NoDeviceError(name)
+    raise DeviceFailed(name)

@@ -10,16 +10,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.engine.errors import EngineError
+from app.engine.errors import EngineError, InternalError, OutOfMemory
 from app.engine.gguf import check_loadable, read_others
 from app.engine.gguf_header import Header
 from app.engine.hardware import MemoryPlan
-from app.engine.protocol import Code
 from app.engine.shape import ModelShape, shape_of
 from app.engine.values import LoadOptions
 from app.engine.worker.context import Abort, Context
 from app.engine.worker.cores import physical_cores
-from app.engine.worker.loading import LoadingError, check, layers_ahead, reach, told
+from app.engine.worker.loading import check, layers_ahead, reach, told
 from app.engine.worker.model import Model
 from app.engine.worker.placement import counted
 from app.engine.worker.reported import MAIN, MIB, Owners, Report, assigned_weights, listening, n_gpu_layers
@@ -29,10 +28,10 @@ MAX_STATE_BYTES = 2 * 1024**3
 
 
 def plan(path: Path, options: LoadOptions) -> MemoryPlan:
-    """What the file would take with these options. Raises LoadingError."""
+    """What the file would take with these options. Raises EngineError."""
     headers, shape = _read(path)
     if shape.state_bytes > MAX_STATE_BYTES:
-        raise LoadingError(Code.OUT_OF_MEMORY, f"recurrent states of {shape.state_bytes} bytes")
+        raise OutOfMemory(f"recurrent states of {shape.state_bytes} bytes")
     reach(options.rpc)
     ahead = layers_ahead(headers)
     with listening() as report, told(path):
@@ -44,7 +43,7 @@ def plan(path: Path, options: LoadOptions) -> MemoryPlan:
         finally:
             model.close()
     if len(report.assigned) <= shape.n_layer or not report.buffers:
-        raise LoadingError(Code.INTERNAL, "this llama.cpp does not say where memory goes")
+        raise InternalError("this llama.cpp does not say where memory goes")
     report.leave_out(ahead)
     owners = Owners(options.rpc)
     weights = assigned_weights(report, shape, headers, owners, mapped=options.mapped)
@@ -56,15 +55,12 @@ def plan(path: Path, options: LoadOptions) -> MemoryPlan:
 
 
 def _read(path: Path) -> tuple[Sequence[Header], ModelShape]:
-    try:
-        headers = (check_loadable(path), *read_others(path))
-    except EngineError as error:
-        raise LoadingError(error.code, error.detail, error.numbers) from error
+    headers = (check_loadable(path), *read_others(path))
     try:
         return headers, shape_of(*headers)
-    except EngineError as error:
+    except EngineError:
         check(path, thoroughly=True)  # llama.cpp may know better what is wrong
-        raise LoadingError(error.code, error.detail, error.numbers) from error
+        raise
 
 
 def _counted_twice(

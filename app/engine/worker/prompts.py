@@ -59,7 +59,8 @@ class PromptBuilder:
     def build(
         self, messages: Sequence[PromptMessage], options: Mapping[str, Any], *, continue_final: bool = False
     ) -> Prompt:
-        """The prompt for the next reply, or with `continue_final` for more of the last. Raises PromptTemplateError."""
+        """The prompt for the next reply, or with `continue_final` for more of the last. Raises TemplateBroken and
+        TemplateLimit."""
         self._known, self._known_before = {}, self._known
         last = messages[-1] if continue_final and messages and messages[-1].role == "assistant" else None
         before = messages[:-1] if last else messages
@@ -83,7 +84,7 @@ class PromptBuilder:
     def beginning(self, messages: Sequence[PromptMessage], options: Mapping[str, Any]) -> list[int]:
         """The tokens that the next prompt begins with, whatever a person adds to the last message, or says next.
 
-        Raises PromptTemplateError.
+        Raises TemplateBroken and TemplateLimit.
         """
         typed = messages[-1].content if messages and messages[-1].role == "user" else ""
         before = messages[:-1] if typed else messages

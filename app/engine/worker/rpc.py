@@ -12,7 +12,10 @@ import struct
 import time
 from collections.abc import Iterable
 
+from app.engine.errors import WorkerUnreachable
+
 TIMEOUT_S = 2.0
+BUSY, OTHER = {"busy": 1}, {"other": 1}  # why there is none of ours
 VERSION = 7, 0  # of the protocol (ggml-rpc.h): libggml talks to no other major and to no later minor
 
 # ggml-rpc.cpp and transport.h: | command (1 byte) | size (8 bytes) | what the client's transport can do |, answered by
@@ -22,27 +25,16 @@ _GREETING = struct.pack(f"<BQ{_CAPABILITIES}x", _HELLO, _CAPABILITIES)
 _ANSWER = struct.Struct(f"<QBBBx{_CAPABILITIES}x")
 
 
-class UnreachableError(Exception):
-    """No RPC server of ours answers at `endpoint`. `busy`: one is there, and talks with somebody else. `other`: what
-    answers is none, or one of another version."""
-
-    def __init__(self, endpoint: str, detail: str = "", *, busy: bool = False, other: bool = False) -> None:
-        super().__init__(f"{endpoint}: {detail}" if detail else endpoint)
-        self.endpoint = endpoint
-        self.busy = busy
-        self.other = other
-
-
 def address(endpoint: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT. Raises UnreachableError for anything else; libggml reads IPv4 and names only."""
+    """Host and port of HOST:PORT. Raises WorkerUnreachable for anything else; libggml reads IPv4 and names only."""
     host, _, port = endpoint.rpartition(":")
     if not host or ":" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UnreachableError(endpoint, "not HOST:PORT")
+        raise WorkerUnreachable(endpoint)
     return host, int(port)
 
 
 def greet(endpoints: Iterable[str], timeout_s: float = TIMEOUT_S) -> None:
-    """Returns if an RPC server answers at each of these, within that time each. Raises UnreachableError for the first
+    """Returns if an RPC server answers at each of these, within that time each. Raises WorkerUnreachable for the first
     that does not.
 
     All are held until the last one has answered: a computer that is named twice, in two ways, is busy the second time,
@@ -62,15 +54,15 @@ def _greet(endpoint: str, connection: socket.socket, until: float) -> None:
             connection.settimeout(max(until - time.monotonic(), 0.001))
             part = connection.recv(_ANSWER.size - len(answer))
             if not part:
-                raise UnreachableError(endpoint, "it is no RPC server, or one of another version", other=True)
+                raise WorkerUnreachable(endpoint, OTHER)
             answer += part
     except TimeoutError as error:
-        raise UnreachableError(endpoint, "it did not answer in time", busy=not answer, other=bool(answer)) from error
+        raise WorkerUnreachable(endpoint, OTHER if answer else BUSY) from error
     except OSError as error:
-        raise UnreachableError(endpoint, str(error)) from error
+        raise WorkerUnreachable(endpoint) from error
     size, major, minor, _ = _ANSWER.unpack(answer)
     if size != _ANSWER.size - 8 or major != VERSION[0] or minor > VERSION[1]:
-        raise UnreachableError(endpoint, "it is no RPC server, or one of another version", other=True)
+        raise WorkerUnreachable(endpoint, OTHER)
 
 
 def _connect(endpoint: str, timeout_s: float) -> socket.socket:
@@ -80,7 +72,7 @@ def _connect(endpoint: str, timeout_s: float) -> socket.socket:
         connection.connect(address(endpoint))
     except OSError as error:
         connection.close()
-        raise UnreachableError(endpoint, str(error)) from error
+        raise WorkerUnreachable(endpoint) from error
     except BaseException:
         connection.close()
         raise

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(2, 1)  # native code prints
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
+    from app.engine.errors import WorkerUnreachable
     from app.engine.worker import devices, llama, rpc
     from app.engine.worker.cores import physical_cores
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         while not ended.is_set():
             try:
                 rpc.greet([endpoint], _GREETING_S)
-            except rpc.UnreachableError:
+            except WorkerUnreachable:
                 ended.wait(_GREETING_S / 10)
                 continue
             os.write(output, f"listening on {endpoint}\n".encode())

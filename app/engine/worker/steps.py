@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from app.engine.protocol import Code, Ended, Failed
+from app.engine.errors import DecodeFailed
+from app.engine.protocol import Ended, Failed
 from app.engine.worker.context import ABORTED, DECODED, NO_ROOM, Context
 from app.engine.worker.generation import STOPPED, Generation
 from app.engine.worker.loading import Loaded, decode_failure
@@ -92,11 +93,11 @@ class Steps:
             loaded.sequences.resync(generation.slot, untouched=status == NO_ROOM)
         if status == ABORTED:
             return
-        code, detail = decode_failure(loaded.model, status, Code.DECODE_FAILED)
+        error = decode_failure(loaded.model, status, DecodeFailed)
         for generation, _, _ in outputs:
             generation.flush()
             self.retire(generation)
-            self._finish(Failed(id=generation.id, code=code, detail=detail))
+            self._finish(Failed(id=generation.id, code=error.code, detail=error.detail))
 
     def _batch(self, context: Context) -> list[Output]:
         """Fill the batch: a token for each that writes, then slices for those that read, who waited longest first."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from app.engine.protocol import Code
+from app.engine.errors import TemplateBroken, TemplateLimit
 from app.engine.values import THINKING_TAGS
 from app.engine.worker.sandbox import SOURCE_LIMIT, Environment, LimitReached, TemplateRaised
 
@@ -63,15 +63,6 @@ _TRANSCRIPT = (
 _TRANSCRIPT_STOPS = ("\nUser:", "\nAssistant:")
 
 
-class PromptTemplateError(Exception):
-    """The template gave no prompt. `code` is TEMPLATE_BROKEN or TEMPLATE_LIMIT, the text says why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
 class _RefusedError(Exception):
     """The template raised on purpose: another shape of the conversation may please it."""
 
@@ -99,7 +90,7 @@ class ChatTemplate:
     def render(self, messages: Sequence[Message], options: Mapping[str, Any], *, add_generation_prompt: bool) -> str:
         """The prompt. Where the template refuses or drops a system message, its text opens the first user message.
 
-        Raises PromptTemplateError.
+        Raises TemplateBroken and TemplateLimit.
         """
         refusal = ""
         for shape in (_as_is, _folded, _merged):
@@ -114,7 +105,7 @@ class ChatTemplate:
             if shape is _as_is and _lost_system(shaped, text):
                 continue
             return text
-        raise PromptTemplateError(Code.TEMPLATE_BROKEN, refusal or "it leaves the system message out")
+        raise TemplateBroken(refusal or "it leaves the system message out")
 
     def _rendered(self, messages: Sequence[Message], options: Mapping[str, Any], add_generation_prompt: bool) -> str:
         extra = {key: value for key, value in options.items() if key not in _TEMPLATE_NAMES}
@@ -135,9 +126,9 @@ class ChatTemplate:
         except TemplateRaised as error:
             raise _RefusedError(f"the template refuses: {error}") from error
         except LimitReached as error:
-            raise PromptTemplateError(Code.TEMPLATE_LIMIT, str(error)) from error
+            raise TemplateLimit(str(error)) from error
         except _FAULTS as error:
-            raise PromptTemplateError(Code.TEMPLATE_BROKEN, f"{type(error).__name__}: {error}"[:500]) from error
+            raise TemplateBroken(f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def _fallback(has_tokens: Callable[..., bool]) -> tuple[str, tuple[str, ...]]:

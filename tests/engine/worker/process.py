@@ -200,7 +200,7 @@ class LoopHere(Talk):
         self.loop.start()
 
     def send(self, command: Any) -> None:
-        self.loop.submit(command, command.id)
+        self.loop.submit(command)
 
     @property
     def loaded(self) -> Any:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.engine.worker.rpc import UnreachableError, address, greet
+from app.engine.errors import WorkerUnreachable
+from app.engine.worker.rpc import BUSY, OTHER, address, greet
 from tests.support.rpc import rpc_worker
 
 ANSWER, OLDER, NEWER = (struct.pack("<QBBBB24x", 28, *version, 0, 0) for version in ((7, 0), (6, 0), (7, 1)))
@@ -46,21 +47,21 @@ def test_a_server_is_greeted() -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", ANSWER[:20], b"\x05" * 36, OLDER, NEWER])
 def test_something_else_is_not_taken_for_one(answer: bytes) -> None:
-    with server(answer) as endpoint, pytest.raises(UnreachableError) as error:
+    with server(answer) as endpoint, pytest.raises(WorkerUnreachable) as error:
         greet([endpoint])
-    assert (error.value.endpoint, error.value.busy, error.value.other) == (endpoint, False, True)
+    assert (error.value.detail, error.value.numbers) == (endpoint, OTHER)
 
 
 def test_silence_means_busy() -> None:
-    with server(b"", stays=True) as endpoint, pytest.raises(UnreachableError) as error:
+    with server(b"", stays=True) as endpoint, pytest.raises(WorkerUnreachable) as error:
         greet([endpoint], 0.05)
-    assert error.value.busy
+    assert error.value.numbers == BUSY
 
 
 def test_who_answers_in_drops_is_not_waited_for() -> None:
-    with server(ANSWER[:5], stays=True) as endpoint, pytest.raises(UnreachableError) as error:
+    with server(ANSWER[:5], stays=True) as endpoint, pytest.raises(WorkerUnreachable) as error:
         greet([endpoint], 0.05)
-    assert error.value.other
+    assert error.value.numbers == OTHER
 
 
 def test_one_computer_by_two_names_is_busy_for_the_second() -> None:
@@ -68,22 +69,22 @@ def test_one_computer_by_two_names_is_busy_for_the_second() -> None:
     with rpc_worker() as worker:
         greet([worker.endpoint])
         again = worker.endpoint.replace("127.0.0.1", "localhost")
-        with pytest.raises(UnreachableError) as error:
+        with pytest.raises(WorkerUnreachable) as error:
             greet([worker.endpoint, again], 0.2)
-    assert (error.value.endpoint, error.value.busy) == (again, True)
+    assert (error.value.detail, error.value.numbers) == (again, BUSY)
 
 
 def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(UnreachableError) as error:
+        with pytest.raises(WorkerUnreachable) as error:
             greet([endpoint])
-    assert not error.value.busy
+    assert not error.value.numbers
 
 
 @pytest.mark.parametrize("endpoint", ["", "host", "host:", ":1", "host:0", "host:65536", "[::1]:1", "a:b:1", "host:²"])
 def test_an_endpoint_is_host_and_port(endpoint: str) -> None:
-    with pytest.raises(UnreachableError):
+    with pytest.raises(WorkerUnreachable):
         address(endpoint)
     assert address("gpu.local:50052") == ("gpu.local", 50052)

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from app.engine.protocol import Code
+from app.engine.errors import TemplateBroken, TemplateLimit
 from app.engine.worker import sandbox
-from app.engine.worker.templates import ChatTemplate, PromptTemplateError
+from app.engine.worker.templates import ChatTemplate
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 DOUBLING = "{%% set ns = namespace(x=%s) %%}{%% for i in range(60) %%}%s{%% endfor %%}{{ ns.x }}"
@@ -78,9 +78,8 @@ def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sandbox, "TIME_LIMIT_S", 0.3)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    with pytest.raises(PromptTemplateError) as caught:
+    with pytest.raises(TemplateLimit):
         make(source).render(MESSAGES, {}, add_generation_prompt=True)
-    assert caught.value.code == Code.TEMPLATE_LIMIT
     assert time.perf_counter() - started < 10
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024)
     assert grown < 600e6
@@ -88,7 +87,7 @@ def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPa
 
 def test_the_same_template_object_stays_usable() -> None:
     template = make("{% if bomb %}{{ 'a' * 10**10 }}{% endif %}{{ messages[0].content }}")
-    with pytest.raises(PromptTemplateError):
+    with pytest.raises(TemplateLimit):
         template.render(MESSAGES, {"bomb": True}, add_generation_prompt=True)
     assert template.render(MESSAGES, {}, add_generation_prompt=True) == "hi"
     assert sys.gettrace() is None or "coverage" in sys.modules
@@ -118,6 +117,5 @@ def test_a_conversation_larger_than_the_limit_renders() -> None:
 def test_a_format_of_many_colons_is_read_in_one_go() -> None:
     source = "{{ ('{' ~ ':' * 1000000 ~ '}' ~ '{').format(1) }}"
     template = ChatTemplate(source, bos="", eos="", has_tokens=lambda *texts: False)
-    with pytest.raises(PromptTemplateError) as caught:
+    with pytest.raises(TemplateBroken):
         template.render(MESSAGES, {}, add_generation_prompt=True)
-    assert caught.value.code == Code.TEMPLATE_BROKEN
