@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from app.ui.theme import icons
 from app.ui.theme.theme import Theme
 from app.ui.widgets.buttons import HoverButton, IconButton
+from app.ui.widgets.indicators import paint_bar
 
 
 class Wordmark(QWidget):
@@ -90,13 +91,7 @@ class ModelsRow(NavigationRow):
         box = QRectF(right - wide, 0, wide + 1, self.height())
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, count)
         track = QRectF(right - wide - 8 - self.BAR, self.height() / 2 - 2, self.BAR, 4)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.colour("bar_empty"))
-        painter.drawRoundedRect(track, 2, 2)
-        if self._share > 0:
-            track.setWidth(max(4.0, self.BAR * min(1.0, self._share)))
-            painter.setBrush(self._theme.colour("ember2"))
-            painter.drawRoundedRect(track, 2, 2)
+        paint_bar(painter, track, self._share, self._theme, "ember2")
 
 
 class ModelsIcon(IconButton):
@@ -121,14 +116,8 @@ class ModelsIcon(IconButton):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
         track = QRectF(7, self.height() - 4, self.width() - 14, 3)
-        painter.setBrush(self._theme.colour("bar_empty"))
-        painter.drawRoundedRect(track, 1.5, 1.5)
-        if self._share > 0:
-            track.setWidth(max(3.0, track.width() * min(1.0, self._share)))
-            painter.setBrush(self._theme.colour("ember2"))
-            painter.drawRoundedRect(track, 1.5, 1.5)
+        paint_bar(painter, track, self._share, self._theme, "ember2")
 
 
 class Footer(QWidget):

@@ -25,6 +25,18 @@ def paint_ring(painter: QPainter, box: QRectF, share: float, theme: Theme) -> No
         painter.drawArc(inside, 90 * 16, -round(360 * 16 * min(1.0, share)))
 
 
+def paint_bar(painter: QPainter, track: QRectF, share: float, theme: Theme, role: str) -> None:
+    """A bar with round ends that is filled to `share` (0..1), visibly as soon as there is anything."""
+    radius = track.height() / 2
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.colour("bar_empty"))
+    painter.drawRoundedRect(track, radius, radius)
+    if share > 0:
+        filled = max(2 * radius, track.width() * min(1.0, share))
+        painter.setBrush(theme.colour(role))
+        painter.drawRoundedRect(QRectF(track.x(), track.y(), filled, track.height()), radius, radius)
+
+
 class Bar(QWidget):
     """A progress bar 4 px high: ember while it moves."""
 
@@ -52,12 +64,7 @@ class Bar(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.colour("bar_empty"))
-        painter.drawRoundedRect(QRectF(self.rect()), 2, 2)
-        if self._share > 0:
-            painter.setBrush(self._theme.colour(self._role))
-            painter.drawRoundedRect(QRectF(0, 0, max(4.0, self.width() * self._share), 4), 2, 2)
+        paint_bar(painter, QRectF(self.rect()), self._share, self._theme, self._role)
 
 
 class Badge(QWidget):
