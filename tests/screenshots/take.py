@@ -29,6 +29,7 @@ from tests.screenshots.stage import SIZES, Scene, Stage, settle
 from tests.support.fake_application import FakeApplication
 from tests.support.fake_models import starter
 
+COLOURED_S = 5.0
 SCENES = {scene.__name__: scene for scene in (*conversation.SCENES, *context.SCENES, *settings.SCENES, *models.SCENES)}
 
 
@@ -48,10 +49,19 @@ def take(scene: Scene, theme: Theme, ring: FocusRing, size: tuple[int, int], fil
         settle(20)
         scene(Stage(application, window, conversation_id))
         settle()
+        end = time.monotonic() + COLOURED_S
+        while _is_busy(window) and time.monotonic() < end:
+            settle(20)
         window.grab().save(str(file))
         window.close()
         window.deleteLater()
         settle(0)
+
+
+def _is_busy(window: Window) -> bool:
+    """Whether code still waits for its colours: they come when nothing else happens."""
+    page = window.conversation
+    return "transcript" in vars(page) and page.transcript.idle.busy  # which is made when it is first looked at
 
 
 def main() -> int:
@@ -69,7 +79,7 @@ def main() -> int:
         for font in sorted(given.fonts.iterdir()):
             QFontDatabase.addApplicationFont(str(font))
     given.folder.mkdir(parents=True, exist_ok=True)
-    warm_up()  # else the code of the first picture may still wait for its colours
+    warm_up()
     theme = Theme("paper", less_motion=True)
     style.install(qt, theme)
     ring = FocusRing(qt, theme)
