@@ -22,9 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return worker(given[1:])
     if given[:1] == [MIGRATE]:
-        from app.store.apart import serve
+        from app.store.migrator import main as migrator
 
-        return serve()
+        return migrator()
     if (asked := _window_asked(given)) is not None:
         return _window(asked)
     from app.bootstrap import build

@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from contents import Part
+from dataclasses import dataclass, field
+from typing import Any
 
 # https://cyclonedx.org/docs/1.6/json/
 SPECIFICATION = "1.6"
@@ -27,6 +25,21 @@ _internal/PySide6 as separate shared libraries, unchanged; you may replace them 
 you may look into the program as far as that needs. Their source code is at https://download.qt.io/official_releases/.
 """
 RULE = "=" * 100
+
+
+@dataclass
+class Part:
+    """Something inside with an origin of its own. `texts`: name and content of its licence files. `within`: what was
+    compiled into it, each a part of its own."""
+
+    name: str
+    version: str
+    licence: str
+    purl: str
+    source: str = ""
+    notice: str = ""
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    within: list[Part] = field(default_factory=list)
 
 
 def third_party(parts: Sequence[Part]) -> str:

@@ -16,10 +16,9 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from bill import bill_of_materials, third_party
+from bill import Part, bill_of_materials, third_party
 
 ROOT = Path(__file__).resolve().parent.parent
 LICENCES = ROOT / "packaging" / "licences"
@@ -29,21 +28,6 @@ COMMON = {"Apache-2.0": "Apache-2.0", "GPL-3.0": "GPL-3", "LGPL-3.0": "LGPL-3", 
 OURS = "inglenook"
 BOOTLOADER = "pyinstaller"
 LONGEST_NAME = 60
-
-
-@dataclass
-class Part:
-    """Something inside with an origin of its own. `texts`: name and content of its licence files. `within`: what was
-    compiled into it, each a part of its own."""
-
-    name: str
-    version: str
-    licence: str
-    purl: str
-    source: str = ""
-    notice: str = ""
-    texts: list[tuple[str, str]] = field(default_factory=list)
-    within: list[Part] = field(default_factory=list)
 
 
 class UnaccountedError(Exception):

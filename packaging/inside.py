@@ -17,7 +17,7 @@ HIDDEN = [
     "alembic.config",
     "alembic.context",
     "alembic.op",
-    "app.store.apart",
+    "app.store.migrator",
     "llama_cpp.llama_cpp",
     "logging.config",
     "pygments.lexers",

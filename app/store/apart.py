@@ -1,4 +1,5 @@
-"""The steps between schemas, run by a process of their own: the window's never imports Alembic (18 MB until its end).
+"""Has the steps between schemas run by a process of their own (migrator.py): the window's never imports Alembic, which
+takes 18 MB until its end.
 
 One JSON line goes in, with the key if there is one (never on the command line), and one comes out: nothing, or the
 error that the step met, with its code, sentence and detail. The caller's mark on the replies stays the caller's.
@@ -7,13 +8,11 @@ error that the step met, with its code, sentence and detail. The caller's mark o
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.base.errors import InglenookError
 from app.base.paths import Places
 from app.store import errors
 from app.store.connect import Database
@@ -63,36 +62,6 @@ def migrate_apart(
         if kind.code == code:
             raise kind(sentence, detail=detail)
     raise _failed(f"{code}: {sentence} {detail}")
-
-
-def serve() -> int:
-    """The door of the process itself: reads the task from stdin, runs it, tells how it ended."""
-    from app.store import migrate
-
-    answer: dict[str, str | None] = {"code": None}
-    try:
-        with open(0, "rb", closefd=False) as asked:  # not sys.stdin: a program without a console has none
-            task = json.loads(asked.readline())
-        places = Places(Path(task["data"]), Path(task["logs"]))
-        key = bytes.fromhex(task["key"]) if task["key"] is not None else None
-        database = Database(
-            places.database,
-            key=None if key is None else lambda: key,
-            busy_timeout_s=task["busy_timeout_s"],
-        )
-        schema = migrate.Schema(known=tuple(task["known"]), scripts=Path(task["scripts"]))
-        owner = Owner(places.owners)
-        try:
-            migrate.prepare(database, places, owner, schema, besides=task["owner"])
-        finally:
-            owner.close()
-    except InglenookError as error:
-        answer = {"code": error.code, "sentence": error.sentence, "detail": error.detail}
-    except OSError as error:
-        found = errors.from_os_error(error, places.database)
-        answer = {"code": found.code, "sentence": found.sentence, "detail": found.detail}
-    os.write(1, json.dumps(answer).encode())
-    return 0
 
 
 def _failed(detail: str) -> errors.MigrationFailed:
