@@ -94,8 +94,9 @@ def main() -> int:
 
 
 def system_libraries(purpose: str) -> bool:
-    """Qt's libraries on Linux: installed with apt when root, else the line to run is printed and False returned."""
-    if not sys.platform.startswith("linux"):
+    """Qt's libraries on Linux: installed with apt when root, else the line to run is printed and False returned. To run
+    where nothing can be shown, none are needed: questions are asked in the terminal."""
+    if not sys.platform.startswith("linux") or (purpose == "run" and not has_a_display()):
         return True
     missing = [package for library, package in QT_LIBRARIES.items() if not loads(library)]
     if purpose != "run":
@@ -117,6 +118,11 @@ def system_libraries(purpose: str) -> bool:
     run("apt-get", "update", "-q", env=quiet)
     run(*line.split(), env=quiet)
     return True
+
+
+def has_a_display() -> bool:
+    """Whether Linux has something to show a window on."""
+    return any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")))
 
 
 def has_a_font() -> bool:
