@@ -119,11 +119,15 @@ class FakeConversations:
         self.rows[conversation_id] = msgspec.structs.replace(self.rows[conversation_id], **given)
         self._tell(conversation_id)
 
-    def draft(self, conversation_id: str) -> str:
-        return self.drafts.get(conversation_id, "")
+    def draft(self, conversation_id: str, message_id: str = "") -> str:
+        return self.drafts.get(message_id or conversation_id, "")
 
-    def set_draft(self, conversation_id: str, text: str) -> None:
-        self.drafts[conversation_id] = text
+    def edit_draft(self, conversation_id: str) -> tuple[str, str] | None:
+        ids = [message.id for message in self.messages.get(conversation_id, [])]
+        return next(((id, self.drafts[id]) for id in ids if self.drafts.get(id)), None)
+
+    def set_draft(self, conversation_id: str, text: str, message_id: str = "") -> None:
+        self.drafts[message_id or conversation_id] = text
 
 
 @dataclass

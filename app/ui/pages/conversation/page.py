@@ -76,13 +76,15 @@ class ConversationPage(Parts):
             return
         self.flush()
         self._opened = True
-        self.verbs.end_edit()
+        self.verbs.leave_edit()
         self.conversation_id = conversation_id or ""
         if self.has("find_bar"):
             self.find_bar.leave()
         if conversation_id or self.has("transcript"):
             self.transcript.open(conversation_id)
         self.composer.set_text(self._application.conversations.draft(conversation_id or NEW))
+        if conversation_id:
+            self.verbs.resume_edit()
         live = self._application.sending.live_reply(conversation_id) if conversation_id else None
         self._show_live(live.message_id if live is not None else "")
         self._show_kind()
@@ -258,11 +260,10 @@ class ConversationPage(Parts):
 
     def _keep_draft(self, text: str) -> None:
         self.seeing.soon()
-        if not self.verbs.editing:
-            try:
-                self._application.conversations.set_draft(self.conversation_id or NEW, text)
-            except InglenookError as error:
-                self.say(error.sentence)
+        try:
+            self._application.conversations.set_draft(self.conversation_id or NEW, text, self.verbs.editing)
+        except InglenookError as error:
+            self.say(error.sentence)
 
     def _place_toast(self) -> None:
         bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
