@@ -180,8 +180,7 @@ class Conversations:
         )
 
     def draft(self, conversation_id: str = NEW, message_id: str = "") -> str:
-        """What stands unsent in the composer of this conversation, or of a new one, or as another wording of one of its
-        messages."""
+        """What stands unsent in the composer of this conversation or of a new one, or for a message being edited."""
         store = self._ground.open_store
         if store is None or self._memory.is_temporary(conversation_id):
             return ""
@@ -195,8 +194,8 @@ class Conversations:
         return store.conversations.edit_draft(conversation_id)
 
     def set_draft(self, conversation_id: str, text: str, message_id: str = "") -> None:
-        """Keeps an unsent text, as another wording of a message if one is given; one of a temporary conversation is kept
-        nowhere."""
+        """Keeps an unsent text, that of a message being edited if one is given; one of a temporary conversation is
+        kept nowhere."""
         store = self._ground.open_store
         if store is not None and not self._memory.is_temporary(conversation_id):
             store.conversations.set_draft(message_id or conversation_id, text).add_done_callback(self._tell_refusal)

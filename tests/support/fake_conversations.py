@@ -123,8 +123,8 @@ class FakeConversations:
         return self.drafts.get(message_id or conversation_id, "")
 
     def edit_draft(self, conversation_id: str) -> tuple[str, str] | None:
-        ids = [message.id for message in self.messages.get(conversation_id, [])]
-        return next(((id, self.drafts[id]) for id in ids if self.drafts.get(id)), None)
+        edited = (message.id for message in self.messages.get(conversation_id, []) if self.drafts.get(message.id))
+        return next(((message_id, self.drafts[message_id]) for message_id in edited), None)
 
     def set_draft(self, conversation_id: str, text: str, message_id: str = "") -> None:
         self.drafts[message_id or conversation_id] = text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -237,6 +237,14 @@ def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) 
     QTest.keyClick(window, Qt.Key.Key_B, CONTROL)
     assert window.sidebar.isVisible()
     assert not window.rail.isVisible()
+
+
+def test_a_word_said_beside_the_greeting_covers_nothing_one_needs(window: Window) -> None:
+    window.conversation.say("Something was done")
+    page, toast = window.conversation, window.conversation.toast
+    said = QRect(toast.mapTo(page, QPoint()), toast.size())
+    for other in (page.greeting, page.composer, *page.suggestions):
+        assert not said.intersects(QRect(other.mapTo(page, QPoint()), other.size()))
 
 
 def test_a_word_is_said_on_the_page_that_is_shown(window: Window) -> None:

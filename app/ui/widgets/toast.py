@@ -96,6 +96,11 @@ class Toast(QWidget):
         """The words shown."""
         return self._text
 
+    @property
+    def offers(self) -> bool:
+        """Whether there is something to take back."""
+        return self._undo is not None
+
     def show_text(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
         """Shows words for six seconds; `undo` is what its button does."""
         self._text, self._icon_name, self._undo = text, icon_name, undo

@@ -266,7 +266,9 @@ class ConversationPage(Parts):
             self.say(error.sentence)
 
     def _place_toast(self) -> None:
-        bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
+        bottom = self.height() - 12  # of a new conversation, where the middle is full of words
+        if self.conversation_id:
+            bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
         centre = self.composer.mapTo(self, self.composer.rect().center()).x()
         self.toast.place(centre, max(bottom, tokens.TOAST_HEIGHT + 12), self.composer.width())
 
