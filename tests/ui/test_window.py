@@ -228,6 +228,20 @@ def test_the_focus_ring_is_for_the_keyboard(window: Window, qtbot: QtBot) -> Non
     assert ring.target is None
 
 
+def test_the_focus_ring_is_never_cut_off(window: Window, application: FakeApplication) -> None:
+    window.open(application.conversations.add("Bees"))
+    window.conversation.show_panel(True)
+    window.conversation.panel.show_tab("model")
+    window.conversation.panel.tabs.setFocus()
+    ring, seen = window._ring, set()
+    for _ in range(40):
+        QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Tab)
+        if ring.target is not None and ring._ring is not None:
+            seen.add(ring.target.accessibleName())
+            assert ring._ring.place.rect().contains(ring._ring.geometry()), ring.target.accessibleName()
+    assert {"Add an adapter", "New conversation"} <= seen
+
+
 def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) -> None:
     window: Window = make_window(1300)
     window.frame.set_wanted(False)
