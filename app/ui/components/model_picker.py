@@ -180,7 +180,7 @@ class ModelPicker(Popover):
                     self._open_file.setFocus(Qt.FocusReason.OtherFocusReason)
                 widget.hide()
                 widget.deleteLater()
-        models = self._application.library.list()
+        models = sorted(self._application.library.list(), key=lambda model: bool(model.problem))  # usable ones first
         for number, model in enumerate(models):
             row = _ModelRow(model, self._theme, loaded=model.id == loaded)
             row.clicked.connect(lambda _checked=False, model_id=model.id: self._load(model_id))
