@@ -193,7 +193,9 @@ def test_an_engine_that_died_and_came_back(window: Window, application: FakeAppl
     assert banner.detail.text() == "It ran out of memory."
     application.loading.become(EngineState.LOADING, starter(), restarted=True)
     application.loading.become(EngineState.READY, starter(), restarted=True)
-    assert banner.title.text() == "The model is back"
+    assert (banner.title.text(), banner.isVisible()) == ("The model is back", True)
+    window.conversation.show_sent("r")
+    assert not banner.isVisible()
 
 
 def test_the_window_follows_a_title(window: Window, application: FakeApplication) -> None:

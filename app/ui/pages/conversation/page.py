@@ -28,7 +28,7 @@ from app.ui.pages.conversation.choosing import Choosing
 from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.parts import Parts
 from app.ui.pages.conversation.seeing import Seeing
-from app.ui.pages.conversation.verbs import Verbs
+from app.ui.pages.conversation.verbs import BACK, Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -250,6 +250,8 @@ class ConversationPage(Parts):
     def _show_live(self, message_id: str) -> None:
         self.live_id = message_id
         self.composer.set_streaming(bool(message_id))
+        if message_id:
+            self.banner.unsay(BACK)  # it shows
 
     def _reply_changed(self, change: ReplyChanged) -> None:
         if change.state.live:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.ui.pages.conversation.seeing import Seeing
 
 ENGINE = "engine"
+BACK = "back"
 SEND = "send"
 NO_MODEL = "no_model"
 EXCERPT = 80
@@ -234,13 +235,14 @@ class Verbs:
                 )
             elif self._died:
                 banner.say(
-                    ENGINE,
+                    BACK,
                     "The model is back",
                     "What was written is kept. A reply that broke off can be asked for again.",
                     kind="moss",
                 )
             elif not change.sentence:  # else another model was refused just now, and this one stays
                 banner.unsay(ENGINE)
+                banner.unsay(BACK)
             self._died, self._stepped = False, stepped
         elif change.state is EngineState.FAILED and not (self._page.has("picker") and self._page.picker.isVisible()):
             title = (
