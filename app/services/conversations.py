@@ -179,18 +179,26 @@ class Conversations:
             lambda: self._publisher.publish(ContextChanged(conversation_id=conversation_id)),
         )
 
-    def draft(self, conversation_id: str = NEW) -> str:
-        """What stands unsent in the composer of this conversation, or of a new one."""
+    def draft(self, conversation_id: str = NEW, message_id: str = "") -> str:
+        """What stands unsent in the composer of this conversation or of a new one, or for a message being edited."""
         store = self._ground.open_store
         if store is None or self._memory.is_temporary(conversation_id):
             return ""
-        return store.conversations.draft(conversation_id)
+        return store.conversations.draft(message_id or conversation_id)
 
-    def set_draft(self, conversation_id: str, text: str) -> None:
-        """Keeps an unsent text; one of a temporary conversation is kept nowhere."""
+    def edit_draft(self, conversation_id: str) -> tuple[str, str] | None:
+        """The message of this conversation that is being edited, and its wording so far."""
+        store = self._ground.open_store
+        if store is None or self._memory.is_temporary(conversation_id):
+            return None
+        return store.conversations.edit_draft(conversation_id)
+
+    def set_draft(self, conversation_id: str, text: str, message_id: str = "") -> None:
+        """Keeps an unsent text, that of a message being edited if one is given; one of a temporary conversation is
+        kept nowhere."""
         store = self._ground.open_store
         if store is not None and not self._memory.is_temporary(conversation_id):
-            store.conversations.set_draft(conversation_id, text).add_done_callback(self._tell_refusal)
+            store.conversations.set_draft(message_id or conversation_id, text).add_done_callback(self._tell_refusal)
 
     def _with_live(self, entry: PathEntry) -> PathEntry:
         live = self._live.get(entry.id)

@@ -43,6 +43,14 @@ _ONE = Query(_SHOWN.where(_C.id == sa.bindparam("one", "")))
 _BETWEEN = Query(_SHOWN.where(_C.id >= sa.bindparam("low", ""), _C.id < sa.bindparam("high", "")).limit(2))
 _THERE = Query(sa.select(_C.id).where(_C.id == sa.bindparam("one", "")))
 _DRAFT = Query(sa.select(DraftRow.text).where(DraftRow.place == sa.bindparam("at", "")))
+_EDIT = Query(
+    sa.select(DraftRow.place, DraftRow.text)
+    .join(MessageRow, MessageRow.id == DraftRow.place)
+    .join(_C, _C.row == MessageRow.conversation_row)
+    .where(_C.id == sa.bindparam("within", ""))
+    .order_by(DraftRow.updated_ms.desc())
+    .limit(1)
+)
 
 
 class Conversations:
@@ -132,9 +140,14 @@ class Conversations:
         return self._writer.submit(lambda connection: _update(connection, id, **changes))
 
     def draft(self, place: str) -> str:
-        """What stands unsent in a conversation's composer, or in that of 'new'."""
+        """What stands unsent in a conversation's composer or in that of 'new', or as another wording of a message."""
         row = self._reader.row(_DRAFT, at=place)
         return "" if row is None else str(row[0])
+
+    def edit_draft(self, id: str) -> tuple[str, str] | None:
+        """The message of this conversation that is being edited, and its wording so far."""
+        row = self._reader.row(_EDIT, within=id)
+        return None if row is None else (str(row[0]), str(row[1]))
 
     def set_draft(self, place: str, text: str) -> Future[None]:
         """Keeps an unsent text; an empty one removes the draft."""
@@ -220,8 +233,9 @@ def _remove(connection: sa.Connection, row: int, id: str) -> None:
     connection.execute(sa.delete(NoteRow).where(NoteRow.conversation_row == row))
     for table in (BodyRow, GrowthRow, FactsRow, MarkRow):
         connection.execute(sa.delete(table).where(table.message_row.in_(messages)))
+    edited = sa.select(MessageRow.id).where(MessageRow.conversation_row == row)
+    connection.execute(sa.delete(DraftRow).where(sa.or_(DraftRow.place == id, DraftRow.place.in_(edited))))
     connection.execute(sa.delete(MessageRow).where(MessageRow.conversation_row == row))
-    connection.execute(sa.delete(DraftRow).where(DraftRow.place == id))
     connection.execute(sa.delete(_C).where(_C.row == row))
 
 

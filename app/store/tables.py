@@ -182,7 +182,7 @@ class NoteRow(Row, name="notes", more=(sa.Index("notes_of", "conversation_row"),
 
 
 class DraftRow(Row, name="drafts"):
-    """What stands unsent in a composer. `place` is a conversation's id, or 'new'."""
+    """What stands unsent in a composer. `place` is a conversation's id, 'new', or the id of a message being edited."""
 
     place = _column(sa.TEXT, key=True)
     text = _column(sa.TEXT)

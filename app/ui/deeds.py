@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QPoint, Qt
@@ -11,7 +13,6 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import InglenookError
 from app.chat.messages import SearchHit
-from app.services.changes import NetworkState
 from app.ui.components.sidebar import Rail, Sidebar
 from app.ui.frame import Frame
 from app.ui.menus import Actions
@@ -20,7 +21,18 @@ from app.ui.pages.conversation.page import ConversationPage
 from app.ui.ports import ApplicationPort
 
 if TYPE_CHECKING:
+    from app.ui.visits import Visits
     from app.ui.widgets.toast import SayingPage
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A conversation that can be brought back. `follows`: its notice took the place of the one before's."""
+
+    id: str
+    title: str
+    was_open: bool
+    follows: bool
 
 
 class Window(Protocol):
@@ -33,6 +45,8 @@ class Window(Protocol):
     pages: QStackedWidget
     frame: Frame
     actions_: Actions
+    visits: Visits
+    deleted: list[Deleted]
 
     def new(self) -> None: ...
     def close(self) -> bool: ...
@@ -43,7 +57,6 @@ class Window(Protocol):
     def show_settings(self, section: str) -> None: ...
     def show_privacy(self) -> None: ...
     def show_models(self, tab: str = "") -> None: ...
-    def show_network(self, state: NetworkState) -> None: ...
     def show_find(self) -> None: ...
     def show_search(self) -> None: ...
     def conversation_shown(self, conversation_id: str) -> None: ...
@@ -118,12 +131,13 @@ def leave_sidebar(window: Window) -> None:
 
 
 def delete(window: Window, conversation_id: str) -> None:
-    """Deletes a conversation; the toast can bring it back."""
+    """Deletes a conversation; the toast can bring it back, and so can Ctrl+Z later."""
     conversations = window.application.conversations
     conversation = conversations.get(conversation_id) if conversation_id else None
     if conversation is None:
         return
     was_open = window.conversation.conversation_id == conversation_id
+    follows = bool(window.deleted) and _offered(window)
     try:
         conversations.delete(conversation_id)
     except InglenookError as error:
@@ -131,17 +145,28 @@ def delete(window: Window, conversation_id: str) -> None:
         return
     if was_open:
         window.conversation.open(None)
+    window.deleted.append(Deleted(conversation_id, conversation.title, was_open, follows))
+    _offer_back(window, window.deleted[-1])
 
-    def bring_back() -> None:
-        try:
-            conversations.undo_delete(conversation_id)
-        except InglenookError as error:
-            tell(window, error.sentence)
-            return
-        if was_open:
-            window.open(conversation_id)
 
-    tell(window, f"“{conversation.title}” was deleted", icon_name="trash", undo=bring_back)
+def _offer_back(window: Window, deleted: Deleted) -> None:
+    way_back = partial(_bring_back, window, deleted)
+    tell(window, f"“{deleted.title}” was deleted", icon_name="trash", undo=way_back)
+
+
+def _bring_back(window: Window, deleted: Deleted) -> None:
+    if deleted not in window.deleted:
+        return
+    try:
+        window.application.conversations.undo_delete(deleted.id)
+    except InglenookError as error:
+        tell(window, error.sentence)
+        return
+    window.deleted.remove(deleted)
+    if deleted.was_open:
+        window.open(deleted.id)
+    if deleted.follows and window.deleted:
+        _offer_back(window, window.deleted[-1])
 
 
 def tell(window: Window, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
@@ -158,10 +183,17 @@ def speaker(window: Window) -> ConversationPage | SayingPage:
 
 
 def undo(window: Window) -> None:
-    """Takes back what the toast speaks of, as its button does."""
+    """Takes back what the toast speaks of, as its button does; without one, what was deleted last, but not for a person
+    who writes."""
+    if _offered(window):
+        speaker(window).toast.take_back()
+    elif window.deleted and not window.conversation.composer.field.hasFocus():
+        _bring_back(window, window.deleted[-1])
+
+
+def _offered(window: Window) -> bool:
     page = speaker(window)
-    if "toast" in page.__dict__:
-        page.toast.take_back()
+    return "toast" in page.__dict__ and page.toast.offers
 
 
 def unfold(window: Window) -> None:
@@ -182,7 +214,7 @@ def turn_network(window: Window, *, online: bool) -> None:
             network.go_offline()
     except InglenookError as error:
         tell(window, error.sentence)
-    window.show_network(network.state)
+    window.visits.show_network(network.state)
 
 
 def chat_with(window: Window, model_id: str) -> None:

@@ -10,10 +10,10 @@ from PySide6.QtGui import QCloseEvent, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.chat.messages import SearchHit
-from app.services.changes import Change, ConversationsChanged, NetworkState, SettingsChanged, TroubleChanged
+from app.services.changes import Change, ConversationsChanged, SettingsChanged, TroubleChanged
 from app.ui import window_state
 from app.ui.components.sidebar import Rail, Sidebar
-from app.ui.deeds import connect, deeds
+from app.ui.deeds import Deleted, connect, deeds
 from app.ui.frame import Frame
 from app.ui.menus import Actions
 from app.ui.pages.conversation.page import ConversationPage
@@ -43,6 +43,7 @@ class Window(QMainWindow):
         self._state_file = state_file
         self._state = window_state.read(state_file)
         self._painted = self._opened = self._refused = False
+        self.deleted: list[Deleted] = []
         self.setWindowTitle("Inglenook")
         self.setMinimumSize(*tokens.MINIMUM_SIZE)
         self.sidebar = Sidebar(application, theme)
@@ -106,10 +107,6 @@ class Window(QMainWindow):
             self.visits.models.show_tab(tab)
         self.go(self.visits.models)
         self.visits.models.take_focus()
-
-    def show_network(self, state: NetworkState) -> None:
-        """Everything that says how the network stands says so."""
-        self.visits.show_network(state)
 
     def rename(self, conversation_id: str) -> None:
         """Opens the title of a conversation for writing, in the list."""

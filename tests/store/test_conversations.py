@@ -101,13 +101,26 @@ def test_drafts_are_kept_for_each_place(store: Store, places: Places) -> None:
     assert (store.conversations.draft("new"), store.conversations.draft(chat)) == ("", "and then")
 
 
+def test_another_wording_of_a_message_is_a_draft_too(store: Store) -> None:
+    chat, question, _ = exchange(store)
+    assert store.conversations.edit_draft(chat) is None
+    store.conversations.set_draft(chat, "at the end").result()
+    store.conversations.set_draft(question, "another wor").result()
+    assert store.conversations.edit_draft(chat) == (question, "another wor")
+    assert store.conversations.edit_draft(exchange(store)[0]) is None
+    assert store.conversations.draft(chat) == "at the end"
+    store.conversations.set_draft(question, "").result()
+    assert store.conversations.edit_draft(chat) is None
+
+
 def test_purged_text_is_in_no_file_any_more(store: Store, places: Places) -> None:
     filler = " ".join(f"word{i}" for i in range(3000))
-    gone, _, _ = exchange(store, f"zanzibarquestion {filler}", f"zanzibaranswer {filler}", "zanzibartitle")
+    gone, asked, _ = exchange(store, f"zanzibarquestion {filler}", f"zanzibaranswer {filler}", "zanzibartitle")
     stays, _, kept = exchange(store, "harmless", "harmlessanswer", "harmlesstitle")
     live, reply = pending(store, "zanzibarlive")
     store.messages.append(reply, 0, "zanzibargrowth").result()
     store.conversations.set_draft(gone, "zanzibardraft").result()
+    store.conversations.set_draft(asked, "zanzibarwording").result()
     places.backups.mkdir()
     (places.backups / "inglenook-0000-1.db").write_text("zanzibarbackup")
     for chat in (gone, live):

@@ -119,11 +119,15 @@ class FakeConversations:
         self.rows[conversation_id] = msgspec.structs.replace(self.rows[conversation_id], **given)
         self._tell(conversation_id)
 
-    def draft(self, conversation_id: str) -> str:
-        return self.drafts.get(conversation_id, "")
+    def draft(self, conversation_id: str, message_id: str = "") -> str:
+        return self.drafts.get(message_id or conversation_id, "")
 
-    def set_draft(self, conversation_id: str, text: str) -> None:
-        self.drafts[conversation_id] = text
+    def edit_draft(self, conversation_id: str) -> tuple[str, str] | None:
+        edited = (message.id for message in self.messages.get(conversation_id, []) if self.drafts.get(message.id))
+        return next(((message_id, self.drafts[message_id]) for message_id in edited), None)
+
+    def set_draft(self, conversation_id: str, text: str, message_id: str = "") -> None:
+        self.drafts[message_id or conversation_id] = text
 
 
 @dataclass

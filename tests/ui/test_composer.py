@@ -211,6 +211,24 @@ def test_escape_ends_editing(window: Window, application: FakeApplication) -> No
     assert application.conversations.drafts[conversation_id] == "my draft"
 
 
+def test_what_was_made_of_a_message_waits_until_one_comes_back(window: Window, application: FakeApplication) -> None:
+    conversation_id, other = _with_turn(application), application.conversations.add("Other")
+    window.open(conversation_id)
+    page = window.conversation
+    type_text(window, "my draft")
+    page.transcript.edit_requested.emit("u")
+    type_text(window, ", and more")
+    window.open(other)
+    assert (page.composer.text(), page.editing) == ("", False)
+    window.open(conversation_id)
+    assert (page.composer.text(), page.editing) == ("First wording, and more", True)
+    press(window, Qt.Key.Key_Escape)
+    assert (page.composer.text(), page.editing) == ("my draft", False)
+    window.open(other)
+    window.open(conversation_id)
+    assert (page.composer.text(), page.editing) == ("my draft", False)
+
+
 def test_the_transcripts_wishes_are_handed_down(window: Window, application: FakeApplication) -> None:
     conversation_id = _with_turn(application)
     window.open(conversation_id)

@@ -131,6 +131,28 @@ def test_delete_and_undo(window: Window, application: FakeApplication) -> None:
     assert not toast.isVisible()
 
 
+def test_several_deletions_are_taken_back_one_by_one(window: Window, application: FakeApplication) -> None:
+    one, two, three = (application.conversations.add(title) for title in ("One", "Two", "Three"))
+    window.sidebar.reload()
+    window.open(three)
+    for gone in (one, two, three):
+        delete(window, gone)
+    toast = window.conversation.toast
+    toast._button.click()
+    assert set(application.conversations.rows) == {three}
+    assert (toast.isVisible(), toast.text) == (True, "“Two” was deleted")
+    field = window.conversation.composer.field
+    field.setFocus()
+    QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # nothing to undo in the field
+    assert set(application.conversations.rows) == {two, three}
+    toast.leave()
+    QTest.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert set(application.conversations.rows) == {two, three}, "a person who writes means the text"
+    window.sidebar.list.setFocus()
+    QTest.keyClick(window.sidebar.list, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert set(application.conversations.rows) == {one, two, three}
+
+
 def test_deleting_another_one_leaves_the_open_one(window: Window, application: FakeApplication) -> None:
     keep, gone = application.conversations.add("Keep"), application.conversations.add("Gone")
     window.open(keep)

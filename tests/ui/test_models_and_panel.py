@@ -49,6 +49,30 @@ def test_the_models_are_listed_with_their_facts(window: Window, application: Fak
     assert application.loading.loads == ["starter"]
 
 
+def test_what_can_be_used_comes_first_and_enter_takes_it(window: Window, application: FakeApplication) -> None:
+    application.library.models = [starter(id="cut", name="Cut", problem="This model file is incomplete."), own_model()]
+    first, last = rows(opened(window))
+    assert (first.text(), last.text()) == ("Own-8B", "Cut")
+    QTest.keyClick(first, Qt.Key.Key_Return)
+    assert application.loading.loads == ["own"]
+
+
+def test_the_list_goes_when_the_chosen_model_is_there(window: Window, application: FakeApplication) -> None:
+    application.library.models = [own_model(), starter()]
+    picker = opened(window)
+    application.loading.become(EngineState.READY, starter())  # begun before
+    assert picker.isVisible()
+    rows(picker)[0].click()
+    application.loading.become(EngineState.LOADING, own_model())
+    application.loading.become(EngineState.READY, starter(), sentence="Own-8B is damaged.")
+    assert picker.isVisible()
+    application.loading.become(EngineState.READY, own_model())
+    assert not picker.isVisible()
+    assert window.conversation.composer.field.hasFocus()
+    rows(opened(window))[0].click()  # the one that is loaded
+    assert not picker.isVisible()
+
+
 def test_escape_and_a_click_elsewhere_close_it(window: Window) -> None:
     picker = opened(window)
     QTest.keyClick(rows(picker)[0], Qt.Key.Key_Escape)

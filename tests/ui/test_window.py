@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -193,7 +193,9 @@ def test_an_engine_that_died_and_came_back(window: Window, application: FakeAppl
     assert banner.detail.text() == "It ran out of memory."
     application.loading.become(EngineState.LOADING, starter(), restarted=True)
     application.loading.become(EngineState.READY, starter(), restarted=True)
-    assert banner.title.text() == "The model is back"
+    assert (banner.title.text(), banner.isVisible()) == ("The model is back", True)
+    window.conversation.show_sent("r")
+    assert not banner.isVisible()
 
 
 def test_the_window_follows_a_title(window: Window, application: FakeApplication) -> None:
@@ -228,6 +230,20 @@ def test_the_focus_ring_is_for_the_keyboard(window: Window, qtbot: QtBot) -> Non
     assert ring.target is None
 
 
+def test_the_focus_ring_is_never_cut_off(window: Window, application: FakeApplication) -> None:
+    window.open(application.conversations.add("Bees"))
+    window.conversation.show_panel(True)
+    window.conversation.panel.show_tab("model")
+    window.conversation.panel.tabs.setFocus()
+    ring, seen = window._ring, set()
+    for _ in range(40):
+        QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Tab)
+        if ring.target is not None and ring._ring is not None:
+            seen.add(ring.target.accessibleName())
+            assert ring._ring.place.rect().contains(ring._ring.geometry()), ring.target.accessibleName()
+    assert {"Add an adapter", "New conversation"} <= seen
+
+
 def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) -> None:
     window: Window = make_window(1300)
     window.frame.set_wanted(False)
@@ -237,6 +253,14 @@ def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) 
     QTest.keyClick(window, Qt.Key.Key_B, CONTROL)
     assert window.sidebar.isVisible()
     assert not window.rail.isVisible()
+
+
+def test_a_word_said_beside_the_greeting_covers_nothing_one_needs(window: Window) -> None:
+    window.conversation.say("Something was done")
+    page, toast = window.conversation, window.conversation.toast
+    said = QRect(toast.mapTo(page, QPoint()), toast.size())
+    for other in (page.greeting, page.composer, *page.suggestions):
+        assert not said.intersects(QRect(other.mapTo(page, QPoint()), other.size()))
 
 
 def test_a_word_is_said_on_the_page_that_is_shown(window: Window) -> None:

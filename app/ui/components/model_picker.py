@@ -65,14 +65,17 @@ class _ModelRow(HoverButton):
 
 
 class ModelPicker(Popover):
-    """Opens under the pill. Choosing loads at once; the list follows the library and the engine."""
+    """Opens under the pill. Choosing loads at once; the list follows the library and the engine, and goes when the
+    chosen model is there."""
 
+    loaded = Signal()
     file_requested = Signal()
     find_requested = Signal()
 
     def __init__(self, application: ApplicationPort, theme: Theme, parent: QWidget) -> None:
         super().__init__("Models", theme, parent)
         self._application = application
+        self._chosen = ""
         self._holder = QWidget()
         self._rows = QVBoxLayout(self._holder)
         self._rows.setContentsMargins(8, 0, 8, 0)
@@ -137,6 +140,7 @@ class ModelPicker(Popover):
 
     def open_at(self, opener: QWidget) -> None:
         """Opens under `opener` with the focus on the first model."""
+        self._chosen = ""
         self._draw()
         self.open_below(opener, WIDTH, first=self._first_row())
         self._order()
@@ -148,6 +152,8 @@ class ModelPicker(Popover):
                 self._failure.say(change.sentence, change.detail, change.model_id if change.can_insist else "")
             elif change.state in (EngineState.READY, EngineState.LOADING) and not change.sentence:
                 self._failure.unsay()  # READY with a sentence: another model was refused just now, and this one stays
+            if change.state is EngineState.READY and not change.sentence:
+                self._leave_with(change.model_id)
             if self.isVisible() and change.state is EngineState.LOADING and not self._progress.isHidden():
                 self._show_progress(change)
             elif self.isVisible():
@@ -160,6 +166,7 @@ class ModelPicker(Popover):
         try:
             model = self._application.library.add_file(path)
             self._application.loading.load(model.id)
+            self._chosen = model.id
         except InglenookError as error:
             self._failure.say(error.sentence, error.detail)
             self._draw()
@@ -180,7 +187,7 @@ class ModelPicker(Popover):
                     self._open_file.setFocus(Qt.FocusReason.OtherFocusReason)
                 widget.hide()
                 widget.deleteLater()
-        models = self._application.library.list()
+        models = sorted(self._application.library.list(), key=lambda model: bool(model.problem))  # usable ones first
         for number, model in enumerate(models):
             row = _ModelRow(model, self._theme, loaded=model.id == loaded)
             row.clicked.connect(lambda _checked=False, model_id=model.id: self._load(model_id))
@@ -247,6 +254,17 @@ class ModelPicker(Popover):
         except InglenookError as error:
             self._failure.say(error.sentence, error.detail)
             self._draw()
+            return
+        self._chosen = model_id
+        state = self._application.loading.state
+        if state.state is EngineState.READY:
+            self._leave_with(state.model_id)
+
+    def _leave_with(self, model_id: str) -> None:
+        """The list is done with when the model chosen in it is loaded."""
+        if self.isVisible() and model_id == self._chosen:
+            self.close_popover()
+            self.loaded.emit()
 
     def _load_anyway(self, model_id: str) -> None:
         """Even if that pushes other programs out of memory."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRectF, Qt
+from PySide6.QtCore import QObject, QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QApplication, QRadioButton, QSlider, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QRadioButton, QSlider, QWidget
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -20,6 +20,7 @@ _OUTSIDE = tokens.FOCUS_GAP + tokens.FOCUS_WIDTH
 class _Ring(QWidget):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
+        self.place = parent
         self._theme = theme
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -45,6 +46,7 @@ class FocusRing(QObject):
         self._theme = theme
         self._target: QWidget | None = None
         self._ring: _Ring | None = None
+        self._watched: list[QWidget] = []
         self.moving = False
         application.focusChanged.connect(self._follow)
 
@@ -56,11 +58,10 @@ class FocusRing(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         from PySide6.QtCore import QEvent  # its enumerations take tens of milliseconds, not before the first frame
 
-        if watched is self._target:
-            if event.type() in (QEvent.Type.Hide, QEvent.Type.ParentChange):
-                self._leave()
-            elif event.type() in (QEvent.Type.Move, QEvent.Type.Resize):
-                self._place()
+        if event.type() in (QEvent.Type.Move, QEvent.Type.Resize):
+            self._place()
+        elif watched is self._target and event.type() in (QEvent.Type.Hide, QEvent.Type.ParentChange):
+            self._leave()
         return False
 
     def _follow(self, old: QWidget | None, new: QWidget | None) -> None:
@@ -76,8 +77,10 @@ class FocusRing(QObject):
         if not (self.moving or by_arrow) or parent is None or not isinstance(new, QAbstractButton):
             return
         self._target = new
-        self._ring = _Ring(self._theme, parent)
-        new.installEventFilter(self)
+        self._watched, place = _up_to_room(new, parent)
+        self._ring = _Ring(self._theme, place)
+        for widget in self._watched:
+            widget.installEventFilter(self)
         new.destroyed.connect(self._forget)
         self._place()
         self._ring.show()
@@ -85,11 +88,12 @@ class FocusRing(QObject):
 
     def _place(self) -> None:
         if self._ring is not None and self._target is not None:
-            self._ring.setGeometry(self._target.geometry().adjusted(-_OUTSIDE, -_OUTSIDE, _OUTSIDE, _OUTSIDE))
+            self._ring.setGeometry(_around(self._target, self._ring.place))
 
     def _leave(self) -> None:
         if self._target is not None:
-            self._target.removeEventFilter(self)
+            for widget in self._watched:
+                widget.removeEventFilter(self)
             self._target.destroyed.disconnect(self._forget)
             self._target = None
         if self._ring is not None:
@@ -100,3 +104,22 @@ class FocusRing(QObject):
     def _forget(self) -> None:
         self._target = None
         self._ring = None
+        self._watched = []
+
+
+def _around(target: QWidget, place: QWidget) -> QRect:
+    """The ring's geometry in a widget that holds the target."""
+    return QRect(target.mapTo(place, QPoint()), target.size()).adjusted(-_OUTSIDE, -_OUTSIDE, _OUTSIDE, _OUTSIDE)
+
+
+def _up_to_room(target: QWidget, place: QWidget) -> tuple[list[QWidget], QWidget]:
+    """Where the ring is not cut off, from the target's parent on, but not out of what is scrolled with it; and the
+    widgets from the target up to there."""
+    between = [target]
+    while not (place.isWindow() or place.rect().contains(_around(target, place))):
+        above = place.parentWidget()
+        if above is None or isinstance(above.parentWidget(), QAbstractScrollArea):
+            break
+        between.append(place)
+        place = above
+    return between, place

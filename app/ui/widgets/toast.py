@@ -20,21 +20,19 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractButton, QGraphicsOpacityEffect, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QWidget
 
 from app.ui.theme import icons, tokens
 from app.ui.theme.theme import Theme
+from app.ui.widgets.buttons import HoverButton
 from app.ui.widgets.surfaces import SHADOW_MARGIN, paint_shadow
 
 
-class _ToastButton(QAbstractButton):
+class _ToastButton(HoverButton):
     focused = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        super().__init__(theme, parent, focus=Qt.FocusPolicy.StrongFocus)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -95,6 +93,11 @@ class Toast(QWidget):
     def text(self) -> str:
         """The words shown."""
         return self._text
+
+    @property
+    def offers(self) -> bool:
+        """Whether there is something to take back."""
+        return self._undo is not None
 
     def show_text(self, text: str, *, icon_name: str = "", undo: Callable[[], None] | None = None) -> None:
         """Shows words for six seconds; `undo` is what its button does."""

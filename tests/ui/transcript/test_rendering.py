@@ -41,7 +41,12 @@ def everything(piece: Piece) -> str:
 
 def test_prose_reads_as_a_person_sees_it(looks: Looks) -> None:
     piece = piece_of("**Bold**, *soft* and `code`.\n\n- one\n- two\n\n3. three\n4. four\n", looks)
-    assert everything(piece) == "Bold, soft and code.\n- one\n- two\n3. three\n4. four"
+    assert everything(piece) == "Bold, soft and code.\n\n- one\n- two\n3. three\n4. four"
+
+
+def test_paragraphs_stay_apart_and_lines_of_code_together(looks: Looks) -> None:
+    text = "First.\n\nSecond.\n\n- item\n\n  ```\n  l1\n\n  l2\n  ```\n\n> ```\n> q1\n> q2\n> ```\n"
+    assert everything(piece_of(text, looks)) == "First.\n\nSecond.\n\n- item\n\nl1\n\nl2\n\nq1\nq2"
 
 
 def test_tables_are_copied_with_tabs(looks: Looks) -> None:

@@ -198,7 +198,7 @@ def test_ones_own_new_message_is_shown(show: Show, conversations: Conversations)
 def test_states_have_words(show: Show, conversations: Conversations, live: str) -> None:
     transcript = show()
     row = transcript.column.row(1)
-    assert waiting_line(row.state, row.progress) == "Waiting for the reply before"
+    assert waiting_line(row.state, row.progress) == "Waiting for the model"  # which loads, or writes another one
     transcript.apply(ReplyProgressed(conversation_id="c", message_id=live, done=1204, total=3100))
     assert waiting_line(row.state, row.progress) == "Reading: 1,204 of 3,100 tokens (38 %)"
     transcript.apply(grew(live, 0, "hmm", thinking=True))

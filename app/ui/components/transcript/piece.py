@@ -249,25 +249,32 @@ class Piece:
         if self.blank or self.empty_code or start >= end:
             return ""
         marks = {position: mark for position, mark, _indent in self.notes.marks}
-        lines: list[str] = []
-        row_before: tuple[int, int] | None = None
+        joined, before, row_before = "", "", -1
         block = self.document.findBlock(start)
         while block.isValid() and block.position() < max(end, start + 1):
             base = block.position()
             text = block.text()[max(0, start - base) : end - base]
-            if base >= start and base in marks:
-                text = f"{'-' if marks[base] == '•' else marks[base]} {text}"
             cursor = QTextCursor(block)
             table = cursor.currentTable()
-            row = (table.firstPosition(), table.cellAt(cursor).row()) if table else None
-            if row is not None and row == row_before:
-                lines[-1] += f"\t{text}"
-            elif text or table or self.chunk.kind is not Kind.PROSE:
-                lines.append(text)
-            row_before = row
+            row = table.cellAt(cursor).row() if table else -1
+            together = f"table {table.firstPosition()}" if table else self._together(base, base in marks)
+            if base >= start and base in marks:
+                text = f"{'-' if marks[base] == '•' else marks[base]} {text}"
+            if table and (together, row) == (before, row_before):
+                joined += f"\t{text}"
+            elif text or together not in ("", "item"):
+                joined += ("\n" if together == before != "" else "\n\n" if joined else "") + text
+                before, row_before = together, row
             block = block.next()
-        joined = "\n".join(lines).replace("\u2028", "\n")
+        joined = joined.replace("\u2028", "\n")
         return joined.replace(PAD, "") if self.notes.codes else joined
+
+    def _together(self, base: int, item: bool) -> str:
+        """What the block at `base` is a line of, if anything: such lines are copied without a blank one between."""
+        if self.chunk.kind is not Kind.PROSE:
+            return "lines"
+        box = next((start for start, end, _left in self.notes.boxes if start <= base <= end), None)
+        return f"box {box}" if box is not None else "item" if item else ""
 
 
 def x_of(line: QTextLine, position: int) -> float:

@@ -97,7 +97,7 @@ def thinking_line(facts: ReplyFacts | None, *, now: bool) -> str:
 def waiting_line(state: ReplyState, progress: tuple[int, int] | None) -> str:
     """What a reply without text is doing; nothing when the caret says enough."""
     if state is ReplyState.QUEUED:
-        return "Waiting for the reply before"
+        return "Waiting for the model"
     if state is ReplyState.READING and progress and progress[1] > 0:
         done, total = progress
         return f"Reading: {done:,} of {total:,} tokens ({100 * done // total} %)"
@@ -145,7 +145,7 @@ def spoken_name(question: bool, state: ReplyState, facts: ReplyFacts | None) -> 
         return "You"
     who = facts.model_name if facts and facts.model_name else "Reply"
     how = {
-        ReplyState.QUEUED: "waiting for the reply before",
+        ReplyState.QUEUED: "waiting for the model",
         ReplyState.READING: "reading",
         ReplyState.WRITING: "writing",
         ReplyState.STOPPED: "stopped",

@@ -28,7 +28,7 @@ from app.ui.pages.conversation.choosing import Choosing
 from app.ui.pages.conversation.own_values import OwnValues
 from app.ui.pages.conversation.parts import Parts
 from app.ui.pages.conversation.seeing import Seeing
-from app.ui.pages.conversation.verbs import Verbs
+from app.ui.pages.conversation.verbs import BACK, Verbs
 from app.ui.ports import ApplicationPort
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -76,13 +76,15 @@ class ConversationPage(Parts):
             return
         self.flush()
         self._opened = True
-        self.verbs.end_edit()
+        self.verbs.leave_edit()
         self.conversation_id = conversation_id or ""
         if self.has("find_bar"):
             self.find_bar.leave()
         if conversation_id or self.has("transcript"):
             self.transcript.open(conversation_id)
         self.composer.set_text(self._application.conversations.draft(conversation_id or NEW))
+        if conversation_id:
+            self.verbs.resume_edit()
         live = self._application.sending.live_reply(conversation_id) if conversation_id else None
         self._show_live(live.message_id if live is not None else "")
         self._show_kind()
@@ -248,6 +250,8 @@ class ConversationPage(Parts):
     def _show_live(self, message_id: str) -> None:
         self.live_id = message_id
         self.composer.set_streaming(bool(message_id))
+        if message_id:
+            self.banner.unsay(BACK)  # it shows
 
     def _reply_changed(self, change: ReplyChanged) -> None:
         if change.state.live:
@@ -258,14 +262,15 @@ class ConversationPage(Parts):
 
     def _keep_draft(self, text: str) -> None:
         self.seeing.soon()
-        if not self.verbs.editing:
-            try:
-                self._application.conversations.set_draft(self.conversation_id or NEW, text)
-            except InglenookError as error:
-                self.say(error.sentence)
+        try:
+            self._application.conversations.set_draft(self.conversation_id or NEW, text, self.verbs.editing)
+        except InglenookError as error:
+            self.say(error.sentence)
 
     def _place_toast(self) -> None:
-        bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
+        bottom = self.height() - 12  # of a new conversation, where the middle is full of words
+        if self.conversation_id:
+            bottom = self.composer.mapTo(self, self.composer.rect().topLeft()).y() - 12
         centre = self.composer.mapTo(self, self.composer.rect().center()).x()
         self.toast.place(centre, max(bottom, tokens.TOAST_HEIGHT + 12), self.composer.width())
 

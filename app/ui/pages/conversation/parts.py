@@ -122,6 +122,7 @@ class Parts(QWidget):
         made = ModelPicker(self._application, self._theme, self)
         made.file_requested.connect(self.verbs.open_model_file)
         made.find_requested.connect(self.models_requested)
+        made.loaded.connect(self.composer.field.setFocus)
         return made
 
     @cached_property

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.ui.pages.conversation.seeing import Seeing
 
 ENGINE = "engine"
+BACK = "back"
 SEND = "send"
 NO_MODEL = "no_model"
 EXCERPT = 80
@@ -143,26 +144,41 @@ class Verbs:
         self._page.say("Copied", icon_name="copy")
 
     def begin_edit(self, message_id: str) -> None:
-        """Puts an earlier message into the composer; the draft there is kept aside."""
+        """Puts an earlier message, or what was made of it so far, into the composer; the draft there is kept aside."""
+        conversations, composer = self._application.conversations, self._page.composer
+        composer.flush_draft()
         try:
-            text, _ = self._application.conversations.body(message_id)
+            text = conversations.draft(self._page.conversation_id, message_id) or conversations.body(message_id)[0]
         except InglenookError as error:
             self._page.say(error.sentence)
             return
-        composer = self._page.composer
-        if not self.editing:
-            composer.flush_draft()
-            self._draft = composer.text()
-        self.editing = message_id
-        composer.show_editing(True)
+        self._edit(message_id)
         composer.put(text)
 
-    def end_edit(self) -> None:
-        """Brings the draft back that stood there before."""
+    def resume_edit(self) -> None:
+        """Goes on with the wording that was left unsent in this conversation."""
+        if left := self._application.conversations.edit_draft(self._page.conversation_id):
+            self._edit(left[0])
+            self._page.composer.set_text(left[1])
+
+    def _edit(self, message_id: str) -> None:
+        if not self.editing:
+            self._draft = self._page.composer.text()
+        self.editing = message_id
+        self._page.composer.show_editing(True)
+
+    def leave_edit(self) -> None:
+        """Brings the draft back that stood there before; what was made of the message is kept for the next visit."""
         if self.editing:
             self.editing = ""
             self._page.composer.show_editing(False)
             self._page.composer.set_text(self._draft)
+
+    def end_edit(self) -> None:
+        """The same for good: nothing of the other wording is kept."""
+        if self.editing:
+            self._application.conversations.set_draft(self._page.conversation_id, "", self.editing)
+            self.leave_edit()
 
     def warm(self) -> None:
         """A message is being written: the model may be loaded meanwhile."""
@@ -219,13 +235,14 @@ class Verbs:
                 )
             elif self._died:
                 banner.say(
-                    ENGINE,
+                    BACK,
                     "The model is back",
                     "What was written is kept. A reply that broke off can be asked for again.",
                     kind="moss",
                 )
             elif not change.sentence:  # else another model was refused just now, and this one stays
                 banner.unsay(ENGINE)
+                banner.unsay(BACK)
             self._died, self._stepped = False, stepped
         elif change.state is EngineState.FAILED and not (self._page.has("picker") and self._page.picker.isVisible()):
             title = (
