@@ -112,6 +112,7 @@ class Streaming(QObject):
         same = before == (whole.text, whole.chunks, whole.references) and all(whole.known[-1:])
         self.grown.emit(number, row.part_top(ANSWER) + steady if same and not row.parts[THINKING].text else 0)
         if not row.state.live:
+            self._column.pieces.recolour(row)
             self.said.emit(row.id, row.parts[ANSWER].text, True)
 
     def _due(self) -> None:
