@@ -77,6 +77,11 @@ def test_bare_addresses_are_links(text: str, found: list[str]) -> None:
     assert links(text) == found
 
 
+@pytest.mark.parametrize("line", ["[^1]: Source", "[INFO]: started", "[^note]: https://example.org"])
+def test_what_only_looks_like_a_definition_is_seen(line: str) -> None:
+    assert "".join(token.content for token in parse(f"Words\n\n{line}\n") if token.type == "inline") == f"Words{line}"
+
+
 def test_only_definitions_of_links_are_told_to_other_parts() -> None:
     text = "[^1]: A footnote.\n[INFO]: server started\n[one]: https://example.org/1\n```\n[two]: https://example.org/2\n```\n"
     assert [definition["href"] for definition in references(text).values()] == ["https://example.org/1"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, reference
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
@@ -20,7 +20,9 @@ References = Mapping[str, Any]
 """Link definitions by label, as markdown-it keeps them."""
 
 _PLAIN = re.compile(r"[^\n\\`*_~\[\]!<>&$]*")
-_REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S.*$", re.MULTILINE)
+_REFERENCE = re.compile(
+    r"^ {0,3}\[(?!\^)[^\]\n]+\]:[ \t]*(?:<|[a-z][a-z0-9+.-]*:|[/#.]|[^\s.]+\.\w).*$", re.IGNORECASE | re.MULTILINE
+)
 _ADDRESS = re.compile(r"https?://[^\s<>\"“”‘’「」『』【】《》（）。，、；：！？|]+")
 _MATH_BLOCK = re.compile(r"(\$\$|\\\[|\\begin\{([a-zA-Z]+\*?)\})")
 _MATH = re.compile(
@@ -41,6 +43,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.core.ruler.at("inline", _parse_inline)
     parser.core.ruler.push("address", _link_addresses)
+    parser.block.ruler.at("reference", _reference_rule, {"alt": []})
     parser.block.ruler.before(
         "fence", "math", _math_block, {"alt": ["paragraph", "reference", "blockquote", "list", "table"]}
     )
@@ -82,6 +85,12 @@ def _parse_inline(state: StateCore) -> None:
             else:
                 token.children = token.children or []
                 state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def _reference_rule(state: StateBlock, first: int, last: int, silent: bool) -> bool:
+    """The parser's own rule, for what leads somewhere: the text of a footnote or "[INFO]: started" is to be seen."""
+    start, end = state.bMarks[first] + state.tShift[first], state.eMarks[first]
+    return bool(_REFERENCE.match(state.src[start:end])) and reference(state, first, last, silent)
 
 
 def _math(state: StateInline, silent: bool) -> bool:

@@ -16,7 +16,7 @@ from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
 FLUSH_MS = 20
-_HALF = re.compile(r" {0,3}(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
+_HALF = re.compile(r"[ >]*(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
 
 
 def held_back(text: str) -> int:
