@@ -83,6 +83,8 @@ class Deeds(QObject):
         transcript.hold_row(number)
         row.unfolded = not row.unfolded
         transcript.column.measure(number)
+        if transcript.finding.pattern is not None:  # what is folded away is not found
+            transcript.hits_changed.emit(transcript.finding.start(transcript.finding.text), 0)
         transcript.changed()
 
     def _check(self, message_id: str, spot: Spot) -> None:
