@@ -22,8 +22,12 @@ THINKING_TAGS = (
     ("<seed:think>", "</seed:think>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|channel>thought", "<channel|>"),
 )
 """What reasoning models write around their thinking."""
+CHANNEL, MESSAGE, MESSAGE_END, NEXT_MESSAGE = "<|channel|>", "<|message|>", "<|end|>", "<|start|>"
+"""What models with channels (gpt-oss) write around each message of a reply: the last one, `final`, is the answer."""
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

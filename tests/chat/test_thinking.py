@@ -44,6 +44,38 @@ def test_a_beginning_that_only_looks_like_a_tag() -> None:
     assert split(["<thi"]) == ("", "<thi")
 
 
+CHANNELS = (
+    "<|channel|>analysis<|message|>They greet me. <b>So</b> < I\n\ngreet.<|end|><|start|>assistant"
+    "<|channel|>commentary to=x<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>Hello, <|end|> is a tag"
+)
+
+
+@given(st.sets(st.integers(1, len(CHANNELS) - 1), max_size=12))
+def test_channels_are_told_apart_however_they_are_cut(cuts: set[int]) -> None:
+    deltas = [CHANNELS[start:end] for start, end in pairwise([0, *sorted(cuts), len(CHANNELS)])]
+    assert split(deltas) == ("They greet me. <b>So</b> < I\n\ngreet.\n\n{}", "Hello, <|end|> is a tag")
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "answer"),
+    [
+        ("<|channel|>final<|message|>At once.", "", "At once."),
+        (
+            "<|channel|>final<|message|>One.<|end|><|start|>assistant<|channel|>final<|message|>Two.<|end|>",
+            "",
+            "One.Two.",
+        ),
+        ("<|channel|>analysis<|message|>Half a tho", "Half a tho", ""),
+        ("<|channel|>analysis<|message|>All.<|end|><|start|>assis", "All.", ""),
+        ("<|channel|>ana", "", ""),
+        ("<|chan", "", "<|chan"),
+        ("Use <|channel|>final<|message|> for it", "", "Use <|channel|>final<|message|> for it"),
+    ],
+)
+def test_channels_at_their_edges(text: str, thinking: str, answer: str) -> None:
+    assert split([text]) == split(list(text)) == (thinking, answer)
+
+
 def test_a_comparison_inside_thinking_is_not_a_tag() -> None:
     assert split(["<think>", "a < b and </th", " x", "</think>", "ok"]) == ("a < b and </th x", "ok")
 

@@ -2,7 +2,8 @@
 
 On a processor, reading is slow where much stands before it: with 7,400 tokens in memory and two cores a question of 20
 took a second. Typing takes longer than that. Nothing that is held is given up for it: only what goes on from all that a
-conversation holds is read, and only where the memory can forget it again when something else is sent.
+conversation holds is read, and only where the memory can forget it again when something else is sent. The thinking of
+the last reply is no loss: it leaves with the next question, so that its answer has to be read once more anyway.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from app.engine.worker.context import DECODED
 from app.engine.worker.loading import Loaded
 from app.engine.worker.slots import Overlay
 
+_SAME = 24  # letters by which the beginning of an answer is found
 SLICE = 64  # tokens of a batch: who sends meanwhile waits for one at most
 
 
@@ -59,8 +61,12 @@ class Ahead:
         try:
             self._tokens = tokens = loaded.prompts.beginning(prompt.messages, prompt.template_options)
             self._overlay = overlay = loaded.bring(prompt.adapters)
+            return self._is_free(loaded, prompt, tokens, overlay)
         except EngineError:
             return False  # it takes this message, and not a longer one; what is wrong with an adapter, a reply will say
+
+    def _is_free(self, loaded: Loaded, prompt: Measure, tokens: list[int], overlay: Overlay) -> bool:
+        """Whether reading this costs nobody anything. Raises EngineError."""
         sequences = loaded.sequences
         slot = sequences.find(prompt.sequence)
         others = sequences.n_held - (slot.n_past if slot is not None else 0)
@@ -70,7 +76,10 @@ class Ahead:
             held = slot.settled
             if slot.overlay != overlay:
                 return False
-            return not slot.busy and slot.traces < 0 and held < len(tokens) and slot.tokens[:held] == tokens[:held]
+            if slot.busy or slot.traces >= 0:
+                return False
+            goes_on = held < len(tokens) and slot.tokens[:held] == tokens[:held]
+            return goes_on or _only_thinking_leaves(loaded, prompt, slot.tokens[:held])
         typed = prompt.messages[-1].role == "user"
         return typed and any(slot.n_past == 0 and not slot.busy for slot in sequences.slots)
 
@@ -104,3 +113,22 @@ class Ahead:
             sequences.resync(slot)
         sequences.release(slot)
         return decoded and end < len(tokens)
+
+
+def _only_thinking_leaves(loaded: Loaded, prompt: Measure, held: list[int]) -> bool:
+    """Whether what is held is the last reply of this prompt as it was written, its thinking before it, and no more.
+
+    Raises EngineError.
+    """
+    messages = prompt.messages
+    last = next((at for at in range(len(messages) - 1, 0, -1) if messages[at].role == "assistant"), 0)
+    answer = messages[last].content.strip()
+    if not last or not answer:
+        return False
+    asked = loaded.prompts.build(messages[:last], prompt.template_options).tokens
+    if held[: len(asked)] != asked:
+        return False
+    pieces = (loaded.vocabulary.piece(token) or b"" for token in held[len(asked) :])
+    written = b"".join(pieces).decode("utf-8", "replace").rstrip("\ufffd")
+    at = written.rfind(answer[:_SAME])
+    return at > 0 and answer.startswith(written[at:].rstrip())  # the last token was never decoded

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from app.engine.errors import TemplateBroken, TemplateLimit
-from app.engine.values import THINKING_TAGS
+from app.engine.values import CHANNEL, THINKING_TAGS
 from app.engine.worker.sandbox import SOURCE_LIMIT, Environment, LimitReached, TemplateRaised
 
 Message = dict[str, str]
@@ -84,7 +84,7 @@ class ChatTemplate:
     @property
     def can_think(self) -> bool:
         """Whether the template knows of thinking, by what such templates are written with."""
-        marks = ("enable_thinking", "reasoning_content", *(opening for opening, _ in THINKING_TAGS))
+        marks = ("enable_thinking", "reasoning_content", CHANNEL, *(opening for opening, _ in THINKING_TAGS))
         return any(mark in self.source for mark in marks)
 
     def render(self, messages: Sequence[Message], options: Mapping[str, Any], *, add_generation_prompt: bool) -> str:

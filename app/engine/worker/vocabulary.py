@@ -11,14 +11,15 @@ import re
 from functools import cached_property
 from itertools import repeat
 
-from app.engine.values import THINKING_TAGS
+from app.engine.values import CHANNEL, MESSAGE, MESSAGE_END, NEXT_MESSAGE, THINKING_TAGS
 from app.engine.worker.llama import api
 from app.engine.worker.model import Model
 
 _SPM = 1  # llama_vocab_type of llama.h
 _NONE = 0
 # Control tokens whose text a reader of the reply needs: they fold the thinking away.
-_VISIBLE = frozenset(tag.encode() for pair in THINKING_TAGS for tag in pair)
+_VISIBLE = frozenset(tag.encode() for pair in THINKING_TAGS for tag in pair) | {b"<|channel>"}
+_CHANNELS = frozenset(token.encode() for token in (CHANNEL, MESSAGE, MESSAGE_END, NEXT_MESSAGE))
 
 
 class Vocabulary:
@@ -75,7 +76,7 @@ class Vocabulary:
         except KeyError:
             ends = api.llama_vocab_is_eog(self._vocab, token)
             full = self.full_piece(token)
-            piece = None if ends else full if full in _VISIBLE else self._piece(token, special=False)
+            piece = None if ends else full if full in self._visible else self._piece(token, special=False)
             self._pieces[token] = piece
             return piece
 
@@ -101,6 +102,10 @@ class Vocabulary:
     def has(self, *texts: str) -> bool:
         """Whether each text is one token of its own."""
         return all(len(self._tokenize(text, True)) == 1 for text in texts)
+
+    @cached_property
+    def _visible(self) -> frozenset[bytes]:
+        return _VISIBLE | _CHANNELS if self.has(CHANNEL, MESSAGE) else _VISIBLE
 
     @cached_property
     def control_text(self) -> re.Pattern[str] | None:

@@ -14,6 +14,7 @@ from app.engine.worker.ahead import SLICE
 from app.engine.worker.slots import Slot
 from tests.engine.worker.control import CLOSE, LONG, apart, load, logits, prompt_of
 from tests.engine.worker.process import LoopHere, Reply, user
+from tests.support import tiny_models
 
 TYPED = "and the other hound in the wind, the water and the den"
 MORE = TYPED + " over the hill"
@@ -212,3 +213,32 @@ def test_a_snapshot_comes_back_over_what_was_typed(tiny: Tiny, loop_here: LoopHe
     event = loop_here.ask(Restore(id=loop_here.next_id(), sequence="a", snapshot=str(file)))
     assert isinstance(event, Restored)
     assert event.tokens == settled == slot_of(loop_here).n_past
+
+
+THINKS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+)
+
+
+def test_an_answer_whose_thinking_leaves_is_read_before_it_is_asked_for(tmp_path: Path, loop_here: LoopHere) -> None:
+    load(loop_here, tiny_models.dense(tmp_path / "thinks.gguf", template=THINKS))
+    question = user(LONG)
+    reply = loop_here.write([question], temperature=0.0, max_tokens=60)
+    piece = loop_here.loaded.vocabulary.piece
+    answer = b"".join(piece(token) or b"" for token in reply.ids[20:]).decode("utf-8", "replace").strip()
+    answered = [question, PromptMessage(role="assistant", content=answer)]
+
+    for other in ("another answer " * 5, "", answer[:-8] + " but not so"):
+        version = [question, PromptMessage(role="assistant", content=other), user(TYPED)]
+        held = slot_of(loop_here).n_past
+        typing(loop_here, version)
+        assert slot_of(loop_here).n_past == held, "another version of the reply is given up for this one"
+
+    cold = measured(loop_here, answered)
+    assert typing(loop_here, answered) >= cold + 40  # nothing is typed yet
+    messages = [*answered, user(TYPED)]
+    read = typing(loop_here, messages)
+    total = len(prompt_of(loop_here, messages))
+    assert total - read < 15
+    assert loop_here.write(messages, temperature=0.0, max_tokens=4).facts.cached_tokens == read

@@ -289,6 +289,30 @@ def test_the_end_of_a_reply_is_not_part_of_it(room: Room) -> None:
     assert prompt.tokens.count(end[0]) == 3
 
 
+CHANNELED = (
+    "{% for m in messages %}<|start|>{{ m.role }}{% if m.role == 'assistant' %}<|channel|>final{% endif %}<|message|>"
+    "{{ m.content }}<|end|>{% endfor %}<|start|>assistant"
+)
+
+
+def test_the_channels_of_a_reply_are_told_to_its_reader(tmp_path: Path) -> None:
+    special = (*tiny_models.SPECIAL, "<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|return|>", "<|call|>")
+    room = Room(tiny_models.dense(tmp_path / "channels.gguf", special=special, template=CHANNELED))
+    try:
+        vocabulary = room.vocabulary
+        said = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>the hound"
+        ids = vocabulary.tokenize(said)
+        assert b"".join(vocabulary.piece(token) or b"" for token in ids).decode() == said
+        assert vocabulary.piece(vocabulary.tokenize("<|return|>")[0]) is None
+        assert room.template.can_think
+        direct = vocabulary.tokenize("<|channel|>final<|message|>the hound")
+        prompt = room.prompts.build([user("a"), room.reply("the hound", direct), user("b")], {})
+        assert contains(prompt.tokens, direct)
+        assert room.text(prompt.tokens).count("<|channel|>") == 1
+    finally:
+        room.model.close()
+
+
 @pytest.mark.parametrize(
     ("text", "marked", "expected"),
     [

@@ -102,6 +102,21 @@ def test_long_code_is_copied_whole(show: Show, qtbot: QtBot, conversations: Conv
     assert QGuiApplication.clipboard().text() == code
 
 
+def test_code_in_a_list_is_copied_alone(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
+    conversations.answer("1. one\n\n   ```\n   a = 1\n       b\n   ```\n2. two\n   - ```sh\n     ls\n     ```\n")
+    transcript = show()
+    row = transcript.column.row(0)
+    places = [spot for spot in spots(row, transcript.column) if spot.kind == COPY_CODE]
+    for spot, code in zip(places, ["a = 1\n    b\n", "ls\n"], strict=True):
+        where = spot.rect.center() + QPoint(transcript.left, -transcript.top)
+        qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=where)
+        assert QGuiApplication.clipboard().text() == code
+        assert transcript.state.copied == (row.id, spot.key)
+        line = QPoint(transcript.left + spot.rect.left() - 60, where.y() + 26)
+        assert "Copy code" in [action.text() for action in transcript.deeds.menu(line).actions()]
+    assert "Copy code" not in [action.text() for action in transcript.deeds.menu(QPoint(transcript.left, 20)).actions()]
+
+
 def test_thinking_folds(show: Show, qtbot: QtBot, pair: tuple[str, str]) -> None:
     transcript = show()
     click(qtbot, transcript, 1, FOLDING)

@@ -17,8 +17,8 @@ from pytestqt.qtbot import QtBot
 from app.chat.messages import ReplyState
 from app.services.changes import PathChanged, ReplyGrew
 from app.ui.components.transcript import canvas
-from app.ui.components.transcript.building import parse
 from app.ui.components.transcript.chunks import split
+from app.ui.components.transcript.parsing import parse
 from app.ui.components.transcript.pieces import FIRST_PACE_S, Pieces, weight
 from app.ui.components.transcript.rows import ANSWER
 from app.ui.components.transcript.transcript import Transcript

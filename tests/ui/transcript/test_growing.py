@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from app.ui.components.transcript.building import references
 from app.ui.components.transcript.chunks import split
 from app.ui.components.transcript.growing import addition
 from app.ui.components.transcript.looks import Looks
+from app.ui.components.transcript.parsing import references
 from app.ui.components.transcript.piece import Piece
 from app.ui.theme.theme import Theme
 from benchmarks.texts import markdown
@@ -30,6 +30,9 @@ HARD = [
     "שלום עולם and Latin words, then עוד\n\n- פריט אחד\n- item two",
     "\\*no emphasis\\* and <b>no tag</b> a<br>line, https://example.org and ~~struck words~~ too",
     "5. five things\n\n1986\\. A year that begins a line. 3) and no list",
+    "Then \\(a_1 * b_2\\) and $x_i^2$ for $5 or $10, or $$a * b$$ in one:\n\n\\[\na \\\\ b\n\\]\n\nand on",
+    "Look at https://example.org/a_b(c)?d=1. And (see http://example.com/x), **https://example.net** too; that is all.",
+    "1. item\n\n   ```python\n   x = 1\n   ```\n\n   words after the code that go on\n2. another item",
     markdown(random.Random(5), 1500),
     markdown(random.Random(8), 1500),
 ]

@@ -13,10 +13,10 @@ from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
 
 from app.services.changes import PathChanged
-from app.ui.components.transcript.building import references
 from app.ui.components.transcript.chunks import split
 from app.ui.components.transcript.highlighting import _lexers, display_name, spans
-from app.ui.components.transcript.looks import Looks
+from app.ui.components.transcript.looks import BOX_HEAD, Looks
+from app.ui.components.transcript.parsing import references
 from app.ui.components.transcript.piece import Piece
 from app.ui.theme.theme import Theme
 from tests.support.transcripts import Conversations
@@ -98,6 +98,41 @@ def test_references_are_found_from_another_chunk(looks: Looks) -> None:
     assert piece_of(text, looks).notes.links[0][2] == "https://example.org/one"
 
 
+def test_a_footnote_stands_once(looks: Looks) -> None:
+    text = "Words[^1].\n\n" + "filler words here. " * 80 + "\n\n# Notes\n\n[^1]: The note.\n"
+    assert len(split(text)) > 1
+    assert "The note" not in everything(piece_of(text, looks))
+
+
+def test_formulas_are_shown_and_copied_as_source(looks: Looks) -> None:
+    text = "So \\(a_1 * b_2\\):\n\n\\[\nx_{1} \\\\\n= *y*\n\\]\n"
+    assert everything(piece_of(text, looks)) == "So \\(a_1 * b_2\\):\n\\[\nx_{1} \\\\\n= *y*\n\\]"
+
+
+def test_what_follows_a_table_keeps_its_distance(looks: Looks) -> None:
+    table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    piece = piece_of(f"{table}\nText behind it", looks)
+    below = piece.height - looks.line - piece_of(table, looks).height
+    assert 12 <= below <= 20
+
+
+def test_a_table_in_a_list_begins_where_its_item_does(looks: Looks) -> None:
+    piece = piece_of("- item\n\n  | a | b |\n  |---|---|\n  | 1 | 2 |\n", looks)
+    text = piece.document.toPlainText()
+    assert piece.caret_rect(text.index("a")).x() == piece.caret_rect(text.index("i")).x()
+
+
+def test_code_in_a_list_has_a_head_and_its_lines_keep_inside(looks: Looks) -> None:
+    piece = piece_of("- item\n\n  ```python\n  x = 1\n  ```\n\n> ```\n> y\n> ```\n", looks)
+    assert [(box.language, box.code) for box in piece.notes.boxes] == [("python", "x = 1"), ("", "y")]
+    first, second = piece.boxes
+    assert first.left() == 20
+    assert piece.caret_rect(piece.notes.boxes[0].start).top() - first.top() == BOX_HEAD
+    (bar,) = [rect for kind, rect, _text in piece.ornaments if kind == "bar"]
+    assert (bar.top(), bar.bottom()) == (second.top(), second.bottom())
+    assert piece.height >= second.bottom()
+
+
 def test_right_to_left_items_stand_at_the_right(looks: Looks) -> None:
     piece = piece_of("- שלום עולם\n", looks)
     (dot,) = [rect for kind, rect, _text in piece.ornaments if kind == "dot"]
@@ -121,7 +156,7 @@ def test_colours_come_from_the_language() -> None:
 @given(st.text(alphabet="ab *_`#>|-[]()\n1.:!<>\\~", max_size=200))
 def test_any_markdown_can_be_rendered(looks: Looks, text: str) -> None:
     for chunk in split(text):
-        piece = Piece(chunk, text[chunk.start : chunk.end], looks, ink="ink", references="", closes=True)
+        piece = Piece(chunk, text[chunk.start : chunk.end], looks, ink="ink", references={}, closes=True)
         assert piece.lay_out(300) >= 0
         piece.hit(10, 10)
         piece.caret_rect(piece.text_end())

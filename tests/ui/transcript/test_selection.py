@@ -204,3 +204,33 @@ def test_a_very_long_conversation_is_searched_in_slices(
     with qtbot.waitSignal(transcript.hits_changed, check_params_cb=lambda total, _current: total == 40):
         pass
     qtbot.waitUntil(lambda: transcript.finding.complete)
+
+
+def test_words_are_found_as_they_are_read(show: Show, conversations: Conversations) -> None:
+    conversations.answer(
+        "It is **about nine** years, with `cop` near\n3; a_b and f(x). See [the *page*](https://example.org)."
+    )
+    transcript = show()
+    for words in ("is about nine years, with", "with cop near 3; a_b", "a_b and f(x)", "See", "page", "**about nine**"):
+        assert transcript.find(words) == 1, words
+    transcript.find("nine years, with cop near 3")
+    row = transcript.column.row(0)
+    piece = transcript.column.piece(row, 1, 0)
+    (mark,) = transcript.finding.marks(0, row, 1, 0, piece)
+    assert piece.copied(mark[0], mark[1]) == "nine years, with cop near\n3"
+
+
+def test_thinking_is_found_while_it_is_unfolded(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
+    conversations.answer("An answer", thinking="First the needle, then the answer")
+    transcript = show()
+    assert transcript.find("needle") == 0
+    with qtbot.waitSignal(transcript.hits_changed, check_params_cb=lambda total, _current: total == 1):
+        transcript.deeds.fold(0)
+    transcript.find_next()
+    row = transcript.column.row(0)
+    assert [role for _a, _b, role in transcript.finding.marks(0, row, 0, 0, transcript.column.piece(row, 0, 0))] == [
+        "selection"
+    ]
+    assert transcript.find("answer") == 2
+    transcript.deeds.fold(0)
+    assert len(transcript.finding.hits) == 1

@@ -219,7 +219,17 @@ def test_states_have_words(show: Show, conversations: Conversations, live: str) 
 
 @pytest.mark.parametrize(
     ("text", "held"),
-    [("abc", 0), ("abc\n`", 1), ("abc\n```py", 5), ("abc\n| a |", 5), ("abc\n| a |\n", 0), ("`x` is", 0), ("~~~", 3)],
+    [
+        ("abc", 0),
+        ("abc\n`", 1),
+        ("abc\n```py", 5),
+        ("abc\n| a |", 5),
+        ("abc\n| a |\n", 0),
+        ("`x` is", 0),
+        ("~~~", 3),
+        ("- a\n    ``", 6),
+        ("> ```c", 6),
+    ],
 )
 def test_half_lines_wait(text: str, held: int) -> None:
     assert held_back(text) == held

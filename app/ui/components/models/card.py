@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
 
 from app.ui.components.models.card_text import address
-from app.ui.components.transcript.building import Builder, references
+from app.ui.components.transcript.building import Builder
 from app.ui.components.transcript.chunks import Block, Chunk, Kind
 from app.ui.components.transcript.looks import Looks
 from app.ui.components.transcript.piece import Ornament, Piece
@@ -121,13 +121,13 @@ class CardView(QTextBrowser):
 
     def _build(self) -> None:
         chunk = Chunk(0, len(self._markdown), Kind.PROSE)
-        piece = Piece(chunk, " ", self._looks, ink="ink", references="", closes=True)
+        piece = Piece(chunk, " ", self._looks, ink="ink", references={}, closes=True)
         piece.source, piece.blank = self._markdown, not self._markdown.strip()
         document = piece.document
         document.setDefaultFont(self._looks.body)
         width = max(120, self.width())
         builder = _CardBuilder(document, self._looks, self._images, min(width, WIDEST_PICTURE))
-        piece.notes = builder.build(f"{self._markdown}\n\n{references(self._markdown)}")
+        piece.notes = builder.build(self._markdown)
         for start, end, url in piece.notes.links:
             whole = address(url, self._page)
             if whole:

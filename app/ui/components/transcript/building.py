@@ -5,55 +5,33 @@ What Qt draws crudely (bullets, quote bars, code backgrounds) is only noted here
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, field
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
 
-from app.ui.components.transcript.chunks import Block
-from app.ui.components.transcript.looks import Looks, gap
+from app.ui.components.transcript.chunks import Block, language_of
+from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, Looks, gap
+from app.ui.components.transcript.parsing import References, parse
 from app.ui.components.transcript.tables import insert_table
 
 PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
 _BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
 _RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
 _TASK = re.compile(r"^\[([ xX])\] ")
-_PLAIN = re.compile(r"[^\n\\`*_~\[\]!<>&]*")
-_REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S", re.MULTILINE)
 
 
-@functools.cache
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.core.ruler.at("inline", _parse_inline)
-    return parser
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Code within a list or a quote: [start, end) of the document, its left edge, and the code as it is copied."""
 
-
-def _parse_inline(state: StateCore) -> None:
-    """The parser's own rule, without the way through all its rules for text in which none of them finds anything."""
-    for token in state.tokens:
-        if token.type == "inline":
-            if _PLAIN.fullmatch(token.content):
-                token.children = [Token("text", "", 0, content=token.content)] if token.content else []
-            else:
-                token.children = token.children or []
-                state.md.inline.parse(token.content, state.md, state.env, token.children)
-
-
-def parse(source: str) -> list[Token]:
-    """The tokens of Markdown."""
-    return _parser().parse(source)
-
-
-def references(text: str) -> str:
-    """The link definitions of a message, to be read along with each of its chunks. Usually none."""
-    if "]:" not in text or not _REFERENCE.search(text):
-        return ""
-    return "\n".join(line for line in text.splitlines() if _REFERENCE.match(line))
+    start: int
+    end: int
+    left: int
+    language: str
+    code: str
 
 
 @dataclass(slots=True)
@@ -67,7 +45,7 @@ class Notes:
     codes: list[tuple[int, int]] = field(default_factory=list)
     links: list[tuple[int, int, str]] = field(default_factory=list)
     quotes: list[tuple[int, int, int]] = field(default_factory=list)
-    boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
     rules: list[int] = field(default_factory=list)
 
 
@@ -87,9 +65,17 @@ class Builder:
         self._mark = ""
         self._offsets: list[int] = []
 
-    def build(self, source: str, *, ordinal: int = 0, prefix: str = "", weights: tuple[int, ...] = ()) -> Notes:
+    def build(
+        self,
+        source: str,
+        references: References | None = None,
+        *,
+        ordinal: int = 0,
+        prefix: str = "",
+        weights: tuple[int, ...] = (),
+    ) -> Notes:
         """Parses and fills in; `ordinal`, `prefix` and `weights` as in chunks.Chunk."""
-        tokens = parse(prefix + source if prefix else source)
+        tokens = parse(prefix + source if prefix else source, references)
         self.cursor.beginEditBlock()
         i, n = 0, len(tokens)
         while i < n:
@@ -144,7 +130,9 @@ class Builder:
             self._open_block(Block.RULE)
             self.notes.rules.append(self.cursor.position())
         elif kind in ("fence", "code_block"):
-            self._nested_code(token.content)
+            self._nested_code(token.content, language_of(token.info))
+        elif kind == "math_block":
+            self._formula(token.content)
 
     _heading = 0
 
@@ -164,15 +152,21 @@ class Builder:
         else:
             line = 1 if block is Block.RULE else looks.line
         left = self._indent()
-        self._put_block(looks.block(line, top=gap(self._before, block), left=left))
+        self._put_block(looks.block(line, top=self._gap(block), left=left))
         self._before = block
         position = self.cursor.position()
-        for i, start in enumerate(self._quotes):
-            if start < 0:
-                self._quotes[i] = position
+        self._begin_quotes(position)
         if self._mark:
             self.notes.marks.append((position, self._mark, self._lists[-1][2]))
             self._mark = ""
+
+    def _gap(self, block: Block) -> int:
+        """The free pixels above a block: a table has a line behind it, code in a box its padding."""
+        more = {Block.TABLE: -1, Block.CODE: BOX_PAD}.get(self._before, 0) if self._before else 0
+        return gap(self._before, block) + more
+
+    def _begin_quotes(self, position: int) -> None:
+        self._quotes = [position if start < 0 else start for start in self._quotes]
 
     def _put_block(self, form: QTextBlockFormat) -> None:
         if self._fresh:
@@ -227,6 +221,9 @@ class Builder:
                 cursor.insertText(child.content, code)
                 cursor.insertText(PAD, fresh)
                 notes.codes.append((start, cursor.position()))
+            elif kind == "math":
+                formula = child.content.replace("\n", "\u2028")
+                cursor.insertText(formula, looks.text(ink, code=True, bold=strong > 0 and weight >= 600, px=px))
             elif kind in ("softbreak", "hardbreak"):
                 cursor.insertText("\u2028", fresh)
             elif kind == "image":
@@ -251,23 +248,32 @@ class Builder:
                     notes.links.append((link[0], cursor.position(), link[1]))
                     link = None
 
-    def _nested_code(self, content: str) -> None:
+    def _nested_code(self, content: str, language: str) -> None:
         looks, left = self.looks, self._indent()
-        lines = content.rstrip("\n").split("\n")
+        code = content.removesuffix("\n")
+        lines = code.split("\n")
         start = -1
         form = looks.text(code=True, px=looks.code.pixelSize() + 1)
+        before = self._gap(Block.ITEM)
         for i, line in enumerate(lines):
-            block = looks.block(
-                looks.code_line, left=left + 12, top=gap(self._before, Block.ITEM) + 10 if i == 0 else 0
-            )
+            block = looks.block(looks.code_line, left=left + 12, right=12, top=before + BOX_HEAD if i == 0 else 0)
+            block.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
             if i == len(lines) - 1:
-                block.setBottomMargin(10)
+                block.setBottomMargin(BOX_PAD)
             self._put_block(block)
             if i == 0:
                 start = self.cursor.position()
+                self._begin_quotes(start)
             self.cursor.insertText(line, form)
-        self.notes.boxes.append((start, self.cursor.position(), left))
+        self.notes.boxes.append(Box(start, self.cursor.position(), left, language, code))
         self._before, self._mark = Block.CODE, ""
+
+    def _formula(self, content: str) -> None:
+        """LaTeX in lines of its own, as it was written."""
+        nested = bool(self._lists) and not self._mark
+        self._open_block(Block.ITEM if self._mark or nested else Block.PARAGRAPH)
+        form = self.looks.text("ink2" if self._quotes else self.ink, code=True)
+        self.cursor.insertText(content.rstrip().replace("\n", "\u2028"), form)
 
     def _table(self, tokens: list[Token], weights: tuple[int, ...], *, headless: bool) -> None:
         leading = 0
@@ -275,8 +281,9 @@ class Builder:
             self.cursor.setBlockFormat(self.looks.block(1))
             self._fresh = False
             leading = 1
-        insert_table(self, tokens, weights, top=gap(self._before, Block.TABLE) - leading, headless=headless)
+        top = self._gap(Block.TABLE) - leading
+        self._begin_quotes(self.cursor.position() + 1)
+        insert_table(self, tokens, weights, top=top, left=self._indent(), headless=headless)
         self.cursor.movePosition(QTextCursor.MoveOperation.End)
-        self.cursor.setBlockFormat(self.looks.block(1))  # ... and another one behind it
-        self._fresh = True
+        self.cursor.setBlockFormat(self.looks.block(1))  # ... and another one behind it, where it knows no margin
         self._before = Block.TABLE

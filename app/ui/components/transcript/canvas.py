@@ -28,6 +28,7 @@ STEP_S = 0.005  # ... in another frame in which something moves
 REST_MS = 14
 HEAVY_S = 0.003  # a frame that took longer has no time for idle work
 QUIET_MS = 20  # after text arrived
+STARVED_MS = 250  # ... but that must not be for ever while a reply is written
 MOST_RECTS = 4
 JUMP_FROM = 160  # pixels from the end at which the way back is offered
 
@@ -104,7 +105,7 @@ class Canvas(QObject):
     def grown(self, number: int, below: int) -> None:
         """A row changed below a pixel. At the end, what stands above is only moved, not painted again."""
         view, column, height = self._view, self._view.column, self._port.height()
-        self._view.idle.put_off(QUIET_MS)
+        self._view.idle.put_off(QUIET_MS, STARVED_MS)
         if column.total - view.top > 3 * height and not view.following:
             self._port.update(self._button_rect())
             view.sync()

@@ -11,6 +11,8 @@ import re
 from copy import copy
 from dataclasses import dataclass
 
+from app.ui.components.transcript.widths import Widths, cells_of, shares, widest, widths_of
+
 WANTED_CHARS = 500  # a chunk is closed at the first block boundary after this
 HEADING_CHARS = 350  # ... or before a heading, already after this
 MOST_CHARS = 4000  # a paragraph or code longer than this is cut wherever it is
@@ -50,7 +52,7 @@ class Chunk:
     """`source[start:end]` and what is needed to render it alone. Nobody changes a chunk once it is closed.
 
     `head` and `tail`: whether a code block begins and ends here. `ordinal`: the true number of the first list item of a
-    continued list. `prefix`: the head of a table whose rows go on here; `weights` its column widths.
+    continued list. `prefix`: the head of a table whose rows go on here; `weights` its column widths in per mille.
     """
 
     start: int
@@ -91,7 +93,7 @@ class Chunker:
         self._line_before_opens = False  # whether that line is the first of the open chunk
         self._table = ""
         self._rows = 0
-        self._widths: list[int] = []
+        self._widths: list[Widths] = []
 
     def feed(self, text: str) -> None:
         """Consumes the complete lines of `text`, which begins with everything that was fed before."""
@@ -206,7 +208,7 @@ class Chunker:
         elif self._is_table_delimiter(line):
             self._table = f"{self._line_before}\n{line}\n"
             self._rows = 0
-            self._widths = [len(cell.strip()) for cell in _cells(self._line_before)]
+            self._widths = [widths_of(cell) for cell in cells_of(self._line_before)]
             if self._line_before_opens:
                 self._open.first = Block.TABLE
             self._open.last, self._open.end = Block.TABLE, end
@@ -228,18 +230,18 @@ class Chunker:
         before = self._line_before
         if self._blank or "|" not in before or "|" not in line or not _DELIMITER.match(line):
             return False
-        return len(_cells(before)) == len(_cells(line))
+        return len(cells_of(before)) == len(cells_of(line))
 
     def _table_row(self, line: str, start: int, end: int) -> None:
         if self._rows >= MOST_TABLE_ROWS:
-            weights = self._open.weights = self._open.weights or tuple(self._widths)
+            weights = self._open.weights = self._open.weights or shares(self._widths)
             self._cut(start, Block.CONTINUED)
             self._open.prefix, self._open.weights, self._open.last = self._table, weights, Block.TABLE
             self._rows = 0
         self._rows += 1
         if not self._open.weights:
-            for i, cell in enumerate(_cells(line)[: len(self._widths)]):
-                self._widths[i] = max(self._widths[i], len(cell.strip()))
+            for i, cell in enumerate(cells_of(line)[: len(self._widths)]):
+                self._widths[i] = widest(self._widths[i], widths_of(cell))
         self._open.end = end
 
     def _open_fence(self, fence: re.Match[str], start: int, end: int) -> None:
@@ -249,10 +251,9 @@ class Chunker:
                 start = self._open.start
             else:
                 self._cut(start, Block.CODE)
-        words = fence[3].split()
         self._open = Chunk(
             start, end, Kind.CODE, Block.CODE, Block.CODE,
-            language=words[0].strip("{}.") if words else "", indent=len(fence[1]), head=True,
+            language=language_of(fence[3]), indent=len(fence[1]), head=True,
             code_start=end, code_end=end, newlines=1,
         )  # fmt: skip
         self._fence, self._ended, self._code_lines, self._table, self._nothing = fence[2], False, 0, "", False
@@ -287,8 +288,19 @@ class Chunker:
         self._item_indent, self._ordinal, self._item_mark = 0, 0, ""
 
 
-def _cells(line: str) -> list[str]:
-    return line.strip().strip("|").replace(r"\|", "").split("|")
+def code_of(chunk: Chunk, source: str) -> str:
+    """The lines of code of a chunk out of its slice of the message, dedented as far as the fence was indented."""
+    code = source[chunk.code_start - chunk.start : chunk.code_end - chunk.start].replace("\r\n", "\n")
+    if chunk.indent:
+        lines = code.split("\n")
+        code = "\n".join(line[min(chunk.indent, len(line) - len(line.lstrip(" "))) :] for line in lines)
+    return code
+
+
+def language_of(info: str) -> str:
+    """The language that is named behind a fence."""
+    words = info.split()
+    return words[0].strip("{}.") if words else ""
 
 
 def split(text: str, *, plain: bool = False) -> list[Chunk]:

@@ -112,6 +112,13 @@ class Column:
         """The laid out document of a chunk."""
         return self.pieces.get(row, part, index, self.looks, self.width)
 
+    def code_around(self, row_id: str, part: int, piece: Piece) -> tuple[str, int]:
+        """The code block around a piece of code, as Part.code_around has it."""
+        row = self.rows.get(self.numbers.get(row_id, -1))
+        if row is None:
+            return piece.code_text(), 0
+        return row.parts[part].code_around(piece.chunk.start, growing=row.state.live)
+
     @property
     def laid_out(self) -> int:
         """Documents made since the start."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, QTimer
+from PySide6.QtCore import QObject, QPoint, QRect, QTimer
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QMenu
 
 from app.ui.components.transcript.chunks import Kind
+from app.ui.components.transcript.column import Column
+from app.ui.components.transcript.rows import Row
+from app.ui.components.transcript.selection import Point
 from app.ui.components.transcript.spots import (
     AGAIN,
     COPY,
@@ -55,7 +58,7 @@ class Deeds(QObject):
         if spot.kind == FOLDING:
             self.fold(number)
         elif spot.kind == COPY_CODE:
-            QGuiApplication.clipboard().setText(code_of_spot(row, spot))
+            QGuiApplication.clipboard().setText(code_of_spot(row, spot, transcript.column))
             self._check(row.id, spot)
         elif spot.kind == COPY:
             transcript.copy_requested.emit(row.id)
@@ -80,10 +83,12 @@ class Deeds(QObject):
         transcript.hold_row(number)
         row.unfolded = not row.unfolded
         transcript.column.measure(number)
+        if transcript.finding.pattern is not None:  # what is folded away is not found
+            transcript.hits_changed.emit(transcript.finding.start(transcript.finding.text), 0)
         transcript.changed()
 
     def _check(self, message_id: str, spot: Spot) -> None:
-        self._transcript.state.copied = (message_id, spot.kind, spot.chunk)
+        self._transcript.state.copied = (message_id, spot.key)
         self._unchecking.start()
         self._transcript.viewport().update()
 
@@ -105,10 +110,10 @@ class Deeds(QObject):
         point = transcript.pointing.point_at(where)
         if point is not None:
             row = transcript.column.row(point.row)
-            whole = row.parts[point.part]
-            if point.chunk < len(whole.chunks) and whole.chunks[point.chunk].kind is Kind.CODE:
-                spot = Spot(COPY_CODE, transcript.rect(), point.part, point.chunk)
-                menu.addAction("Copy code", lambda: QGuiApplication.clipboard().setText(code_of_spot(row, spot)))
+            spot = _code_at(row, point, transcript.column)
+            if spot is not None:
+                code = code_of_spot(row, spot, transcript.column)
+                menu.addAction("Copy code", lambda: QGuiApplication.clipboard().setText(code))
             menu.addAction("Copy message", lambda: transcript.copy_requested.emit(row.id))
             menu.addSeparator()
             if row.question:
@@ -127,6 +132,16 @@ class Deeds(QObject):
         everything.setShortcut(QKeySequence(QKeySequence.StandardKey.SelectAll))
         everything.setEnabled(bool(transcript.column.entries))
         return menu
+
+
+def _code_at(row: Row, point: Point, column: Column) -> Spot | None:
+    """The Copy of the code block that a point lies in."""
+    if point.chunk >= len(row.parts[point.part].chunks):
+        return None
+    piece = column.piece(row, point.part, point.chunk)
+    box = piece.box_at(point.position)
+    inside = box >= 0 or piece.chunk.kind is Kind.CODE
+    return Spot(COPY_CODE, QRect(), point.part, point.chunk, box) if inside else None
 
 
 def _tell(menu: QMenu, title: str, lines: list[str]) -> None:

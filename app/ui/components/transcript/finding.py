@@ -1,4 +1,7 @@
-"""Find in the conversation: over the stored text of all messages, a slice of time at a time. Paints nothing."""
+"""Find in the conversation: over the stored text of all messages, a slice of time at a time. Paints nothing.
+
+What is folded away is not searched.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,27 @@ FIRST_SLICE_S = 0.06
 SLICE_S = 0.006
 
 
+_SIGNS = r"[*_`~\u202f]*"
+_BOUNDARY = re.compile(r"\s+|(?<=\w)(?=[^\w\s])|(?<=[^\w\s])(?=\w)")
+
+
 class Hit(NamedTuple):
-    """A match in the stored answer of a row."""
+    """A match in the stored text of a row."""
 
     row: int
+    part: int
     start: int
+
+
+def pattern_of(text: str) -> re.Pattern[str]:
+    """Matches what a person sees, in the text as shown and in its Markdown: signs may stand between words."""
+    parts: list[str] = []
+    at = 0
+    for found in _BOUNDARY.finditer(text):
+        gap = rf"{_SIGNS}\s{_SIGNS}\s*" if found.group() else _SIGNS
+        parts += (re.escape(text[at : found.start()]), gap)
+        at = found.end()
+    return re.compile("".join([*parts, re.escape(text[at:])]), re.IGNORECASE)
 
 
 class Finding(QObject):
@@ -54,7 +73,7 @@ class Finding(QObject):
         self.clear()
         self.text = text
         if text:
-            self.pattern = re.compile(re.escape(text), re.IGNORECASE)
+            self.pattern = pattern_of(text)
             self._rows = iter(range(len(self._column.entries)))
             self._search(FIRST_SLICE_S)
         return len(self.hits)
@@ -77,8 +96,12 @@ class Finding(QObject):
         end = perf_counter() + time_s
         for number in self._rows:
             row = column.rows.get(number)
-            text = row.parts[ANSWER].text if row else self._conversations.body(column.entries[number].id)[0]
-            self.hits.extend(Hit(number, match.start()) for match in pattern.finditer(text))
+            if row is not None:
+                texts = [(part, row.parts[part].text) for part in row.shown_parts()]
+            else:
+                texts = [(ANSWER, self._conversations.body(column.entries[number].id)[0])]
+            for part, text in texts:
+                self.hits.extend(Hit(number, part, match.start()) for match in pattern.finditer(text))
             if perf_counter() > end:
                 self._timer.start(0)
                 return
@@ -88,7 +111,7 @@ class Finding(QObject):
         if not self.hits:
             return None
         if self.current < 0:
-            after = bisect_right(self.hits, Hit(from_row, -1))
+            after = bisect_right(self.hits, Hit(from_row, -1, -1))
             self.current = after % len(self.hits) if forward else (after - 1) % len(self.hits)
         else:
             self.current = (self.current + (1 if forward else -1)) % len(self.hits)
@@ -97,17 +120,17 @@ class Finding(QObject):
 
     def place(self, hit: Hit) -> Place:
         """The chunk in which a hit lies."""
-        chunks = self._column.row(hit.row).parts[ANSWER].chunks
+        chunks = self._column.row(hit.row).parts[hit.part].chunks
         index = bisect_right([chunk.start for chunk in chunks], hit.start) - 1
-        return Place(hit.row, ANSWER, max(0, index))
+        return Place(hit.row, hit.part, max(0, index))
 
     def marks(self, number: int, row: Row, part: int, index: int, piece: Piece) -> list[tuple[int, int, str]]:
         """What to mark in a piece: start, end, role. The current hit stands out."""
-        if self.pattern is None or part != ANSWER or piece.blank or piece.empty_code:
+        if self.pattern is None or piece.blank or piece.empty_code:
             return []
         text = piece.document.toPlainText()
         found = [(match.start(), match.end(), "ochre_tint") for match in self.pattern.finditer(text)]
-        if found and 0 <= self.current < len(self.hits) and self.hits[self.current].row == number:
+        if found and 0 <= self.current < len(self.hits) and self.hits[self.current][:2] == (number, part):
             start = self.hits[self.current].start
             chunk = row.parts[part].chunks[index]
             if chunk.start <= start < chunk.end:

@@ -9,7 +9,7 @@ import re
 
 TAIL = 60  # so many characters before the growth tell what it is written into
 
-_SIGN = re.compile(r"[\n\\`*_~\[\]<]")
+_SIGN = re.compile(r"[\n\\`*_~\[\]<$]")
 _LETTER = re.compile(r"[^\W\d_]")
 _ORDINARY = re.compile(r"[^\n\r\t\\`*_~\[\]<#]*")
 
@@ -36,4 +36,6 @@ def addition(before: str, after: str, shown: str) -> str | None:
     link = ")" in more and "](" in before
     entity = ";" in more and "&" in after
     tag = ">" in more and "<" in before
-    return None if definition or link or entity or tag else after.rstrip(" \n")[len(old) :]
+    formula = "$" in more and "$" in before
+    address = "://" in old[max(old.rfind(" "), old.rfind("\n")) + 1 :] + more
+    return None if definition or link or entity or tag or formula or address else after.rstrip(" \n")[len(old) :]

@@ -6,7 +6,11 @@ A lexer's first use takes up to a fifth of a second: `load` does it on another t
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QBrush, QTextCharFormat, QTextDocument, QTextLayout
@@ -112,16 +116,53 @@ def spans(code: str, language: str) -> Iterator[Span]:
             yield start, len(text), role
 
 
-def colour(document: QTextDocument, found: list[Span], looks: Looks) -> None:
-    """Lays the spans over a plain document, without touching its text."""
+class Lexing:
+    """The colours of one text, found from its beginning as far as they are wanted: only so a string of many lines is
+    seen as one."""
+
+    def __init__(self, code: str, language: str) -> None:
+        self.code = code
+        self.language = language
+        self._lexer = spans(code, language)
+        self._found: list[Span] = []
+        self._reached = 0
+
+    def goes_to(self, position: int, until: float) -> bool:
+        """Goes on to a position; False when the time (perf_counter) was over before."""
+        if self._reached >= position:
+            return True
+        for count, span in enumerate(self._lexer):
+            self._found.append(span)
+            self._reached = span[0]
+            if self._reached >= position:
+                return True
+            if count % 16 == 15 and perf_counter() > until:
+                return False
+        self._reached = len(self.code)
+        return True
+
+    def within(self, start: int, end: int) -> list[Span]:
+        """What was found in [start, end), counted from `start`."""
+        at = max(0, bisect_right(self._found, start, key=itemgetter(0)) - 1)
+        inside: list[Span] = []
+        for span, length, role in islice(self._found, at, None):
+            if span >= end:
+                break
+            if span + length > start:
+                inside.append((max(span, start) - start, min(span + length, end) - max(span, start), role))
+        return inside
+
+
+def colour(document: QTextDocument, found: list[Span], looks: Looks, at: int, length: int) -> None:
+    """Lays the spans over [at, at + length) of a document, without touching its text. Spans count from `at`."""
     formats: dict[str, QTextCharFormat] = {}
-    at, count = 0, len(found)
-    block = document.begin()
-    while block.isValid():
-        start, end = block.position(), block.position() + block.length() - 1
+    index, count = 0, len(found)
+    block = document.findBlock(at)
+    while block.isValid() and block.position() <= at + length:
+        start, end = block.position() - at, block.position() - at + block.length() - 1
         ranges: list[QTextLayout.FormatRange] = []
-        while at < count:
-            span, length, role = found[at]
+        while index < count:
+            span, wide, role = found[index]
             if span >= end:
                 break
             form = formats.get(role)
@@ -130,14 +171,14 @@ def colour(document: QTextDocument, found: list[Span], looks: Looks) -> None:
                 form.setForeground(QBrush(looks.colour(role)))
             piece = QTextLayout.FormatRange()
             piece.start = max(span, start) - start
-            piece.length = min(span + length, end) - max(span, start)
+            piece.length = min(span + wide, end) - max(span, start)
             piece.format = form
             ranges.append(piece)
-            if span + length > end:
+            if span + wide > end:
                 break
-            at += 1
-        if ranges:
+            index += 1
+        if ranges or block.layout().formats():
             block.layout().setFormats(ranges)
         block = block.next()
     # WORKAROUND: without this, QTextLayout.setFormats leaves the lines without text until the next edit (Qt 6.11).
-    document.markContentsDirty(0, document.characterCount())
+    document.markContentsDirty(at, length)

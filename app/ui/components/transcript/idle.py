@@ -5,19 +5,23 @@ A language that is met for the first time is loaded on another thread; its code 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import ceil
+from collections.abc import Callable
+from functools import partial
+from math import ceil, inf
 from time import perf_counter
 
 from PySide6.QtCore import QObject, QTimer
 
+from app.ui.components.transcript.chunks import Kind
 from app.ui.components.transcript.column import Column
-from app.ui.components.transcript.highlighting import Span, colour, load, loaded, spans
-from app.ui.components.transcript.piece import Piece
+from app.ui.components.transcript.highlighting import Lexing, Span, load, loaded
+from app.ui.components.transcript.piece import Code, Piece
+from app.ui.components.transcript.pieces import Key
 
 SLICE_S = 0.003
 PAUSE_MS = 14  # between slices: a frame that is due meanwhile has most of its time for itself
 LOOK_MS = 40
+AGAIN_S = 0.3  # code that grows gets its colours so often
 LEXERS = "inglenook-lexers"
 
 Start = Callable[[str, Callable[[], None]], None]
@@ -35,11 +39,13 @@ class Idle(QObject):
         self._repaint = repaint
         self._piece: Piece | None = None
         self._done: Piece | None = None  # has its colours, but they are not painted yet
-        self._lexing: Iterator[Span] = iter(())
-        self._found: list[Span] = []
+        self._lexing = Lexing("", "")
+        self._jobs: list[tuple[str, int, Code]] = []  # each code in it, the text around that and where it begins there
+        self._found: list[list[Span]] = []
         self._asked: set[str] = set()
         self.start_thread: Start | None = None
         self._not_before = 0.0
+        self._ran = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._slice)
@@ -50,10 +56,15 @@ class Idle(QObject):
         if not self._timer.isActive() or self._timer.remainingTime() > due:
             self._timer.start(due)
 
-    def put_off(self, delay_ms: float) -> None:
-        """What there is to do would be in the way now, or soon be for nothing: it waits at least so long."""
-        self._not_before = max(self._not_before, perf_counter() + delay_ms / 1000)
-        self._timer.start(max(ceil((self._not_before - perf_counter()) * 1000), 0))
+    def put_off(self, delay_ms: float, longest_ms: float = inf) -> None:
+        """What there is to do would be in the way now, or soon be for nothing: it waits at least so long.
+
+        But not longer than `longest_ms` since something was done.
+        """
+        now = perf_counter()
+        self._not_before = max(self._not_before, now + delay_ms / 1000)
+        self._not_before = min(self._not_before, max(now, self._ran + longest_ms / 1000))
+        self._timer.start(max(ceil((self._not_before - now) * 1000), 0))
 
     def rest(self) -> None:
         """Nothing is to be done any more."""
@@ -66,7 +77,8 @@ class Idle(QObject):
         return self._timer.isActive()
 
     def _slice(self) -> None:
-        end = perf_counter() + SLICE_S
+        self._ran = perf_counter()
+        end = self._ran + SLICE_S
         more = self._colour(end)
         while not more and perf_counter() < end:
             if not self._prefetch():
@@ -78,16 +90,32 @@ class Idle(QObject):
             self._timer.start(LOOK_MS)  # a lexer is being loaded
 
     def _ready(self, piece: Piece) -> bool:
-        """Whether the lexer of a piece of code is loaded; if it was never asked for, it is now."""
-        language = piece.chunk.language
-        if not loaded(language) and language not in self._asked:
-            self._asked.add(language)
-            code = piece.code_text()
-            if self.start_thread is None:
-                load(language, code)
-            else:
-                self.start_thread(LEXERS, lambda: load(language, code))
-        return loaded(language)
+        """Whether the lexers of a piece of code are loaded; those that were never asked for, are now."""
+        codes = piece.codes()
+        for code in codes:
+            if not loaded(code.language) and code.language not in self._asked:
+                self._asked.add(code.language)
+                if self.start_thread is None:
+                    load(code.language, code.text)
+                else:
+                    self.start_thread(LEXERS, partial(load, code.language, code.text))
+        return all(loaded(code.language) for code in codes)
+
+    def _next(self) -> tuple[Key, Piece] | None:
+        """Code without colours; then code that has grown since it had some."""
+        waiting = [(key, piece) for key, piece in self._column.pieces.uncoloured() if self._ready(piece)]
+        now = perf_counter()
+        due = (one for one in waiting if one[1].coloured_at and now - one[1].coloured_at > AGAIN_S)
+        return next((one for one in waiting if not one[1].coloured_at), None) or next(due, None)
+
+    def _begin(self, key: Key, piece: Piece) -> None:
+        self._piece, self._jobs = piece, []
+        if piece.chunk.kind is Kind.CODE:
+            around, start = self._column.code_around(key[0], key[1], piece)
+            self._jobs.append((around, start, piece.codes()[0]))
+        else:
+            self._jobs += [(f"{code.text}\n", 0, code) for code in piece.codes()]
+        self._found = []
 
     def _colour(self, end: float) -> bool:
         """Goes on finding colours; whether there are more to find. Finding, laying over and painting go one by one."""
@@ -96,24 +124,22 @@ class Idle(QObject):
             self._done = None
             return True
         if self._piece is None:
-            piece = next((one for one in self._column.pieces.uncoloured() if self._ready(one)), None)
-            if piece is None:
+            found = self._next()
+            if found is None:
                 return False
-            self._piece = piece
-            self._found = []
-            self._lexing = spans(piece.code_text(), piece.chunk.language)
-        piece = self._piece
-        source = piece.source
-        for count, span in enumerate(self._lexing):
-            self._found.append(span)
-            if count % 16 == 15 and perf_counter() > end:
+            self._begin(*found)
+        for around, start, code in self._jobs[len(self._found) :]:
+            if (self._lexing.code, self._lexing.language) != (around, code.language):
+                self._lexing = Lexing(around, code.language)
+            if not self._lexing.goes_to(start + len(code.text), end):
                 return True
+            self._found.append(self._lexing.within(start, start + len(code.text)))
         if perf_counter() > end - SLICE_S / 2:  # laying the colours over the text has a slice of its own
             return True
-        self._piece = None
-        if piece.source == source and not piece.coloured:
-            piece.coloured = True
-            if self._found:
-                colour(piece.document, self._found, piece.looks)
-                self._done = piece
+        piece, self._piece = self._piece, None
+        if piece is not None:
+            jobs = zip(self._jobs, self._found, strict=True)
+            whole = [piece.colour(index, job[2].text, found) for index, (job, found) in enumerate(jobs)]
+            piece.coloured, piece.coloured_at = all(whole), perf_counter()
+            self._done = piece if any(self._found) else None
         return True

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAbstractTextDocumentLayout, QPainterPath, QPalette, Q
 
 from app.ui.components.transcript.chunks import Kind
 from app.ui.components.transcript.highlighting import display_name
-from app.ui.components.transcript.looks import ACTIONS, CODE_HEAD, FIRST_GAP, OVERHANG, QUESTION_GAP, RADIUS
+from app.ui.components.transcript.looks import ACTIONS, BOX_HEAD, CODE_HEAD, FIRST_GAP, OVERHANG, QUESTION_GAP, RADIUS
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import THINKING, Row
 from app.ui.components.transcript.spots import COPY_CODE, Spot
@@ -76,6 +76,9 @@ class RowPainter(Surroundings):
             context.selections = [self._selection(piece, *mark) for mark in marked]
         piece.document.documentLayout().draw(p, context)
         p.restore()
+        for box, (rect, note) in enumerate(zip(piece.boxes, piece.notes.boxes, strict=True)):
+            head = QRectF(self.left + rect.left() + 12, y + rect.top(), rect.width() - 24, BOX_HEAD)
+            self._code_head(number, row, Spot(COPY_CODE, QRect(), part, index, box), head, note.language)
         if (code and piece.closes and shift + self.column.width < self.column.code_width(row, part, index)) or shift:
             self._code_thumb(row, part, index, piece, y, shift)
 
@@ -126,26 +129,28 @@ class RowPainter(Surroundings):
             self.p.fillPath(path, self.looks.colour("fill"))
         if head:
             line = QRectF(self.left, y, self.column.width, CODE_HEAD)
-            middle = Qt.AlignmentFlag.AlignVCenter
-            self._text(line, middle | Qt.AlignmentFlag.AlignLeft, display_name(piece.chunk.language), "caption", "ink2")
-            self._copy_code(number, row, Spot(COPY_CODE, QRect(), part, index), y)
+            self._code_head(number, row, Spot(COPY_CODE, QRect(), part, index), line, piece.chunk.language)
 
-    def _copy_code(self, number: int, row: Row, spot: Spot, y: int) -> None:
+    def _code_head(self, number: int, row: Row, spot: Spot, head: QRectF, language: str) -> None:
+        """The language at the left, Copy at the right."""
+        middle = Qt.AlignmentFlag.AlignVCenter
+        self._text(head, middle | Qt.AlignmentFlag.AlignLeft, display_name(language), "caption", "ink2")
         hot = self._is(number, spot, "hover")
-        done = self.state.copied == (row.id, COPY_CODE, spot.chunk)
-        right = self.left + self.column.width
+        done = self.state.copied == (row.id, spot.key)
+        right = head.right()
         self.p.setFont(self.looks.caption)
         word = "Copied" if done else "Copy"
         wide = self.p.fontMetrics().horizontalAdvance(word)
+        button = QRectF(right - wide - 28, head.top() + 3.5, wide + 36, head.height() - 7)
         if hot:
-            self._block(QRectF(right - wide - 28, y + 4, wide + 36, 28), "hover", 6)
+            self._block(button, "hover", 6)
         role = "ink" if hot else "ink2"
-        box = QRectF(right - wide - 20, y + CODE_HEAD / 2 - 7, 14, 14)
+        box = QRectF(right - wide - 20, head.center().y() - 7, 14, 14)
         icons.paint(self.p, "check" if done else "copy", box, self.looks.colour(role))
-        line = QRectF(right - wide, y, wide + 2, CODE_HEAD)
-        self._text(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, word, "caption", role)
+        line = QRectF(right - wide, head.top(), wide + 2, head.height())
+        self._text(line, middle | Qt.AlignmentFlag.AlignLeft, word, "caption", role)
         if self._is(number, spot, "focus"):
-            self._ring(QRectF(right - wide - 28, y + 4, wide + 36, 28), 6)
+            self._ring(button, 6)
 
     def _code_thumb(self, row: Row, part: int, index: int, piece: Piece, y: int, shift: int) -> None:
         """A thin bar at the bottom of code that is wider than the column."""

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import cast
+from typing import NamedTuple, cast
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
 
 from app.ui.components.transcript.building import PAD, Builder, Notes
-from app.ui.components.transcript.chunks import Chunk, Kind
+from app.ui.components.transcript.chunks import Chunk, Kind, code_of
 from app.ui.components.transcript.growing import addition
-from app.ui.components.transcript.looks import CODE_HEAD, CODE_PAD, Looks
+from app.ui.components.transcript.highlighting import Span, colour
+from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, CODE_HEAD, CODE_PAD, Looks
+from app.ui.components.transcript.parsing import References
+
+
+class Code(NamedTuple):
+    """Code in a piece, and where it begins in the document."""
+
+    text: str
+    language: str
+    position: int
+
 
 Ornament = tuple[str, QRectF, str]  # dot | number | task | bar | rule | box | code, where, text
 
@@ -23,18 +34,23 @@ class Piece:
     `source` is the chunk's slice of the message. Coordinates are relative to the text's left edge and the piece's top.
     """
 
-    def __init__(self, chunk: Chunk, source: str, looks: Looks, *, ink: str, references: str, closes: bool) -> None:
+    def __init__(
+        self, chunk: Chunk, source: str, looks: Looks, *, ink: str, references: References, closes: bool
+    ) -> None:
         self.chunk = chunk
         self.closes = closes
         self.source = source
         self.looks = looks
         self.references_used = references
         self.coloured = chunk.kind is not Kind.CODE
+        self.coloured_at = 0.0  # perf_counter, when its code had colours last
+        self._colours: list[tuple[str, list[Span]]] = []  # of each code in it
         self.width = -1
         self.height = 0
         self.top = CODE_HEAD if chunk.head else 0
         self.content_width = 0
         self.ornaments: list[Ornament] = []
+        self.boxes: list[QRectF] = []  # of code within lists and quotes, heads and padding included
         self.document = QTextDocument()
         self.document.setUndoRedoEnabled(False)
         self.document.setDocumentMargin(0)
@@ -45,8 +61,10 @@ class Piece:
         if chunk.kind is Kind.PROSE:
             self.document.setDefaultFont(looks.body)
             builder = Builder(self.document, looks, ink)
-            text = f"{source}\n\n{references}" if references else source
-            self.notes = builder.build(text, ordinal=chunk.ordinal, prefix=chunk.prefix, weights=chunk.weights)
+            self.notes = builder.build(
+                source, references, ordinal=chunk.ordinal, prefix=chunk.prefix, weights=chunk.weights
+            )
+            self.coloured = not self.notes.boxes
         else:
             self._fill_plain(ink)
 
@@ -72,6 +90,29 @@ class Piece:
         """The lines of code in this chunk, without fences."""
         chunk = self.chunk
         return code_of(chunk, self.source).removesuffix("\n")
+
+    # -- colours of code --------------------------------------------------------------------------------------------
+
+    def codes(self) -> list[Code]:
+        """What of it is code."""
+        if self.chunk.kind is Kind.CODE:
+            return [Code(self.code_text(), self.chunk.language, 0)]
+        return [Code(box.code, box.language, box.start) for box in self.notes.boxes]
+
+    def colour(self, index: int, text: str, found: list[Span]) -> bool:
+        """Colours a code as far as it still is `text`; whether that was all of it."""
+        codes = self.codes()
+        if index >= len(codes) or not codes[index].text.startswith(text):
+            return False
+        self._colours[index:] = [(text, found)]
+        colour(self.document, found, self.looks, codes[index].position, len(text))
+        return len(text) == len(codes[index].text)
+
+    def inherit(self, other: Piece) -> None:
+        """Takes the colours over from the document that stood in its place."""
+        self.coloured_at = other.coloured_at
+        same = [self.colour(index, text, found) for index, (text, found) in enumerate(other._colours)]
+        self.coloured = other.coloured and all(same) and len(same) == len(self.codes())
 
     @property
     def empty_code(self) -> bool:
@@ -113,7 +154,8 @@ class Piece:
             before, after = self.code_text(), code_of(chunk, source).removesuffix("\n")
             return after[len(before) :] if after.startswith(before) else None
         same = (chunk.ordinal, chunk.prefix, chunk.weights) == (mine.ordinal, mine.prefix, mine.weights)
-        if chunk.kind is not Kind.PROSE or self.notes.boxes or not same:
+        ends_in_code = bool(self.notes.boxes) and self.notes.boxes[-1].end >= self.length
+        if chunk.kind is not Kind.PROSE or ends_in_code or not same:
             return None
         return addition(self.source, source, self.document.lastBlock().text())
 
@@ -133,9 +175,10 @@ class Piece:
             return self.height
         self.document.setTextWidth(width)
         self.height = ceil(self.document.documentLayout().documentSize().height())  # this lays out
+        self.boxes = list(self._find_boxes())
         self.ornaments = list(self._find_ornaments())
-        if self.notes.boxes:  # Qt leaves the last margin of a document out of its size
-            self.height = max(self.height, ceil(max(rect.bottom() for _kind, rect, _text in self.ornaments)))
+        if self.boxes:  # Qt leaves the last margin of a document out of its size
+            self.height = max(self.height, ceil(self.boxes[-1].bottom()))
         return self.height
 
     # -- what is painted around the text ----------------------------------------------------------------------------
@@ -157,8 +200,17 @@ class Piece:
                     yield line.rect().translated(origin), line, a, b
             block = block.next()
 
+    def _find_boxes(self) -> Iterator[QRectF]:
+        for box in self.notes.boxes:
+            top, bottom = self._extent(box.start, box.end)
+            yield QRectF(box.left, top, self.width - box.left, bottom - top)
+
+    def box_at(self, position: int) -> int:
+        """Which box of code a position of the document lies in; -1 for none."""
+        return next((i for i, box in enumerate(self.notes.boxes) if box.start <= position <= box.end), -1)
+
     def _extent(self, start: int, end: int) -> tuple[float, float]:
-        """The top of the first and the bottom of the last line of [start, end]."""
+        """The top of the first and the bottom of the last line of [start, end], with the boxes at its ends."""
         first, last = self.document.findBlock(start), self.document.findBlock(end)
         top, bottom = self._block_rect(first).top(), self._block_rect(last).bottom()
         if first.layout().lineCount():
@@ -166,13 +218,13 @@ class Piece:
         if last.layout().lineCount():
             line = last.layout().lineAt(last.layout().lineCount() - 1)
             bottom = line.y() + line.height() + self._block_rect(last).top()
-        return top, bottom
+        top -= BOX_HEAD if any(box.start == start for box in self.notes.boxes) else 0
+        return top, bottom + (BOX_PAD if any(box.end == end for box in self.notes.boxes) else 0)
 
     def _find_ornaments(self) -> Iterator[Ornament]:
         notes, looks = self.notes, self.looks
-        for start, end, left in notes.boxes:
-            top, bottom = self._extent(start, end)
-            yield "box", QRectF(left, top - 10, self.width - left, bottom - top + 20), ""
+        for rect in self.boxes:
+            yield "box", rect, ""
         for start, end, left in notes.quotes:
             top, bottom = self._extent(start, end)
             yield "bar", QRectF(left - 16, top, 2, bottom - top), ""
@@ -281,12 +333,3 @@ def x_of(line: QTextLine, position: int) -> float:
     """The x of a position in a line. Qt also returns the position, which PySide's annotations do not know."""
     x, _position = cast(tuple[float, int], line.cursorToX(position))
     return x
-
-
-def code_of(chunk: Chunk, source: str) -> str:
-    """The lines of code of a chunk out of its slice of the message, dedented as far as the fence was indented."""
-    code = source[chunk.code_start - chunk.start : chunk.code_end - chunk.start].replace("\r\n", "\n")
-    if chunk.indent:
-        lines = code.split("\n")
-        code = "\n".join(line[min(chunk.indent, len(line) - len(line.lstrip(" "))) :] for line in lines)
-    return code

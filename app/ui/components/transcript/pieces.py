@@ -51,7 +51,7 @@ class Pieces:
             return piece
         piece = self._ahead.pop(key, None)
         if piece is None or piece.chunk != chunk or not self._suits(piece, whole, index, looks):
-            piece = self._make(whole, part, index, looks, width)
+            piece = self._make(row, whole, part, index, looks, width)
         piece.lay_out(width)
         self._kept[key] = piece
         self._kept.move_to_end(key)
@@ -71,13 +71,16 @@ class Pieces:
             return None
         return piece.height if piece.chunk == chunk else piece.extend(chunk, whole.text[chunk.start : chunk.end])
 
-    def _make(self, whole: Part, part: int, index: int, looks: Looks, width: int) -> Piece:
+    def _make(self, row: Row, whole: Part, part: int, index: int, looks: Looks, width: int) -> Piece:
         begun = perf_counter()
         chunk = whole.chunks[index]
         source = whole.text[chunk.start : chunk.end]
         ink = "ink2" if part == THINKING else "ink"
         piece = Piece(chunk, source, looks, ink=ink, references=whole.references, closes=whole.closes(index))
         piece.lay_out(width)
+        before = self._kept.get((row.id, part, chunk.start))
+        if before is not None and before.looks is looks:
+            piece.inherit(before)
         self._learn((perf_counter() - begun) / weight(chunk, whole.text))
         self.made += 1
         return piece
@@ -99,7 +102,7 @@ class Pieces:
             piece = self._kept.get(key)
             source = ahead.text[chunk.start : chunk.end]
             if piece is None or not self._suits(piece, ahead, index, looks) or not piece.extends(chunk, source):
-                self._ahead[key] = self._make(ahead, part, index, looks, width)
+                self._ahead[key] = self._make(row, ahead, part, index, looks, width)
         return bool(self._ahead)
 
     def _learn(self, pace: float) -> None:
@@ -114,9 +117,19 @@ class Pieces:
         """Whether the document of a chunk exists."""
         return (row.id, part, row.parts[part].chunks[index].start) in self._kept
 
-    def uncoloured(self) -> list[Piece]:
-        """Code whose colours are still to be found, the most recently used first."""
-        return [piece for piece in reversed(self._kept.values()) if not piece.coloured]
+    def peek(self, row: Row, part: int, index: int) -> Piece | None:
+        """The document of a chunk, if it exists."""
+        return self._kept.get((row.id, part, row.parts[part].chunks[index].start))
+
+    def uncoloured(self) -> list[tuple[Key, Piece]]:
+        """Pieces with code whose colours are still to be found, the most recently used first."""
+        return [(key, piece) for key, piece in reversed(self._kept.items()) if not piece.coloured]
+
+    def recolour(self, row: Row) -> None:
+        """A reply is complete: long code in it was coloured without knowing all of it."""
+        for (row_id, _part, _start), piece in self._kept.items():
+            if row_id == row.id and piece.chunk.kind is Kind.CODE and not (piece.chunk.head and piece.chunk.tail):
+                piece.coloured, piece.coloured_at = False, 0.0
 
     def clear(self) -> None:
         """All documents are outdated."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from copy import copy
 from itertools import accumulate
+from operator import attrgetter
 
 from msgspec.structs import replace
 
 from app.chat.messages import Message, PathEntry, ReplyFacts, ReplyState, Role
-from app.ui.components.transcript.building import references
-from app.ui.components.transcript.chunks import Block, Chunk, Chunker, Kind
+from app.ui.components.transcript.chunks import Block, Chunk, Chunker, Kind, code_of
 from app.ui.components.transcript.looks import (
     ACTIONS,
     CODE_HEAD,
@@ -24,9 +25,11 @@ from app.ui.components.transcript.looks import (
     Looks,
     gap,
 )
+from app.ui.components.transcript.parsing import References, references
 from app.ui.components.transcript.words import Note, notes_of
 
 THINKING, ANSWER = 0, 1
+MOST_BEFORE = 120_000  # characters of a code block that are read for the colours of what follows
 NEWLINE = 0.62  # lines that a newline adds, on average: many only end a line that is full
 
 
@@ -43,7 +46,7 @@ class Part:
     def __init__(self, *, plain: bool) -> None:
         self.text = ""
         self.plain = plain
-        self.references = ""
+        self.references: References = {}
         self.chunks: list[Chunk] = []
         self.heights: list[int] = []
         self.known: list[bool] = []
@@ -95,7 +98,7 @@ class Part:
             self._chunker = Chunker(plain=self.plain)
             self.chunks, self.heights, self.known, self._gaps = [], [], [], []
         self.grow(text, looks, width)
-        found = "" if self.plain else references(text)
+        found = {} if self.plain else references(text)
         if found != self.references:
             self.references = found
             self.forget()
@@ -160,6 +163,19 @@ class Part:
         while not self.closes(last):
             last += 1
         return first, last
+
+    def code_around(self, start: int, *, growing: bool) -> tuple[str, int]:
+        """The code block with which the colours of its chunk at `start` are found, and where in it the chunk begins.
+
+        All of it, but when that would take too long: then what stands before the chunk.
+        """
+        index = bisect_right(self.chunks, start, key=attrgetter("start")) - 1
+        first, last = self.code_block(index)
+        grows = growing and last == len(self.chunks) - 1 and not self.chunks[last].tail
+        if grows or start - self.chunks[first].start > MOST_BEFORE:
+            first = max(first, index - 1)
+        codes = [code_of(chunk, self.text[chunk.start : chunk.end]) for chunk in self.chunks[first : last + 1]]
+        return "".join(codes), sum(map(len, codes[: index - first]))
 
 
 def _facts(message: Message) -> ReplyFacts | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QFontMetrics
 
-from app.ui.components.transcript.chunks import Kind
+from app.ui.components.transcript.chunks import Kind, code_of
 from app.ui.components.transcript.column import Column
-from app.ui.components.transcript.looks import ACTIONS, CODE_HEAD, FOLD, NOTE_GAP
+from app.ui.components.transcript.looks import ACTIONS, BOX_HEAD, CODE_HEAD, FOLD, NOTE_GAP
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 from app.ui.components.transcript.standing import GROW, OFFERS, flowed
 from app.ui.components.transcript.words import NOTE_BUTTON, NOTE_PAD
@@ -44,6 +44,12 @@ class Spot:
     rect: QRect
     part: int = 0
     chunk: int = 0
+    box: int = -1  # code within a list or a quote: which of the chunk
+
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """Which it is of its row, wherever it lies."""
+        return self.kind, self.part, self.chunk, self.box
 
     @property
     def name(self) -> str:
@@ -89,9 +95,13 @@ def spots(row: Row, column: Column) -> list[Spot]:
     for part in row.shown_parts():
         whole = row.parts[part]
         for index, chunk in enumerate(whole.chunks):
+            y = row.part_top(part) + whole.tops[index]
             if chunk.kind is Kind.CODE and chunk.head:
-                y = row.part_top(part) + whole.tops[index]
                 made.append(Spot(COPY_CODE, QRect(column.width - 64, y + 4, 72, CODE_HEAD - 8), part, index))
+            elif chunk.kind is Kind.PROSE and (piece := column.pieces.peek(row, part, index)):
+                for box, rect in enumerate(piece.boxes):
+                    place = QRect(round(rect.right()) - 76, y + round(rect.top()) + 3, 72, BOX_HEAD - 6)
+                    made.append(Spot(COPY_CODE, place, part, index, box))
     y = row.notes_top(column.looks)
     for note in row.notes:
         y += NOTE_GAP
@@ -105,10 +115,10 @@ def spots(row: Row, column: Column) -> list[Spot]:
     return [*made, *action_spots(row, column)]
 
 
-def code_of_spot(row: Row, spot: Spot) -> str:
+def code_of_spot(row: Row, spot: Spot, column: Column) -> str:
     """The whole code block that a Copy belongs to."""
-    from app.ui.components.transcript.piece import code_of
-
+    if spot.box >= 0:
+        return f"{column.piece(row, spot.part, spot.chunk).notes.boxes[spot.box].code}\n"
     whole = row.parts[spot.part]
     first, last = whole.code_block(spot.chunk)
     return "".join(

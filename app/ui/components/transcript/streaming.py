@@ -16,7 +16,7 @@ from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
 FLUSH_MS = 20
-_HALF = re.compile(r" {0,3}(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
+_HALF = re.compile(r"[ >]*(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
 
 
 def held_back(text: str) -> int:
@@ -112,6 +112,7 @@ class Streaming(QObject):
         same = before == (whole.text, whole.chunks, whole.references) and all(whole.known[-1:])
         self.grown.emit(number, row.part_top(ANSWER) + steady if same and not row.parts[THINKING].text else 0)
         if not row.state.live:
+            self._column.pieces.recolour(row)
             self.said.emit(row.id, row.parts[ANSWER].text, True)
 
     def _due(self) -> None:

@@ -33,7 +33,7 @@ class State:
     hovered: Spot | None = None
     focused_row: int = -1
     focused: Spot | None = None
-    copied: tuple[str, str, int] | None = None  # row id, kind of spot, chunk: shows a check for a moment
+    copied: tuple[str, tuple[str, int, int, int]] | None = None  # row id, key of the spot: shows a check for a moment
     caret: float = 1.0
     text_focus: bool = False
     carets: list[QRectF] = field(default_factory=list)
@@ -71,9 +71,7 @@ class Surroundings:
     def _is(self, number: int, spot: Spot, which: str) -> bool:
         state = self.state
         row, other = (state.hovered_row, state.hovered) if which == "hover" else (state.focused_row, state.focused)
-        return row == number and other is not None and (other.kind, other.part, other.chunk) == (
-            spot.kind, spot.part, spot.chunk,
-        )  # fmt: skip
+        return row == number and other is not None and other.key == spot.key
 
     # -- states, notes, actions -------------------------------------------------------------------------------------
 
@@ -172,7 +170,7 @@ class Surroundings:
             hot = self._is(number, spot, "hover")
             if hot:
                 self._block(rect, "hover", 6)
-            if state.copied == (row.id, spot.kind, spot.chunk):
+            if state.copied == (row.id, spot.key):
                 icon = "check"
             side = 12 if spot.kind in (EARLIER, LATER) else 16
             box = QRectF(0, 0, side, side)

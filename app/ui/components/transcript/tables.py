@@ -16,6 +16,8 @@ from PySide6.QtGui import (
     QTextTableFormat,
 )
 
+from app.ui.components.transcript.widths import shares, widest, widths_of
+
 if TYPE_CHECKING:
     from app.ui.components.transcript.building import Builder
     from app.ui.components.transcript.looks import Looks
@@ -45,14 +47,14 @@ def _rows(tokens: list[Token]) -> tuple[list[list[Token]], list[str]]:
     return rows, aligns
 
 
-def _percents(rows: list[list[Token]], weights: tuple[int, ...]) -> list[float]:
+def _shares(rows: list[list[Token]], weights: tuple[int, ...]) -> tuple[int, ...]:
     columns = len(rows[0])
-    if len(weights) != columns:
-        found = [max((len(row[i].content) for row in rows if i < len(row)), default=1) for i in range(columns)]
-        weights = tuple(found)
-    shares = [min(max(weight, 6), 48) for weight in weights]
-    total = sum(shares)
-    return [100 * share / total for share in shares]
+    if len(weights) == columns:
+        return weights
+    widths = [widths_of(cell.content) for cell in rows[0]]
+    for row in rows[1:]:
+        widths = [widest(width, widths_of(cell.content)) for width, cell in zip(widths, row, strict=False)]
+    return shares(widths)
 
 
 def _shape(looks: Looks, *, head: bool) -> QTextTableCellFormat:
@@ -66,8 +68,13 @@ def _shape(looks: Looks, *, head: bool) -> QTextTableCellFormat:
     return shape
 
 
-def insert_table(builder: Builder, tokens: list[Token], weights: tuple[int, ...], *, top: int, headless: bool) -> None:
-    """Inserts the table of `tokens` at the builder's cursor. `headless`: the head stands in the chunk before."""
+def insert_table(
+    builder: Builder, tokens: list[Token], weights: tuple[int, ...], *, top: int, left: int, headless: bool
+) -> None:
+    """Inserts the table of `tokens` at the builder's cursor, `left` pixels from the edge.
+
+    `headless`: the head stands in the chunk before.
+    """
     looks = builder.looks
     rows, aligns = _rows(tokens)
     if not rows or not rows[0]:
@@ -84,13 +91,14 @@ def insert_table(builder: Builder, tokens: list[Token], weights: tuple[int, ...]
     form = QTextTableFormat()
     form.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
     form.setColumnWidthConstraints(
-        [QTextLength(QTextLength.Type.PercentageLength, share) for share in _percents(rows, weights)]
+        [QTextLength(QTextLength.Type.PercentageLength, share / 10) for share in _shares(rows, weights)]
     )
     form.setCellPadding(0)
     form.setCellSpacing(0)
     form.setBorder(0)
     form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_None)
     form.setTopMargin(max(0, top))
+    form.setLeftMargin(left)
     form.setProperty(QTextFormat.Property.TableBorderCollapse, False)
     table = builder.cursor.insertTable(len(shown), columns, form)
     alignments = [

@@ -36,7 +36,7 @@ x = 1
 def warm_up() -> None:
     """Imports the transcript, parses a sample of everything, looks up a language; the Qt thread gets its turns soon."""
     from app.ui.components.transcript import highlighting, transcript  # noqa: F401 - imported for later
-    from app.ui.components.transcript.building import parse
+    from app.ui.components.transcript.parsing import parse
 
     sys.setswitchinterval(TURN_S)
     parse(_SAMPLE)
