@@ -325,8 +325,8 @@ class Piece:
         """What the block at `base` is a line of, if anything: such lines are copied without a blank one between."""
         if self.chunk.kind is not Kind.PROSE:
             return "lines"
-        box = next((start for start, end, _left in self.notes.boxes if start <= base <= end), None)
-        return f"box {box}" if box is not None else "item" if item else ""
+        box = self.box_at(base)
+        return f"box {box}" if box >= 0 else "item" if item else ""
 
 
 def x_of(line: QTextLine, position: int) -> float:
