@@ -112,8 +112,10 @@ class Loading:
     def warm(self) -> None:
         """Loads the model used last, or the starter model: a message is about to be written.
 
-        Nothing is done while one is loaded or wished for, nor after a refusal: the message itself tries again.
+        Nothing is done while one is wished for, nor after a refusal: the message itself tries again. One that is loaded
+        stays for that message, however long it takes to write.
         """
+        self.engine_in_use.touch()
         with self._lock:
             idle = self._ready is None and not self._wishes.any and not self._warming
             if not idle or self.state.state is EngineState.FAILED:

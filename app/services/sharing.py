@@ -22,9 +22,14 @@ class Shared:
         self._left = time.monotonic()
 
     def quiet_s(self) -> float:
-        """Seconds since one of many held it, or somebody alone; 0 while many do."""
+        """Seconds since one of many held it or was about to, or somebody alone; 0 while many do."""
         with self._changed:
             return 0.0 if self._users else time.monotonic() - self._left
+
+    def touch(self) -> None:
+        """It is about to be held: the quiet begins anew."""
+        with self._changed:
+            self._left = time.monotonic()
 
     @property
     def shared(self) -> bool:

@@ -41,6 +41,17 @@ def test_it_is_never_unloaded_under_a_reply() -> None:
         off(seen)
 
 
+def test_it_is_not_unloaded_while_a_message_is_being_typed() -> None:
+    with running() as (app, seen):
+        app.settings.change("engine.unload_minutes", 1)
+        app.loading.warm()
+        seen.wait_for(EngineChanged, lambda c: c.state is EngineState.READY)
+        app.loading.engine_in_use._left -= 100.0
+        assert app.loading._unused
+        app.loading.warm()  # as every key does
+        assert not app.loading._unused
+
+
 def test_zero_minutes_keep_it() -> None:
     with running() as (app, seen):
         app.loading._minute_s = 0.02

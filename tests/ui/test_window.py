@@ -244,6 +244,20 @@ def test_the_focus_ring_is_never_cut_off(window: Window, application: FakeApplic
     assert {"Add an adapter", "New conversation"} <= seen
 
 
+def test_what_gets_the_focus_comes_into_sight(make_window: Any, application: FakeApplication) -> None:
+    window: Window = make_window(1280, 600)
+    window.open(application.conversations.add("Bees"))
+    panel = window.conversation.panel
+    window.conversation.show_panel(True)
+    panel.show_tab("model")
+    assert panel.adapters.add.visibleRegion().isEmpty()
+    window.sidebar.search.setFocus()
+    while not panel.adapters.add.hasFocus():
+        QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Backtab)
+        assert not window.conversation.composer.field.hasFocus()
+    assert not panel.adapters.add.visibleRegion().isEmpty()
+
+
 def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) -> None:
     window: Window = make_window(1300)
     window.frame.set_wanted(False)

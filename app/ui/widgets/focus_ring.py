@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QRadioButton, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractScrollArea,
+    QApplication,
+    QRadioButton,
+    QScrollArea,
+    QSlider,
+    QWidget,
+)
 
 from app.ui.theme import tokens
 from app.ui.theme.theme import Theme
@@ -69,6 +77,8 @@ class FocusRing(QObject):
         self._leave()
         if new is None:
             return
+        if self.moving:
+            _reveal(new)
         if isinstance(new, QSlider):
             new.setProperty("keyboard", self.moving)
             return
@@ -105,6 +115,15 @@ class FocusRing(QObject):
         self._target = None
         self._ring = None
         self._watched = []
+
+
+def _reveal(widget: QWidget) -> None:
+    """A scroll area sees to that itself only if the focus was in it before."""
+    above = widget.parentWidget()
+    while above is not None and not above.isWindow():
+        if isinstance(above, QScrollArea):
+            above.ensureWidgetVisible(widget)
+        above = above.parentWidget()
 
 
 def _around(target: QWidget, place: QWidget) -> QRect:

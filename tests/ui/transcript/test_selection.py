@@ -114,6 +114,21 @@ def test_shift_and_arrows_select_across_messages(show: Show, qtbot: QtBot, talk:
     assert transcript.selected_text().endswith(talk.messages[-1].text)
 
 
+def test_selecting_by_keys_begins_at_the_message_one_has_stepped_to(
+    show: Show, qtbot: QtBot, talk: Conversations
+) -> None:
+    transcript = show()
+    for _ in range(3):
+        qtbot.keyClick(transcript, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
+    assert transcript.state.focused_row == 2
+    for _ in range(6):
+        qtbot.keyClick(transcript, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert transcript.selected_text() == "Second"
+    qtbot.keyClick(transcript, Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(transcript, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert transcript.selected_text() == "Second ", "what is selected goes on"
+
+
 def test_the_view_scrolls_while_a_selection_is_dragged_out(
     show: Show, qtbot: QtBot, conversations: Conversations
 ) -> None:

@@ -176,7 +176,11 @@ class Keys(QObject):
         transcript, selection = self._transcript, self._transcript.selection
         if not transcript.column.entries:
             return False
-        if selection.anchor is None or selection.focus is None:
+        at = transcript.state.focused_row
+        if at >= 0 and selection.bounds is None and (selection.anchor is None or selection.anchor.row != at):
+            start = self._inside(START._replace(row=at))
+            selection.set(start, start)
+        elif selection.anchor is None or selection.focus is None:
             start = transcript.pointing.point_at(QPoint(transcript.left, 0)) or START
             selection.set(start, start)
         assert selection.anchor is not None
