@@ -77,7 +77,7 @@ class Conversations:
             return [found.id for found in self.list(limit=1)]
         if not wanted:
             return []
-        return [id for (id,) in self._reader.rows(_BETWEEN, low=wanted, high=wanted + "\U0010ffff")]
+        return [found for (found,) in self._reader.rows(_BETWEEN, low=wanted, high=wanted + "\U0010ffff")]
 
     def create(self, conversation: Conversation) -> Future[None]:
         """Stores a conversation without messages; its leaf is not looked at."""
