@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MIGRATE = "--migrate"
+INTERRUPTED = 130
 NO_DISPLAY = (
     'There is no display to open the window on. In a terminal, ask like this: {program} ask "Why is the sky blue?"'
 )
@@ -17,6 +18,14 @@ NO_DISPLAY = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the arguments (without the program's name) ask for; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_what_is_closed()
+    try:
+        return _enter(given)
+    except KeyboardInterrupt:  # before whatever was asked for could listen to it
+        return INTERRUPTED
+
+
+def _enter(given: list[str]) -> int:
     if given[:1] == ["--engine-worker"]:
         from app.engine.worker.main import main as worker
 
@@ -31,6 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from app.cli.main import run
 
     return run(given, build)
+
+
+def _open_what_is_closed() -> None:
+    """Standard streams that were closed by whoever started this lead nowhere, so that no file takes their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", errors="replace"))
 
 
 class _Asked(NamedTuple):

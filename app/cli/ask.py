@@ -17,6 +17,7 @@ from app.base.sizes import size_words
 from app.chat.messages import ReplyFacts, ReplyState
 from app.cli.front import FAILED, Application, Front, harmless, say_error, write_json
 from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
+from app.cli.numbers import MOST_TOKENS, Number, Whole
 from app.engine.values import GenerationFacts, Sampling
 from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew, TroubleChanged
 from app.services.errors import WouldSwap
@@ -32,14 +33,12 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
 @click.option("--continue", "continued", metavar="ID|last", help="Go on with a conversation.")
 @click.option("--temporary", is_flag=True, help="Keep nothing of this.")
-@click.option(
-    "--temperature", type=click.FloatRange(0, 5), help="Higher is more surprising; 0 takes the likeliest word."
-)
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Only the likeliest tokens that together reach this share.")
-@click.option("--top-k", type=click.IntRange(0), help="Only this many of the likeliest tokens; 0 is no limit.")
-@click.option("--min-p", type=click.FloatRange(0, 1), help="Leave out tokens below this share of the likeliest.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 2), help="The same seed repeats the same draws.")
-@click.option("--max-tokens", type=click.IntRange(0), help="Longest answer in tokens; 0 lets the model end.")
+@click.option("--temperature", type=Number(0, 5), help="Higher is more surprising; 0 takes the likeliest word.")
+@click.option("--top-p", type=Number(0, 1), help="Only the likeliest tokens that together reach this share.")
+@click.option("--top-k", type=Whole(0, 100_000), help="Only this many of the likeliest tokens; 0 is no limit.")
+@click.option("--min-p", type=Number(0, 1), help="Leave out tokens below this share of the likeliest.")
+@click.option("--seed", type=Whole(0, 2**32 - 2), help="The same seed repeats the same draws.")
+@click.option("--max-tokens", type=Whole(0, MOST_TOKENS), help="Longest answer in tokens; 0 lets the model end.")
 @load_options
 @click.option("--plan", "show", is_flag=True, help="Show how the model would be loaded, and do nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming.")

@@ -10,6 +10,7 @@ import msgspec
 
 from app.chat.context_view import ContextEntry, ContextView
 from app.cli.front import Front, say_error, write_json, write_text
+from app.cli.numbers import MOST_TOKENS, Whole
 from app.engine.errors import EngineError
 
 _WHO = {"user": "you", "assistant": "model", "system": ""}
@@ -19,7 +20,7 @@ _WHO = {"user": "you", "assistant": "model", "system": ""}
 @click.argument("conversation", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--estimate", is_flag=True, help="Do not load the model to count.")
-@click.option("--ctx", type=click.IntRange(min=256), help="Context length for this command.")
+@click.option("--ctx", type=Whole(256, MOST_TOKENS), help="Context length for this command.")
 @click.pass_obj
 def context(front: Front, conversation: str, as_json: bool, estimate: bool, ctx: int | None) -> int:
     """List what the model would see of a conversation. ID may be its beginning only, or 'last'.

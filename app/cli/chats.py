@@ -11,6 +11,7 @@ import msgspec
 from app.chat.messages import Conversation, Message, ReplyState, Role
 from app.cli.chat_context import context, leave_out, pin, unmark
 from app.cli.front import Front, write_json, write_text
+from app.cli.numbers import Whole
 
 
 @click.group()
@@ -20,7 +21,7 @@ def chats() -> None:
 
 @chats.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most this many.")
+@click.option("--limit", type=Whole(min=1), help="At most this many.")
 @click.pass_obj
 def list_chats(front: Front, as_json: bool, limit: int | None) -> int:
     """List the conversations, the newest first."""

@@ -112,6 +112,14 @@ def say_error(sentence: str) -> None:
         return  # nobody listens
 
 
+def say_help(text: str) -> None:
+    """The help on standard error: what was typed was not enough."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
 def write_json(value: Any) -> None:
     """One JSON value and a line end on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))

@@ -9,13 +9,14 @@ import click
 
 from app.base.sizes import size_words
 from app.cli.front import Application, say_error, write_json, write_text
+from app.cli.numbers import MOST_TOKENS, Whole
 from app.engine.hardware import Device, DeviceShare, Machine
 from app.engine.values import LoadedModel, LoadPlan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 BAR = 48
-MOST_LAYERS, MOST_TOKENS = 10_000, 10_000_000  # as in the settings
+MOST_LAYERS = 10_000  # as in the settings
 WEIGHTS, CACHE, WORK, OTHERS, FREE = "#", "=", "-", "x", "."
 LEGEND = f"{WEIGHTS} weights   {CACHE} conversations   {WORK} computing   {OTHERS} in use otherwise   {FREE} free"
 
@@ -46,10 +47,8 @@ def load_options(verb: F) -> F:
         click.option(
             "--gpu-layers", type=Layers(), metavar="N|auto", help="Layers on graphics devices; auto is what fits."
         ),
-        click.option("--threads", type=click.IntRange(0, 1024), help="Processor threads; 0 takes the physical cores."),
-        click.option(
-            "--ctx", type=click.IntRange(0, MOST_TOKENS), help="Tokens the model can see; 0 chooses by the model."
-        ),
+        click.option("--threads", type=Whole(0, 1024), help="Processor threads; 0 takes the physical cores."),
+        click.option("--ctx", type=Whole(0, MOST_TOKENS), help="Tokens the model can see; 0 chooses by the model."),
     ):
         verb = option(verb)
     return rpc_option(verb)

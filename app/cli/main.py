@@ -17,7 +17,7 @@ from app.base.version import VERSION
 from app.cli.ask import ask
 from app.cli.chats import chats
 from app.cli.doctor import doctor
-from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error
+from app.cli.front import BROKEN_PIPE, FAILED, INTERRUPTED, USAGE, Application, Front, say_error, say_help
 from app.cli.models.group import models
 from app.cli.remove_data import remove_data
 from app.cli.worker import worker
@@ -56,6 +56,9 @@ def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
         result = inglenook.main(list(arguments), prog_name="inglenook", standalone_mode=False, obj=build)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a verb
+        say_help(error.format_message())
+        return USAGE
     except click.UsageError as error:
         hint = f" Try '{error.ctx.command_path} --help'." if error.ctx is not None else ""
         say_error(f"{error.format_message()}{hint}")
@@ -68,6 +71,8 @@ def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         return BROKEN_PIPE
+    except SystemExit as ended:  # click's own ends: nobody reads, or a shell was told how words go on
+        return BROKEN_PIPE if ended.code else 0
     except InglenookError as error:
         log.info("%s: %s", error.code, error.detail)
         say_error(error.sentence)

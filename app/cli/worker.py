@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.front import USAGE, Front, say_error
+from app.cli.numbers import Whole
 from app.services import lending
 
 OPEN = (
@@ -21,7 +22,7 @@ WARNING = (
 @click.command()
 @click.option("--listen", default="127.0.0.1:50052", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--i-know-it-is-open", "open_", is_flag=True, help="Allow an address that others can reach.")
-@click.option("--threads", type=click.IntRange(0, 1024), default=0, help="Processor threads; 0 takes the fast cores.")
+@click.option("--threads", type=Whole(0, 1024), default=0, help="Processor threads; 0 takes the fast cores.")
 @click.pass_obj
 def worker(front: Front, listen: str, open_: bool, threads: int) -> int:
     """Lend this computer's devices to an Inglenook elsewhere, which names it with --rpc or in its settings.

@@ -5,7 +5,6 @@ Which of them a conversation uses is the conversation's (`conversations.configur
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -22,10 +21,8 @@ from app.services.errors import NoSuchThing
 from app.services.jobs import Jobs
 from app.services.library import Library
 from app.services.loading import Loading
+from app.services.ranges import check_scales
 from app.services.shelves import whole
-
-MOST = 2.0
-"""The largest scale: twice as strong as it was made."""
 
 _Headers = tuple[str, int, list[Header]]
 
@@ -48,14 +45,11 @@ class Adapters:
         return self._jobs.submit(lambda: [self._looked_at(Path(path), model_id) for path in paths])
 
     def named(self, what: str) -> Adapter:
-        """From 'FILE', 'FILE:SCALE', or the name of one of those found in place of the file. Raises NoSuchThing, and
-        AdapterMisfit for a file that is no adapter."""
+        """From 'FILE', 'FILE:SCALE', or the name of one of those found in place of the file. Raises NoSuchThing,
+        NotAllowed for the scale, and AdapterMisfit for a file that is no adapter."""
         before, _, after = what.rpartition(":")
         scale = _number(after) if before else None
         name = what if scale is None else before
-        scale = 1.0 if scale is None else scale
-        if not 0 <= scale <= MOST:
-            raise NoSuchThing(f"The scale of an adapter is a number from 0 to {MOST:g}.")
         path = whole(name)
         if not path.is_file():
             wanted = name.strip().lower()
@@ -63,8 +57,10 @@ class Adapters:
             if len(called) > 1:
                 raise NoSuchThing(f"More than one adapter is called '{name}'. Name its file.")
             path = Path(called[0].path) if called else path
+        adapter = Adapter(path=str(path.absolute()), scale=1.0 if scale is None else scale)
+        check_scales([adapter])
         read_adapter(path)
-        return Adapter(path=str(path.absolute()), scale=scale)
+        return adapter
 
     def _all(self) -> list[AdapterFile]:
         if not self._library.refreshed.is_set():
@@ -97,7 +93,6 @@ class Adapters:
 
 def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None

@@ -20,6 +20,7 @@ from app.services.ground import Ground
 from app.services.keeping import TROUBLE
 from app.services.live import LiveReplies
 from app.services.memory import Memory, Write
+from app.services.ranges import check_sampling, check_scales
 from app.services.snapshots import Snapshots
 
 NEW = "new"
@@ -57,10 +58,13 @@ class Conversations:
     def find(self, what: str) -> Conversation:
         """By id, by an unambiguous beginning of it, or 'last'. Raises NoSuchThing."""
         found = self._ground.store.conversations.find(what)
-        if found is None:
+        if len(found) > 1:
+            raise NoSuchThing(f"More than one conversation begins with '{what}'. Give more of its id.")
+        conversation = self.get(found[0]) if found else None
+        if conversation is None:
             last = what.strip().lower() == "last"
             raise NoSuchThing("There is no conversation yet." if last else f"There is no conversation '{what}'.")
-        return found
+        return conversation
 
     def path(self, conversation_id: str) -> builtins.list[PathEntry]:
         """The visible path, root first. Live replies of this process have their state and length of this moment."""
@@ -156,7 +160,9 @@ class Conversations:
         adapters: tuple[Adapter, ...] | UnsetType = UNSET,
     ) -> None:
         """Changes what is given. For `sampling` None means the defaults of the settings again; so does '' for the
-        others."""
+        others. Raises NotAllowed for a number outside its range."""
+        check_sampling(None if sampling is UNSET else sampling)
+        check_scales(None if adapters is UNSET else adapters)
         held = self._memory.conversation(conversation_id)
         if held is not None:
             given = {

@@ -31,6 +31,12 @@ class NothingToSend(ServiceError):
     code = "nothing_to_send"
 
 
+class NotAllowed(ServiceError):
+    """A number outside its range."""
+
+    code = "not_allowed"
+
+
 class MessageTooLarge(ServiceError):
     """The newest message alone does not fit the model's window."""
 

@@ -31,6 +31,7 @@ from app.services.loading import Loading
 from app.services.lookup import Lookup, copied, new_message
 from app.services.marking import Marking
 from app.services.memory import Memory
+from app.services.ranges import check_sampling, check_scales
 from app.services.writing import Writing
 from app.settings.file import SettingsFile
 from app.store.text import storable
@@ -89,7 +90,7 @@ class Sending:
         `temporary`: a new conversation that is never stored; with a stored conversation's id it begins as a copy of it.
         """
         text = _sendable(text)
-        choices = choices or Choices()
+        choices = _allowed(choices)
         conversation, new = self._where(conversation_id, text, temporary, choices)
         parent_id = None if new else conversation.leaf_id
         return self._add_turn(conversation, parent_id, text, choices, new=new)
@@ -107,6 +108,7 @@ class Sending:
     def regenerate(self, reply_id: str, *, choices: Choices | None = None) -> str:
         """Asks for another reply to the same message; returns its id. A reply that is still being written is
         stopped."""
+        choices = _allowed(choices)
         message = self._lookup.message(reply_id)
         parent_id = message.id if message.role is Role.USER else message.parent_id
         if parent_id is None:
@@ -114,7 +116,7 @@ class Sending:
         self.stop(reply_id)
         conversation = self._lookup.conversation(message.conversation_id)
         reply = new_message(conversation.id, parent_id, Role.ASSISTANT)
-        self._begin(conversation, None, reply, choices or Choices(), new=False)
+        self._begin(conversation, None, reply, choices, new=False)
         return reply.id
 
     def stop(self, reply_id: str) -> None:
@@ -277,6 +279,14 @@ def _sendable(text: str) -> str:
     if not text.strip():
         raise NothingToSend("There is nothing to send: the message is empty.")
     return storable(text)
+
+
+def _allowed(choices: Choices | None) -> Choices:
+    """What was chosen. Raises NotAllowed."""
+    choices = choices or Choices()
+    check_sampling(choices.sampling)
+    check_scales(choices.adapters)
+    return choices
 
 
 def _wait(future: Future[None]) -> None:

@@ -19,7 +19,7 @@ from app.store.errors import NotFound
 from app.store.migrate import remove_backups
 from app.store.reader import Query, Reader
 from app.store.tables import BodyRow, ConversationRow, DraftRow, FactsRow, GrowthRow, MarkRow, MessageRow, NoteRow
-from app.store.text import storable
+from app.store.text import read_json, storable
 from app.store.writer import Writer
 
 Ids = list[str]
@@ -40,7 +40,11 @@ _SHOWN = (
 _NEWEST_FIRST = _SHOWN.order_by(_C.updated_ms.desc(), _C.row.desc()).limit(sa.bindparam("most", 0))
 _LIST = Query(_NEWEST_FIRST)
 _ONE = Query(_SHOWN.where(_C.id == sa.bindparam("one", "")))
-_BETWEEN = Query(_SHOWN.where(_C.id >= sa.bindparam("low", ""), _C.id < sa.bindparam("high", "")).limit(2))
+_BETWEEN = Query(
+    sa.select(_C.id)
+    .where(_C.deleted_ms.is_(None), _C.id >= sa.bindparam("low", ""), _C.id < sa.bindparam("high", ""))
+    .limit(2)
+)
 _THERE = Query(sa.select(_C.id).where(_C.id == sa.bindparam("one", "")))
 _DRAFT = Query(sa.select(DraftRow.text).where(DraftRow.place == sa.bindparam("at", "")))
 _EDIT = Query(
@@ -74,18 +78,14 @@ class Conversations:
         """Those of these conversations that are there, the hidden ones too."""
         return {one for one in ids if self._reader.row(_THERE, one=one) is not None}
 
-    def find(self, what: str) -> Conversation | None:
-        """By id, by an unambiguous beginning of an id, or 'last': the one updated last."""
+    def find(self, what: str) -> Ids:
+        """The ids that begin so, two at most; for 'last' that of the one updated last."""
         wanted = what.strip().lower()
         if wanted == "last":
-            return next(iter(self.list(limit=1)), None)
+            return [found.id for found in self.list(limit=1)]
         if not wanted:
-            return None
-        exact = self.get(wanted)
-        if exact is not None:
-            return exact
-        rows = self._reader.rows(_BETWEEN, low=wanted, high=wanted + "\U0010ffff")
-        return _value(rows[0]) if len(rows) == 1 else None
+            return []
+        return [found for (found,) in self._reader.rows(_BETWEEN, low=wanted, high=wanted + "\U0010ffff")]
 
     def create(self, conversation: Conversation) -> Future[None]:
         """Stores a conversation without messages; its leaf is not looked at."""
@@ -213,8 +213,9 @@ def sampling_text(sampling: Sampling | None) -> str | None:
 
 
 def sampling_value(text: str | None) -> Sampling | None:
-    """The sampling from its JSON."""
-    return None if text is None else msgspec.json.decode(text, type=Sampling)
+    """The sampling from its JSON; the settings' own in place of one that cannot be read."""
+    found: Sampling | None = None if text is None else read_json(text, Sampling, None)
+    return found
 
 
 def _adapters_text(adapters: tuple[Adapter, ...]) -> str:
@@ -253,5 +254,5 @@ def _value(row: tuple[Any, ...]) -> Conversation:
         sampling=sampling_value(sampling),
         title_by_person=bool(by_person),
         policy=Policy(policy),
-        adapters=msgspec.json.decode(adapters, type=tuple[Adapter, ...]),
+        adapters=read_json(adapters, tuple[Adapter, ...], ()),
     )

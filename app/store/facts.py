@@ -15,7 +15,7 @@ from app.engine.hardware import DeviceShare
 from app.engine.values import Adapter, GenerationFacts
 from app.store.conversations import sampling_text, sampling_value
 from app.store.tables import FactsRow
-from app.store.text import storable
+from app.store.text import read_json, storable
 
 _PLAIN = (
     "model_id", "model_name", "system_prompt", "n_ctx", "tokenizer", "thinking_s", "first_kept", "trimmed", "note",
@@ -54,7 +54,7 @@ def facts_value(row: tuple[Any, ...]) -> ReplyFacts | None:
     generation = {name: values.pop(name) for name in _GENERATION}
     values["sampling"] = sampling_value(values["sampling"])
     values["token_ids"] = _unpacked(values["token_ids"])
-    values |= {name: msgspec.json.decode(values[name], type=kind) for name, kind in _LISTS.items()}
+    values |= {name: read_json(values[name], kind, kind()) for name, kind in _LISTS.items()}
     if generation["finish_reason"] is not None:
         values["generation"] = GenerationFacts(
             **{name: value for name, value in generation.items() if value is not None}

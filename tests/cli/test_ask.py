@@ -158,7 +158,15 @@ def test_at_a_terminal_the_load_is_shown_and_wiped(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("ask",), ("ask", "x", "--top-p", "3"), ("ask", "x", "--nonsense"), ("nonsense",), ("ask", "x", "--seed", "-1")],
+    [
+        ("ask",),
+        ("ask", "x", "--top-p", "3"),
+        ("ask", "x", "--nonsense"),
+        ("nonsense",),
+        ("ask", "x", "--seed", "-1"),
+        ("ask", "x", "--temperature", "nan"),
+        ("ask", "x", "--max-tokens", "99999999999999999999"),
+    ],
 )
 def test_wrong_usage_is_two(home: Path, arguments: tuple[str, ...]) -> None:
     done = inglenook(home, *arguments)

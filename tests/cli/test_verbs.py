@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -104,6 +105,48 @@ def test_version_and_help(home: Path) -> None:
         assert done.returncode == 0
         assert "Usage: inglenook" in done.stdout
     assert not home.exists()
+
+
+def test_a_group_without_a_verb_shows_its_help(home: Path) -> None:
+    for group in ("chats", "models"):
+        done = inglenook(home, group)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"Usage: inglenook {group} ")
+        assert "\n  list " in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_lead_nowhere(home: Path, closed: str) -> None:
+    asked = shlex.join(command("chats", "list"))
+    done = subprocess.run(
+        ["bash", "-c", f"{asked} {closed}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(home),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("no conversation" in done.stdout) == (">&-" not in closed.split())
+
+
+def test_a_reader_that_is_gone_at_once(home: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(
+            command("chats", "list", "--json"), stdout=nobody, stderr=subprocess.PIPE, cwd=ROOT, env=environment(home),
+            check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_ended_while_it_is_still_being_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.__import__", interrupted)
+    assert main(["--data-dir", str(tmp_path), "chats", "list"]) == 130
 
 
 def test_data_dir_comes_before_the_environment(home: Path, tmp_path: Path) -> None:

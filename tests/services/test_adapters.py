@@ -10,7 +10,7 @@ from app.base.paths import find_places
 from app.engine.errors import AdapterMisfit
 from app.engine.values import Adapter
 from app.services.changes import ContextChanged, LibraryChanged
-from app.services.errors import NoSuchThing
+from app.services.errors import NotAllowed
 from app.services.sending import Choices
 from tests.support import tiny_adapters, tiny_models
 from tests.support.application import reply, running
@@ -65,8 +65,8 @@ def test_an_adapter_is_named_by_file_or_name_with_a_scale(folder: Path, tmp_path
         path = str(folder / "pirate.gguf")
         named = [app.adapters.named(what) for what in (path, f"{path}:0.5", "pirate", "Pirate:2")]
         assert named == [Adapter(path=path, scale=scale) for scale in (1.0, 0.5, 1.0, 2.0)]
-        for wrong in ("pirate:3", "pirate:-1"):
-            with pytest.raises(NoSuchThing, match="from 0 to 2"):
+        for wrong in ("pirate:3", "pirate:-1", "pirate:nan"):
+            with pytest.raises(NotAllowed, match="from 0 to 2"):
                 app.adapters.named(wrong)
         with pytest.raises(AdapterMisfit, match="no longer there"):
             app.adapters.named("nothing:0.5")

@@ -11,6 +11,7 @@ import pytest
 from app.engine.values import Sampling
 from app.services.changes import ConversationsChanged, PathChanged, ReplyChanged
 from app.services.diagnostics import shortened
+from app.services.errors import NoSuchThing
 from app.services.jobs import Jobs
 from app.services.wakefulness import Wakefulness, inhibit_command
 from tests.support.application import reply, running, slow_reply
@@ -32,6 +33,8 @@ def test_arranging_conversations() -> None:
         assert (renamed.title, renamed.title_by_person) == ("My title", True)
         hits = app.conversations.search("heliotr")
         assert {hit.message_id for hit in hits} == {first.reply_id, second.reply_id}
+        with pytest.raises(NoSuchThing, match="More than one conversation begins with '0'"):
+            app.conversations.find("0")
         since = len(seen.changes)
         app.conversations.delete(second.conversation_id)
         seen.wait_for(ConversationsChanged, lambda c: second.conversation_id in c.ids, since)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from app.chat.messages import ReplyState, Role
-from app.engine.values import Sampling
+from app.engine.values import Adapter, Sampling
 from app.services.changes import ConversationsChanged, EngineChanged, EngineState, PathChanged, ReplyChanged, ReplyGrew
-from app.services.errors import NoSuchThing, NothingToSend, ServiceError
+from app.services.errors import NoSuchThing, NotAllowed, NothingToSend, ServiceError
 from app.services.sending import Choices
 from tests.support.application import reply, running, slow_reply
 
@@ -48,6 +50,33 @@ def test_everything_is_there_after_a_restart() -> None:
         seen.end_of(again.reply_id)
         texts = [message.text for message in app.conversations.messages(sent.conversation_id)]
         assert texts == ["First", "One.", "Second", "Two."]
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        Choices(sampling=Sampling(temperature=math.nan)),
+        Choices(sampling=Sampling(top_k=10**20)),
+        Choices(sampling=Sampling(seed=-1)),
+        Choices(adapters=(Adapter(path="/a.gguf", scale=math.nan),)),
+        Choices(adapters=(Adapter(path="/a.gguf", scale=-1),)),
+        Choices(adapters=(Adapter(path="/a.gguf", scale=1e30),)),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_kept(choices: Choices) -> None:
+    with running({"replies": [reply("One.")]}) as (app, seen):
+        for temporary in (False, True):
+            with pytest.raises(NotAllowed, match=" is a number from "):
+                app.sending.send(None, "First", temporary=temporary, choices=choices)
+        assert app.conversations.list() == []
+        sent = app.sending.send(None, "First", choices=Choices(sampling=Sampling(seed=None)))
+        seen.end_of(sent.reply_id)
+        with pytest.raises(NotAllowed):
+            app.sending.regenerate(sent.reply_id, choices=choices)
+        with pytest.raises(NotAllowed):
+            app.conversations.configure(
+                sent.conversation_id, sampling=choices.sampling, adapters=choices.adapters or ()
+            )
 
 
 def test_stop_keeps_what_was_written() -> None:

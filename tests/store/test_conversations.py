@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import msgspec
 import pytest
 
 from app.base.ids import new_id
 from app.base.paths import Places
 from app.chat.messages import Conversation
-from app.engine.values import Sampling
+from app.engine.values import Adapter, Sampling
 from app.store.errors import NotFound
 from app.store.store import Store
 from tests.store.making import conversation, exchange, pending
@@ -30,16 +33,23 @@ def test_a_conversation_comes_back_as_it_was_given(store: Store) -> None:
 
 def test_finding_by_last_by_id_and_by_a_unique_beginning(store: Store) -> None:
     first, second = exchange(store)[0], exchange(store)[0]
-    found = store.conversations.find("last")
-    assert found is not None
-    assert found.id == second
+    assert store.conversations.find("last") == [second]
     differ = next(i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
     for what, expected in ((first, first), (first[: differ + 1].upper(), first), (second[: differ + 1], second)):
-        found = store.conversations.find(what)
-        assert found is not None
-        assert found.id == expected
-    for what in (first[:differ], "", "zz", new_id(), "%", "_"):
-        assert store.conversations.find(what) is None
+        assert store.conversations.find(what) == [expected]
+    assert sorted(store.conversations.find(first[:differ])) == sorted([first, second])
+    for what in ("", "zz", new_id(), "%", "_"):
+        assert store.conversations.find(what) == []
+
+
+def test_what_cannot_be_read_of_a_conversation_costs_itself_only(store: Store) -> None:
+    """NaN is written as null, which is no number when it is read."""
+    odd = msgspec.structs.replace(
+        conversation("Odd"), sampling=Sampling(top_p=math.nan), adapters=(Adapter(path="/a.gguf", scale=math.nan),)
+    )
+    store.conversations.create(odd).result()
+    (found,) = store.conversations.list()
+    assert (found.title, found.sampling, found.adapters) == ("Odd", None, ())
 
 
 def test_the_title_of_a_person_stays(store: Store) -> None:
@@ -83,7 +93,7 @@ def test_a_deletion_hides_and_can_be_undone(store: Store) -> None:
     store.conversations.set_deleted(chat, True).result()
     assert store.conversations.list() == []
     assert store.conversations.get(chat) is None
-    assert store.conversations.find("last") is None
+    assert store.conversations.find("last") == []
     assert store.search.search("unmistakable") == []
     store.conversations.set_deleted(chat, False).result()
     assert [c.id for c in store.conversations.list()] == [chat]

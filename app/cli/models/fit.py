@@ -15,6 +15,7 @@ from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.cli.front import Application, Front, say_error, write_json, write_text
 from app.cli.models.words import ending_at_a_signal
+from app.cli.numbers import MOST_TOKENS, Whole
 from app.engine.hardware import Fit, Machine
 from app.services.errors import NoSuchThing
 from app.services.shelves import whole
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 @click.command()
 @click.argument("name", metavar="REPO[:QUANT]|PATH|NAME")
-@click.option("--ctx", type=click.IntRange(0, 10_000_000), default=0, help="Tokens of context; 0 is up to 8,192.")
+@click.option("--ctx", type=Whole(0, MOST_TOKENS), default=0, help="Tokens of context; 0 is up to 8,192.")
 @click.option("--kv", type=click.Choice(KV_TYPES), default="f16", help="The type of the KV cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj

@@ -7,6 +7,7 @@ import msgspec
 
 from app.cli.front import Front, write_json, write_text
 from app.cli.models.words import count_words
+from app.cli.numbers import Number, Whole
 from app.hub.values import Capability, ModelSummary, SearchQuery, Sort
 
 GATED = {"auto": "its terms must be accepted", "manual": "its makers must be asked"}
@@ -17,11 +18,11 @@ GATED = {"auto": "its terms must be accepted", "manual": "its makers must be ask
 @click.option("--sort", type=click.Choice([one.value for one in Sort]), default="trending", help="In which order.")
 @click.option("--family", default="", metavar="NAME", help="Llama, Qwen, Gemma, Phi and so on.")
 @click.option("--license", "license_id", default="", metavar="ID", help="For example apache-2.0.")
-@click.option("--min-params", type=click.FloatRange(0), default=0, metavar="BILLIONS", help="At least this large.")
-@click.option("--max-params", type=click.FloatRange(0), default=0, metavar="BILLIONS", help="At most this large.")
+@click.option("--min-params", type=Number(0), default=0, metavar="BILLIONS", help="At least this large.")
+@click.option("--max-params", type=Number(0), default=0, metavar="BILLIONS", help="At most this large.")
 @click.option("--can", "abilities", type=click.Choice([one.value for one in Capability]), multiple=True,
               help="Only models with this ability; may be given several times.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many at most.")
+@click.option("--limit", type=Whole(1, 1000), default=20, help="How many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.pass_obj
 def search(
