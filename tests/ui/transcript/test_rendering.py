@@ -87,6 +87,12 @@ def test_links_keep_their_address_but_not_dangerous_ones(looks: Looks) -> None:
     assert [url for _start, _end, url in piece.notes.links] == ["https://example.org/a"]
 
 
+def test_the_words_of_a_picture_lead_to_it(looks: Looks) -> None:
+    text = "![far](https://example.org/x.png) ![mine](file:///x.png) [![badge](https://example.org/b.svg)](https://example.org)"
+    links = piece_of(text, looks).notes.links
+    assert [url for _start, _end, url in links] == ["https://example.org/x.png", "https://example.org"]
+
+
 def test_references_are_found_from_another_chunk(looks: Looks) -> None:
     text = "See [this][1].\n\n" + "filler words here. " * 80 + "\n\n# Links\n\n[1]: https://example.org/one\n"
     assert len(split(text)) > 1

@@ -227,7 +227,7 @@ class Builder:
             elif kind in ("softbreak", "hardbreak"):
                 cursor.insertText("\u2028", fresh)
             elif kind == "image":
-                cursor.insertText(f"[{child.content or 'image'}]", looks.text("ink2", italic=True, px=px))
+                self._image(child, px, linked=link is not None)
             else:
                 fresh = None
                 if kind == "strong_open":
@@ -247,6 +247,15 @@ class Builder:
                 elif kind == "link_close" and link:
                     notes.links.append((link[0], cursor.position(), link[1]))
                     link = None
+
+    def _image(self, token: Token, px: int, *, linked: bool) -> None:
+        """Pictures are not fetched: their words lead to where they are, if they do not lead elsewhere."""
+        start, address = self.cursor.position(), str(token.attrs.get("src", ""))
+        leads = not linked and address.startswith(("https://", "http://"))
+        form = self.looks.text("ink2", italic=True, link=linked or leads, px=px)
+        self.cursor.insertText(f"[{token.content or 'image'}]", form)
+        if leads:
+            self.notes.links.append((start, self.cursor.position(), address))
 
     def _nested_code(self, content: str, language: str) -> None:
         looks, left = self.looks, self._indent()
