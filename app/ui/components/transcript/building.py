@@ -17,6 +17,8 @@ from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, Looks, gap
 from app.ui.components.transcript.parsing import References, parse
 from app.ui.components.transcript.tables import insert_table
 
+TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""For str.translate of code: signs that would show it in another order than it is run in become visible ones."""
 PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
 _BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
 _RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
@@ -218,7 +220,7 @@ class Builder:
                 start = cursor.position()
                 code = looks.text(ink, code=True, bold=strong > 0 and weight >= 600, struck=struck > 0, px=px)
                 cursor.insertText(PAD, fresh)
-                cursor.insertText(child.content, code)
+                cursor.insertText(child.content.translate(TURNING), code)
                 cursor.insertText(PAD, fresh)
                 notes.codes.append((start, cursor.position()))
             elif kind == "math":
@@ -273,7 +275,7 @@ class Builder:
             if i == 0:
                 start = self.cursor.position()
                 self._begin_quotes(start)
-            self.cursor.insertText(line, form)
+            self.cursor.insertText(line.translate(TURNING), form)
         self.notes.boxes.append(Box(start, self.cursor.position(), left, language, code))
         self._before, self._mark = Block.CODE, ""
 
