@@ -115,6 +115,7 @@ def make_font(use: tokens.Type, px: int | None = None) -> QFont:
         font.setFeature(QFont.Tag("tnum"), 1)
     else:
         font.setStyleHint(QFont.StyleHint.Monospace)
+        font.setFeature(QFont.Tag("calt"), 0)  # "!=" is not to be read as another sign
     return font
 
 

@@ -72,8 +72,33 @@ def test_the_keyboard_is_where_the_ring_is(show: Show, talk: Conversations) -> N
     transcript.keys.tab(True)
     transcript.keys.tab(True)
     transcript.keys.tab(True)
-    assert interface.focusChild().text(NAME).startswith("Qwen3 8B")
+    assert interface.focusChild().text(NAME) == "Copy code"
+    assert interface.focusChild().state().focused == transcript.hasFocus()
+    assert interface.focusChild().parent().text(NAME).startswith("Qwen3 8B")
     assert interface.child(1).state().focused == transcript.hasFocus()
+
+
+def test_what_can_be_done_are_buttons_in_the_message(show: Show, conversations: Conversations) -> None:
+    conversations.answer("- one\n\n  ```py\n  x\n  ```\n\n```sh\nls\n```\n", thinking="It is a list")
+    transcript = show()
+    transcript.settle()
+    item = tree(transcript).child(0)
+    buttons = [item.child(index) for index in range(item.childCount())]
+    assert {button.role() for button in buttons} == {QAccessible.Role.Button}
+    assert [button.text(NAME) for button in buttons] == [
+        "Show or hide the thinking", "Copy code", "Copy code", "Copy message", "Write the reply again",
+    ]  # fmt: skip
+    assert [item.indexOfChild(button) for button in buttons] == list(range(5))
+    assert all(item.rect().contains(button.rect().center()) for button in buttons)
+    place = buttons[2].rect().center()
+    assert item.childAt(place.x(), place.y()) is buttons[2]
+    assert buttons[0].state().collapsed
+    assert "It is a list" not in item.text(QAccessible.Text.Value)
+    transcript.deeds.fold(0)
+    assert buttons[0].state().expanded
+    assert item.text(QAccessible.Text.Value).startswith("It is a list")
+    transcript.open(None)
+    gc.collect()
 
 
 def test_a_conversation_that_closes_leaves_no_item(show: Show, talk: Conversations) -> None:
@@ -108,4 +133,5 @@ def test_the_reply_is_told_by_sentences(show: Show, qtbot: QtBot, conversations:
 def test_code_is_named_not_read() -> None:
     text = "Look:\n\n```python\nx = 1. Yes.\n"
     assert complete_sentences(text, 0) <= text.index("```")
+    assert spoken("- a\n\n  ```py\n  x\n  ```\n- b") == "a A code block. b"
     assert spoken("# Title\n\n- a [link](https://x.org)\n\n```py\nx\n```\n") == "Title a link A code block."

@@ -13,7 +13,7 @@ from PySide6.QtGui import QTextDocument
 from pytestqt.qtbot import QtBot
 
 from app.services.changes import PathChanged
-from app.ui.components.transcript.chunks import split
+from app.ui.components.transcript.chunks import code_of, split
 from app.ui.components.transcript.highlighting import _lexers, display_name, spans
 from app.ui.components.transcript.looks import BOX_HEAD, Looks
 from app.ui.components.transcript.parsing import references
@@ -92,6 +92,12 @@ def test_links_keep_their_address_but_not_dangerous_ones(looks: Looks) -> None:
     assert [url for _start, _end, url in piece.notes.links] == ["https://example.org/a"]
 
 
+def test_the_words_of_a_picture_lead_to_it(looks: Looks) -> None:
+    text = "![far](https://example.org/x.png) ![mine](file:///x.png) [![badge](https://example.org/b.svg)](https://example.org)"
+    links = piece_of(text, looks).notes.links
+    assert [url for _start, _end, url in links] == ["https://example.org/x.png", "https://example.org"]
+
+
 def test_references_are_found_from_another_chunk(looks: Looks) -> None:
     text = "See [this][1].\n\n" + "filler words here. " * 80 + "\n\n# Links\n\n[1]: https://example.org/one\n"
     assert len(split(text)) > 1
@@ -142,6 +148,15 @@ def test_right_to_left_items_stand_at_the_right(looks: Looks) -> None:
 def test_code_keeps_every_character(looks: Looks) -> None:
     code = "def f():\n\treturn 'ü'  # ok\n\n\nx = 1"
     assert everything(piece_of(f"```python\n{code}\n```\n", looks)) == code
+
+
+def test_code_is_shown_in_the_order_in_which_it_runs(looks: Looks) -> None:
+    code = "if x \u202e}\u2066 # check\u2069:"
+    text = f"```c\n{code}\n```\n"
+    piece = piece_of(text, looks)
+    assert piece.document.toPlainText() == "if x \ufffd}\ufffd # check\ufffd:"
+    assert code_of(piece.chunk, piece.source) == f"{code}\n"
+    assert "\u202e" not in everything(piece_of("so `a\u202eb` it is\n\n- x\n\n  ```\n  \u202ey\n  ```\n", looks))
 
 
 def test_colours_come_from_the_language() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QHelpEvent
+from PySide6.QtWidgets import QToolTip
 from pytestqt.qtbot import QtBot
 
 from app.ui.components.transcript.places import Place
+from app.ui.components.transcript.pointing import LONGEST_TIP
 from app.ui.components.transcript.selection import Point
 from app.ui.components.transcript.transcript import Transcript
 from benchmarks.texts import markdown
@@ -166,6 +168,23 @@ def test_a_link_is_a_wish(show: Show, qtbot: QtBot, talk: Conversations) -> None
     with qtbot.waitSignal(transcript.link_activated) as wish:
         qtbot.mouseClick(transcript.viewport(), LEFT, pos=where)
     assert wish.args == ["https://example.org/page"]
+
+
+def test_hovering_shows_where_a_link_leads(
+    show: Show, qtbot: QtBot, conversations: Conversations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "https://example.org/" + "way/" * 100 + "the-end"
+    conversations.answer(f"See [here]({long}) and <https://example.org/short>.")
+    transcript = show()
+    shown: list[str] = []
+    monkeypatch.setattr(QToolTip, "showText", lambda _where, words, *_more: shown.append(words))
+    for position in (5, 14):
+        where = at(transcript, Point(0, 1, 0, position)) + QPoint(2, 0)
+        transcript.pointing.tool_tip(QHelpEvent(QEvent.Type.ToolTip, where, transcript.mapToGlobal(where)))
+    assert shown[0].startswith("https://example.org/way/")
+    assert shown[0].endswith("way/the-end")
+    assert len(shown[0]) <= LONGEST_TIP + 1
+    assert shown[1] == "https://example.org/short"
 
 
 # -- finding ---------------------------------------------------------------------------------------------------------

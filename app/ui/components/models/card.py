@@ -13,7 +13,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QResizeEvent,
-    QTextBlockFormat,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
@@ -24,7 +23,7 @@ from PySide6.QtWidgets import QFrame, QTextBrowser, QWidget
 
 from app.ui.components.models.card_text import address
 from app.ui.components.transcript.building import Builder
-from app.ui.components.transcript.chunks import Block, Chunk, Kind
+from app.ui.components.transcript.chunks import Chunk, Kind
 from app.ui.components.transcript.looks import Looks
 from app.ui.components.transcript.piece import Ornament, Piece
 from app.ui.theme import icons
@@ -55,12 +54,6 @@ class _CardBuilder(Builder):
             self._picture(str(child.attrs["src"]), child.content, image)
         if plain:
             super().write(plain, ink, px=px, bold=bold, weight=weight)
-
-    def _put_block(self, form: QTextBlockFormat) -> None:
-        if self._fresh and self._before is Block.TABLE:  # the block behind a table takes no margin
-            self.cursor.setBlockFormat(self.looks.block(1))
-            self._fresh = False
-        super()._put_block(form)
 
     def _picture(self, source: str, words: str, image: QImage) -> None:
         self.document.addResource(QTextDocument.ResourceType.ImageResource.value, QUrl(source), image)

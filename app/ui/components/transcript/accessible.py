@@ -1,5 +1,7 @@
 """The accessible tree: the transcript is a list, each message a list item with its speaker, its state and its text.
 
+What can be done with a message are buttons in it, while it is near the view.
+
 Items exist only while somebody asks for them, so that ten thousand messages cost nothing.
 """
 
@@ -19,8 +21,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAccessibleWidget, QWidget
 from shiboken6 import isValid
 
-from app.ui.components.transcript.rows import ANSWER
+from app.ui.components.transcript.looks import OVERHANG
+from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 from app.ui.components.transcript.speaking import spoken
+from app.ui.components.transcript.spots import FOLDING, Spot, SpotKey, spots
 from app.ui.components.transcript.words import spoken_name
 
 if TYPE_CHECKING:
@@ -30,8 +34,8 @@ _installed: list[Any] = []
 _MOST_CHARS = 100_000
 
 
-class MessageItem(QAccessibleInterface):
-    """One message. Its number may change with the path; its id does not."""
+class _Item(QAccessibleInterface):
+    """Something of a message. The message's number may change with the path; its id does not."""
 
     def __init__(self, transcript: Transcript, message_id: str) -> None:
         super().__init__()
@@ -39,11 +43,21 @@ class MessageItem(QAccessibleInterface):
         self._id = message_id
 
     @property
-    def _number(self) -> int:
+    def number(self) -> int:
         return self._transcript.column.numbers.get(self._id, -1)
 
+    @property
+    def _row(self) -> Row | None:
+        return self._transcript.column.rows.get(self.number)
+
+    @property
+    def spots(self) -> list[Spot]:
+        """What can be done with it; nothing while it is far away."""
+        row = self._row
+        return spots(row, self._transcript.column) if row is not None else []
+
     def isValid(self) -> bool:
-        return self._number >= 0
+        return self.number >= 0
 
     def object(self) -> QObject | None:  # type: ignore[override]
         return None
@@ -66,24 +80,102 @@ class MessageItem(QAccessibleInterface):
     def indexOfChild(self, child: QAccessibleInterface) -> int:
         return -1
 
+    def setText(self, kind: QAccessible.Text, text: str) -> None:
+        """Messages are read only."""
+
+    def foregroundColor(self) -> QColor:
+        return self._transcript.looks.colour("ink")
+
+    def backgroundColor(self) -> QColor:
+        return self._transcript.looks.colour("page")
+
+
+class SpotItem(_Item):
+    """A button of a message."""
+
+    def __init__(self, transcript: Transcript, message_id: str, key: SpotKey) -> None:
+        super().__init__(transcript, message_id)
+        self._key = key
+
+    @property
+    def spot(self) -> Spot | None:
+        return next((spot for spot in self.spots if spot.key == self._key), None)
+
+    def isValid(self) -> bool:
+        return self.spot is not None
+
+    def parent(self) -> QAccessibleInterface:
+        return self._transcript.items.get(self._transcript, self._id)
+
+    def role(self) -> QAccessible.Role:
+        return QAccessible.Role.Button
+
+    def state(self) -> QAccessible.State:
+        state = QAccessible.State()
+        spot, row = self.spot, self._row
+        if spot is None or row is None:
+            state.invalid = True
+            return state
+        focused, number = self._transcript.state.focused, self._transcript.state.focused_row
+        state.focusable = True
+        state.focused = number == self.number and focused == spot and self._transcript.hasFocus()
+        state.offscreen = not self.rect().intersects(self._transcript.screen_rect())
+        if spot.kind == FOLDING:
+            state.expandable, state.expanded, state.collapsed = True, row.unfolded, not row.unfolded
+        return state
+
+    def text(self, kind: QAccessible.Text) -> str:
+        spot = self.spot
+        return spot.name if spot is not None and kind == QAccessible.Text.Name else ""
+
+    def rect(self) -> QRect:
+        spot = self.spot
+        corner = self._transcript.row_rect(self.number).topLeft()
+        return spot.rect.translated(corner.x() + OVERHANG, corner.y()) if spot is not None else QRect()
+
+
+class MessageItem(_Item):
+    """One message."""
+
+    def child(self, index: int) -> QAccessibleInterface | None:  # type: ignore[override]
+        found = self.spots
+        return self._button(found[index]) if 0 <= index < len(found) else None
+
+    def childAt(self, x: int, y: int) -> QAccessibleInterface | None:  # type: ignore[override]
+        buttons = map(self._button, self.spots)
+        return next((button for button in buttons if button.rect().contains(x, y)), None)
+
+    def childCount(self) -> int:
+        return len(self.spots)
+
+    def indexOfChild(self, child: QAccessibleInterface) -> int:
+        spot = child.spot if isinstance(child, SpotItem) else None
+        return self.spots.index(spot) if spot is not None else -1
+
+    def focusChild(self) -> QAccessibleInterface | None:  # type: ignore[override]
+        state = self._transcript.state
+        return self._button(state.focused) if state.focused and state.focused_row == self.number else None
+
+    def _button(self, spot: Spot) -> SpotItem:
+        return self._transcript.items.button(self._transcript, self._id, spot)
+
     def role(self) -> QAccessible.Role:
         return QAccessible.Role.ListItem
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()
-        number = self._number
+        number, row = self.number, self._row
         if number < 0:
             state.invalid = True
             return state
         state.focusable = state.readOnly = state.multiLine = True
         state.focused = self._transcript.state.focused_row == number and self._transcript.hasFocus()
-        row = self._transcript.column.rows.get(number)
         state.busy = row is not None and row.state.live
         state.offscreen = not self.rect().intersects(self._transcript.screen_rect())
         return state
 
     def text(self, kind: QAccessible.Text) -> str:
-        number = self._number
+        number = self.number
         if number < 0:
             return ""
         row = self._transcript.column.row(number)
@@ -93,24 +185,15 @@ class MessageItem(QAccessibleInterface):
             said = words if row.question else spoken(words)
             return f"{who}: {said}" if said else who
         if kind == QAccessible.Text.Value:
-            return words
+            return f"{row.parts[THINKING].text[:_MOST_CHARS]}\n\n{words}" if row.unfolded else words
         if kind == QAccessible.Text.Description:
             standing = self._transcript.column.standings.spoken(row.id)
             version = f"Version {row.entry.sibling + 1} of {row.entry.siblings}" if row.entry.siblings > 1 else ""
             return ". ".join(part for part in (standing, version) if part)
         return ""
 
-    def setText(self, kind: QAccessible.Text, text: str) -> None:
-        """Messages are read only."""
-
     def rect(self) -> QRect:
-        return self._transcript.row_rect(self._number)
-
-    def foregroundColor(self) -> QColor:
-        return self._transcript.looks.colour("ink")
-
-    def backgroundColor(self) -> QColor:
-        return self._transcript.looks.colour("page")
+        return self._transcript.row_rect(self.number)
 
 
 class Items:
@@ -118,6 +201,7 @@ class Items:
 
     def __init__(self) -> None:
         self._items: dict[str, MessageItem] = {}
+        self._buttons: dict[tuple[str, SpotKey], SpotItem] = {}
 
     def get(self, transcript: Transcript, message_id: str) -> MessageItem:
         """The item of a message, always the same one."""
@@ -126,14 +210,22 @@ class Items:
             item = self._items[message_id] = MessageItem(transcript, message_id)
         return item
 
+    def button(self, transcript: Transcript, message_id: str, spot: Spot) -> SpotItem:
+        """The item of a button, always the same one."""
+        made = self._buttons.get((message_id, spot.key))
+        if made is None:
+            made = self._buttons[message_id, spot.key] = SpotItem(transcript, message_id, spot.key)
+        return made
+
     def release(self) -> None:
         """Ends all items.
 
         WORKAROUND: Qt's cache keeps a bare pointer to an interface without a QObject, and frees it again at exit when
         Python freed it before (PySide6 6.11). Deleted through the cache, both know. Can go with the one below.
         """
-        items, self._items = self._items, {}
-        for item in items.values():
+        items: list[_Item] = [*self._buttons.values(), *self._items.values()]
+        self._items, self._buttons = {}, {}
+        for item in items:
             if isValid(item):
                 QAccessible.deleteAccessibleInterface(QAccessible.uniqueId(item))
 
@@ -158,13 +250,14 @@ class TranscriptInterface(QAccessibleWidget):
         return self._item(index)
 
     def indexOfChild(self, child: QAccessibleInterface) -> int:
-        return child._number if isinstance(child, MessageItem) else -1
+        return child.number if isinstance(child, MessageItem) else -1
 
     def childAt(self, x: int, y: int) -> QAccessibleInterface | None:  # type: ignore[override]
         return self._item(self._transcript.row_at_global(x, y))
 
     def focusChild(self) -> QAccessibleInterface | None:  # type: ignore[override]
-        return self._item(self._transcript.state.focused_row)
+        item = self._item(self._transcript.state.focused_row)
+        return item.focusChild() or item if item is not None else None
 
     def state(self) -> QAccessible.State:
         state = super().state()
@@ -214,6 +307,6 @@ def state_changed(transcript: QWidget, number: int) -> None:
 def focus_moved(transcript: QWidget, number: int) -> None:
     """The keyboard stands on another message."""
     if QAccessible.isActive():
-        event = QAccessibleEvent(transcript, QAccessible.Event.Focus)
-        event.setChild(number)
-        QAccessible.updateAccessibility(event)
+        found = QAccessible.queryAccessibleInterface(transcript).focusChild()
+        if found is not None:
+            QAccessible.updateAccessibility(QAccessibleEvent(found, QAccessible.Event.Focus))

@@ -17,6 +17,8 @@ from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, Looks, gap
 from app.ui.components.transcript.parsing import References, parse
 from app.ui.components.transcript.tables import insert_table
 
+TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""For str.translate of code: signs that would show it in another order than it is run in become visible ones."""
 PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
 _BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
 _RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
@@ -218,7 +220,7 @@ class Builder:
                 start = cursor.position()
                 code = looks.text(ink, code=True, bold=strong > 0 and weight >= 600, struck=struck > 0, px=px)
                 cursor.insertText(PAD, fresh)
-                cursor.insertText(child.content, code)
+                cursor.insertText(child.content.translate(TURNING), code)
                 cursor.insertText(PAD, fresh)
                 notes.codes.append((start, cursor.position()))
             elif kind == "math":
@@ -227,7 +229,7 @@ class Builder:
             elif kind in ("softbreak", "hardbreak"):
                 cursor.insertText("\u2028", fresh)
             elif kind == "image":
-                cursor.insertText(f"[{child.content or 'image'}]", looks.text("ink2", italic=True, px=px))
+                self._image(child, px, linked=link is not None)
             else:
                 fresh = None
                 if kind == "strong_open":
@@ -248,6 +250,15 @@ class Builder:
                     notes.links.append((link[0], cursor.position(), link[1]))
                     link = None
 
+    def _image(self, token: Token, px: int, *, linked: bool) -> None:
+        """Pictures are not fetched: their words lead to where they are, if they do not lead elsewhere."""
+        start, address = self.cursor.position(), str(token.attrs.get("src", ""))
+        leads = not linked and address.startswith(("https://", "http://"))
+        form = self.looks.text("ink2", italic=True, link=linked or leads, px=px)
+        self.cursor.insertText(f"[{token.content or 'image'}]", form)
+        if leads:
+            self.notes.links.append((start, self.cursor.position(), address))
+
     def _nested_code(self, content: str, language: str) -> None:
         looks, left = self.looks, self._indent()
         code = content.removesuffix("\n")
@@ -264,7 +275,7 @@ class Builder:
             if i == 0:
                 start = self.cursor.position()
                 self._begin_quotes(start)
-            self.cursor.insertText(line, form)
+            self.cursor.insertText(line.translate(TURNING), form)
         self.notes.boxes.append(Box(start, self.cursor.position(), left, language, code))
         self._before, self._mark = Block.CODE, ""
 

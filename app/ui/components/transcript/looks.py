@@ -118,7 +118,7 @@ class Looks:
             made = self._formats[key] = QTextCharFormat()
             made.setForeground(QBrush(self.colour(role)))
             if code:
-                made.setFontFamilies(self.code.families())
+                made.setFont(self.code, QTextCharFormat.FontPropertiesInheritanceBehavior.FontPropertiesSpecifiedOnly)
                 made.setProperty(QTextFormat.Property.FontPixelSize, (px or self.text_size) - 1)
             elif px:
                 made.setProperty(QTextFormat.Property.FontPixelSize, px)

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
 
-from app.ui.components.transcript.building import PAD, Builder, Notes
+from app.ui.components.transcript.building import PAD, TURNING, Builder, Notes
 from app.ui.components.transcript.chunks import Chunk, Kind, code_of
 from app.ui.components.transcript.growing import addition
 from app.ui.components.transcript.highlighting import Span, colour
@@ -81,7 +81,7 @@ class Piece:
         cursor = QTextCursor(document)
         cursor.setBlockFormat(looks.block(looks.code_line if code else looks.line))
         cursor.setBlockCharFormat(looks.text(ink))
-        cursor.insertText(self.code_text() if code else self._plain_text(), looks.text(ink))
+        cursor.insertText(self.code_text().translate(TURNING) if code else self._plain_text(), looks.text(ink))
 
     def _plain_text(self) -> str:
         return self.source.removesuffix("\n").replace("\r", "")
@@ -135,7 +135,7 @@ class Piece:
             self.coloured = self.coloured and not code
             cursor = QTextCursor(self.document)
             cursor.movePosition(QTextCursor.MoveOperation.End)
-            cursor.insertText(more)
+            cursor.insertText(more.translate(TURNING) if code else more)
             width, self.width = self.width, -1
             self.lay_out(width)
         return max(0, steady)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from app.ui.components.transcript.transcript import Transcript
 
 DRAG_MS = 30
+LONGEST_TIP = 160
+
+
+def _short(address: str) -> str:
+    """An address as it is shown: where it leads and how it ends are seen."""
+    return address if len(address) <= LONGEST_TIP else f"{address[: LONGEST_TIP - 40]}…{address[-40:]}"
 
 
 class Pointing(QObject):
@@ -244,7 +250,9 @@ class Pointing(QObject):
         if not isinstance(event, QHelpEvent):
             return False
         found = self.spot_at(event.pos())
-        words = found[1].name if found and found[1].kind in ICONS else "" if found else self.link_at(event.pos())
+        words = (
+            found[1].name if found and found[1].kind in ICONS else "" if found else _short(self.link_at(event.pos()))
+        )
         if words:
             QToolTip.showText(event.globalPos(), words, self._transcript.viewport())
         else:

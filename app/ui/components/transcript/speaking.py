@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _SENTENCE = re.compile(
     r"[.!?…。！？](?=[\s\"'”’)»*_]|$)[\"'”’)»*_]*\s+|\n\s*\n|[。！？]|\n(?=\s*(?:[-*+]|\d+[.)]|#|```))"
 )
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_CODE = re.compile(r"^ {0,3}(```|~~~)[^\n]*\n.*?(?:^ {0,3}\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^[ >]*(?:```|~~~)", re.MULTILINE)
+_CODE = re.compile(r"^[ >]*(```|~~~)[^\n]*\n.*?(?:^[ >]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _SIGNS = re.compile(r"[*_`#>|~]+|^\s*[-+]\s+", re.MULTILINE)
 MOST_CHARS = 1500  # told at once; more would make it wait too long

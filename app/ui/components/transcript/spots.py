@@ -36,6 +36,9 @@ NAMES = {
 }
 
 
+SpotKey = tuple[str, int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A place that acts. `rect` counts from the text's left edge and the row's top."""
@@ -47,7 +50,7 @@ class Spot:
     box: int = -1  # code within a list or a quote: which of the chunk
 
     @property
-    def key(self) -> tuple[str, int, int, int]:
+    def key(self) -> SpotKey:
         """Which it is of its row, wherever it lies."""
         return self.kind, self.part, self.chunk, self.box
 

@@ -16,7 +16,7 @@ from app.ui.components.transcript.looks import ACTIONS, FOLD, NOTE_GAP, OVERHANG
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 from app.ui.components.transcript.selection import Selection
-from app.ui.components.transcript.spots import EARLIER, ICONS, LATER, Spot, sibling_label, spots
+from app.ui.components.transcript.spots import EARLIER, ICONS, LATER, Spot, SpotKey, sibling_label, spots
 from app.ui.components.transcript.standing import OFFERS, paint_mark
 from app.ui.theme import icons
 
@@ -33,7 +33,7 @@ class State:
     hovered: Spot | None = None
     focused_row: int = -1
     focused: Spot | None = None
-    copied: tuple[str, tuple[str, int, int, int]] | None = None  # row id, key of the spot: shows a check for a moment
+    copied: tuple[str, SpotKey] | None = None  # row id, key of the spot: shows a check for a moment
     caret: float = 1.0
     text_focus: bool = False
     carets: list[QRectF] = field(default_factory=list)
