@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
 from PySide6.QtGui import QFont, QFontMetrics
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import Conversation, ReplyState, SearchHit
-from app.services.changes import ReplyChanged
+from app.services.changes import ConversationsChanged, ReplyChanged
 from app.ui.components.search_results import shortened
 from app.ui.deeds import delete
 from app.ui.models.conversations import HEADING_ROLE, LIVE_ROLE, ConversationListModel
@@ -234,6 +235,28 @@ def test_f2_renames_the_row_the_keyboard_is_on(window: Window, application: Fake
     editor = listed.findChild(QLineEdit)
     assert editor is not None
     assert editor.text() == "Second"
+
+
+def test_a_title_being_written_outlives_what_happens_meanwhile(
+    window: Window, application: FakeApplication, qtbot: QtBot
+) -> None:
+    conversations = application.conversations
+    ids = [conversations.add(title, age_ms=age) for age, title in enumerate(("First", "Second", "Third"))]
+    window.sidebar.reload()
+    window.rename(ids[1])
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    QTest.keyClicks(editor, "A new ")
+    for state in (ReplyState.WRITING, ReplyState.DONE):  # the dot comes and goes
+        application.publisher.publish(ReplyChanged(conversation_id=ids[1], message_id="m", state=state))
+    for moved in (ids[2], ids[1], ids[0]):  # each was written to and is the newest now
+        newest = max(row.updated_ms for row in conversations.rows.values()) + 1
+        conversations.rows[moved] = msgspec.structs.replace(conversations.rows[moved], updated_ms=newest)
+        application.publisher.publish(ConversationsChanged(ids=(moved,)))
+    assert editor.isVisible()
+    QTest.keyClicks(editor, "title")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: conversations.rows[ids[1]].title == "A new title")
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Escape])
