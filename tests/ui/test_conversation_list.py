@@ -55,7 +55,11 @@ def test_grouped_by_day(qtbot: QtBot) -> None:
         [("c", 1), ("d", 2), ("a", 30), ("b", 50)],
     ],
 )
-def test_every_way_from_one_list_to_another(qtbot: QtBot, after: list[tuple[str, float]]) -> None:
+@pytest.mark.parametrize("most_moves", [0, 1, 32])
+def test_every_way_from_one_list_to_another(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, after: list[tuple[str, float]], most_moves: int
+) -> None:
+    monkeypatch.setattr("app.ui.models.conversations.MOST_MOVES", most_moves)
     model = ConversationListModel()
     QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
     model.show([row("a", 1), row("b", 2), row("c", 40), row("d", 80)], TODAY)

@@ -15,6 +15,8 @@ ID_ROLE = Qt.ItemDataRole.UserRole + 1
 HEADING_ROLE = Qt.ItemDataRole.UserRole + 2
 LIVE_ROLE = Qt.ItemDataRole.UserRole + 3
 
+MOST_MOVES = 32  # more would take longer than to make the rows anew
+
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -73,7 +75,31 @@ class ConversationListModel(QAbstractListModel):
 
     def _become(self, rows: list[Row]) -> None:
         """Removes, moves and inserts, so that a row that stays is the same one for the view, also one being edited."""
-        wanted = {_key(row) for row in rows}
+        self._remove_others({_key(row) for row in rows})
+        there, moves = {_key(row) for row in self._rows}, 0
+        for at, row in enumerate(rows):
+            if at < len(self._rows) and _key(self._rows[at]) == _key(row):
+                continue
+            if _key(row) in there and moves < MOST_MOVES:
+                moves += 1
+                source = next(i for i in range(at + 1, len(self._rows)) if _key(self._rows[i]) == _key(row))
+                self.beginMoveRows(QModelIndex(), source, source, QModelIndex(), at)
+                self._rows.insert(at, self._rows.pop(source))
+                self.endMoveRows()
+                continue
+            if moves == MOST_MOVES:  # quite another list
+                there = set()
+                self._remove_others({_key(row) for row in rows[:at]})
+            end = next((i for i in range(at, len(rows)) if _key(rows[i]) in there), len(rows))
+            self.beginInsertRows(QModelIndex(), at, end - 1)
+            self._rows[at:at] = rows[at:end]
+            self.endInsertRows()
+        for at, (before, now) in enumerate(zip(self._rows, rows, strict=True)):
+            if before != now:
+                self._rows[at] = now
+                self.dataChanged.emit(self.index(at), self.index(at))
+
+    def _remove_others(self, wanted: set[tuple[str, str]]) -> None:
         end = len(self._rows)
         while end > 0:
             start = end
@@ -84,24 +110,6 @@ class ConversationListModel(QAbstractListModel):
                 del self._rows[start:end]
                 self.endRemoveRows()
             end = start - 1
-        there = {_key(row) for row in self._rows}
-        for at, row in enumerate(rows):
-            if at < len(self._rows) and _key(self._rows[at]) == _key(row):
-                continue
-            if _key(row) in there:
-                source = next(i for i in range(at + 1, len(self._rows)) if _key(self._rows[i]) == _key(row))
-                self.beginMoveRows(QModelIndex(), source, source, QModelIndex(), at)
-                self._rows.insert(at, self._rows.pop(source))
-                self.endMoveRows()
-            else:
-                end = next((i for i in range(at, len(rows)) if _key(rows[i]) in there), len(rows))
-                self.beginInsertRows(QModelIndex(), at, end - 1)
-                self._rows[at:at] = rows[at:end]
-                self.endInsertRows()
-        for at, (before, now) in enumerate(zip(self._rows, rows, strict=True)):
-            if before != now:
-                self._rows[at] = now
-                self.dataChanged.emit(self.index(at), self.index(at))
 
     def rowCount(self, parent: Index | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self._rows)
