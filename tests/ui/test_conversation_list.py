@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from app.chat.messages import Conversation, ReplyState, SearchHit
 from app.services.changes import ConversationsChanged, ReplyChanged
-from app.ui.components.search_results import shortened
+from app.ui.components.search_results import fitted, shortened
 from app.ui.deeds import delete
 from app.ui.models.conversations import HEADING_ROLE, LIVE_ROLE, ConversationListModel
 from app.ui.theme.theme import Theme
@@ -362,3 +362,10 @@ def test_a_snippet_ends_in_its_ellipsis_not_in_a_cut_letter(theme: Theme, marks:
         at = end
     assert cut.endswith("…")
     assert width <= 200
+
+
+def test_a_hit_that_fits_is_shown_whole(theme: Theme) -> None:
+    font, text, marks = theme.font("row_selected"), "A tale of a dragon.", [(12, 18)]
+    wide = QFontMetrics(font).horizontalAdvance(text) + 20
+    assert fitted(text, marks, font, wide) == (text, marks)
+    assert fitted(text, marks, font, wide // 2)[0].startswith("…")
