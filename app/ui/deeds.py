@@ -109,6 +109,7 @@ def connect(window: Window) -> None:
     rail.privacy_requested.connect(window.show_privacy)
     rail.settings_requested.connect(lambda: window.show_settings(""))
     frame.focus_homeless.connect(lambda: focus_page(window))
+    frame.escaped.connect(lambda: escape(window))
     frame.sidebar_shown.connect(lambda shown: page.header.show_unfold(not shown))
     page.header.unfold_requested.connect(lambda: unfold(window))
     page.header.menu_requested.connect(lambda: show_menu(window))
@@ -122,6 +123,15 @@ def focus_page(window: Window) -> None:
     page = window.conversation
     goal = page.composer.field if page.isVisible() else window.pages.currentWidget() or window.pages
     goal.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def escape(window: Window) -> None:
+    """Escape was pressed beside the page: what it would do on the page."""
+    page = window.conversation
+    if page.isVisible():
+        page.verbs.stop()
+    else:
+        window.open(page.conversation_id)
 
 
 def leave_sidebar(window: Window) -> None:

@@ -30,11 +30,12 @@ class Frame(QWidget):
     """From 1200 px the sidebar is wide; below it is narrow and gives way to a panel; below 900 px it overlays.
 
     A page that takes a rail has it below 1200 px, and at any width while the sidebar is folded away. `focus_homeless`:
-    the sidebar goes and had the focus.
+    the sidebar goes and had the focus. `escaped`: Escape was pressed beside the page.
     """
 
     sidebar_shown = Signal(bool)
     focus_homeless = Signal()
+    escaped = Signal()
 
     def __init__(self, theme: Theme, sidebar: QWidget, rail: QWidget, pages: QStackedWidget) -> None:
         super().__init__()
@@ -125,6 +126,8 @@ class Frame(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._overlaid:
             self.overlay(False)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.escaped.emit()
         else:
             super().keyPressEvent(event)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
 from PySide6.QtGui import QFont, QFontMetrics
@@ -13,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import Conversation, ReplyState, SearchHit
-from app.services.changes import ReplyChanged
-from app.ui.components.search_results import shortened
+from app.services.changes import ConversationsChanged, ReplyChanged
+from app.ui.components.search_results import fitted, shortened
 from app.ui.deeds import delete
 from app.ui.models.conversations import HEADING_ROLE, LIVE_ROLE, ConversationListModel
 from app.ui.theme.theme import Theme
@@ -54,7 +55,11 @@ def test_grouped_by_day(qtbot: QtBot) -> None:
         [("c", 1), ("d", 2), ("a", 30), ("b", 50)],
     ],
 )
-def test_every_way_from_one_list_to_another(qtbot: QtBot, after: list[tuple[str, float]]) -> None:
+@pytest.mark.parametrize("most_moves", [0, 1, 32])
+def test_every_way_from_one_list_to_another(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, after: list[tuple[str, float]], most_moves: int
+) -> None:
+    monkeypatch.setattr("app.ui.models.conversations.MOST_MOVES", most_moves)
     model = ConversationListModel()
     QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal)
     model.show([row("a", 1), row("b", 2), row("c", 40), row("d", 80)], TODAY)
@@ -236,6 +241,28 @@ def test_f2_renames_the_row_the_keyboard_is_on(window: Window, application: Fake
     assert editor.text() == "Second"
 
 
+def test_a_title_being_written_outlives_what_happens_meanwhile(
+    window: Window, application: FakeApplication, qtbot: QtBot
+) -> None:
+    conversations = application.conversations
+    ids = [conversations.add(title, age_ms=age) for age, title in enumerate(("First", "Second", "Third"))]
+    window.sidebar.reload()
+    window.rename(ids[1])
+    editor = window.sidebar.list.findChild(QLineEdit)
+    assert editor is not None
+    QTest.keyClicks(editor, "A new ")
+    for state in (ReplyState.WRITING, ReplyState.DONE):  # the dot comes and goes
+        application.publisher.publish(ReplyChanged(conversation_id=ids[1], message_id="m", state=state))
+    for moved in (ids[2], ids[1], ids[0]):  # each was written to and is the newest now
+        newest = max(row.updated_ms for row in conversations.rows.values()) + 1
+        conversations.rows[moved] = msgspec.structs.replace(conversations.rows[moved], updated_ms=newest)
+        application.publisher.publish(ConversationsChanged(ids=(moved,)))
+    assert editor.isVisible()
+    QTest.keyClicks(editor, "title")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: conversations.rows[ids[1]].title == "A new title")
+
+
 @pytest.mark.parametrize("key", [Qt.Key.Key_Return, Qt.Key.Key_Escape])
 @pytest.mark.parametrize("width", [880, 1280])
 def test_after_renaming_one_goes_on_writing(
@@ -335,3 +362,10 @@ def test_a_snippet_ends_in_its_ellipsis_not_in_a_cut_letter(theme: Theme, marks:
         at = end
     assert cut.endswith("…")
     assert width <= 200
+
+
+def test_a_hit_that_fits_is_shown_whole(theme: Theme) -> None:
+    font, text, marks = theme.font("row_selected"), "A tale of a dragon.", [(12, 18)]
+    wide = QFontMetrics(font).horizontalAdvance(text) + 20
+    assert fitted(text, marks, font, wide) == (text, marks)
+    assert fitted(text, marks, font, wide // 2)[0].startswith("…")

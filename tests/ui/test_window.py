@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from app.chat.messages import Message, Role
@@ -256,6 +256,21 @@ def test_what_gets_the_focus_comes_into_sight(make_window: Any, application: Fak
         QTest.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Backtab)
         assert not window.conversation.composer.field.hasFocus()
     assert not panel.adapters.add.visibleRegion().isEmpty()
+
+
+def test_escape_means_the_same_beside_the_page(window: Window, application: FakeApplication) -> None:
+    window.open(application.conversations.add("Bees"))
+    row = next(one for one in window.sidebar.findChildren(QAbstractButton) if one.text() == "Settings")
+    row.setFocus()
+    QTest.keyClick(row, Qt.Key.Key_Return)
+    assert window.pages.currentWidget() is window.settings
+    QTest.keyClick(row, Qt.Key.Key_Escape)
+    assert window.pages.currentWidget() is window.conversation
+    assert window.conversation.composer.field.hasFocus()
+    window.conversation.show_sent("r")
+    row.setFocus()
+    QTest.keyClick(row, Qt.Key.Key_Escape)
+    assert application.sending.stopped == ["r"]
 
 
 def test_settings_have_a_way_back_while_the_sidebar_is_folded(make_window: Any) -> None:

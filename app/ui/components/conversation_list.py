@@ -93,6 +93,10 @@ class _Rows(QStyledItemDelegate):
         box: QRect = option.rect
         editor.setGeometry(box.adjusted(8, 1, -8, -1))
 
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        if not (isinstance(editor, QLineEdit) and editor.isModified()):  # what is being written stays, whatever changes
+            super().setEditorData(editor, index)
+
     def setModelData(self, editor: QWidget, model: object, index: Index) -> None:
         if isinstance(editor, QLineEdit):
             title = " ".join(editor.text().split())

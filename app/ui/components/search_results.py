@@ -24,15 +24,14 @@ Index = QModelIndex | QPersistentModelIndex
 
 def window_around(snippet: str, marks: list[tuple[int, int]], fits: int) -> tuple[str, list[tuple[int, int]]]:
     """Cuts a snippet to about `fits` characters so that its first mark is inside; the marks move along."""
-    text = snippet.replace("\n", " ")
     first = marks[0][0] if marks else 0
     if first <= fits // 2:
-        return text, marks
-    start = text.rfind(" ", 0, max(0, first - fits // 4)) + 1
+        return snippet, marks
+    start = snippet.rfind(" ", 0, max(0, first - fits // 4)) + 1
     if start == 0:
-        return text, marks
+        return snippet, marks
     shift = start - 1
-    return "…" + text[start:], [(a - shift, b - shift) for a, b in marks if a >= start]
+    return "…" + snippet[start:], [(a - shift, b - shift) for a, b in marks if a >= start]
 
 
 def shortened(text: str, marks: list[tuple[int, int]], font: QFont, width: int) -> str:
@@ -43,6 +42,13 @@ def shortened(text: str, marks: list[tuple[int, int]], font: QFont, width: int) 
     words = [text[start:end] for start, end in marks]
     more = sum(strong.horizontalAdvance(word) - plain.horizontalAdvance(word) for word in words)
     return plain.elidedText(text, Qt.TextElideMode.ElideRight, width - max(0, more))
+
+
+def fitted(text: str, marks: list[tuple[int, int]], font: QFont, width: int) -> tuple[str, list[tuple[int, int]]]:
+    """As much of the text as `width` has room for, its first mark in it. What fits is not cut."""
+    if shortened(text, marks, font, width) != text:
+        text, marks = window_around(text, marks, width // max(1, QFontMetrics(font).averageCharWidth()))
+    return shortened(text, marks, font, width), marks
 
 
 class _Hits(QStyledItemDelegate):
@@ -83,8 +89,7 @@ class _Hits(QStyledItemDelegate):
 
     def _marked(self, painter: QPainter, text: str, marks: list[tuple[int, int]], box: QRectF, font: QFont) -> None:
         metrics = QFontMetrics(font)
-        text, marks = window_around(text, marks, int(box.width() / max(1, metrics.averageCharWidth())))
-        text = shortened(text, marks, font, int(box.width()))
+        text, marks = fitted(text.replace("\n", " "), marks, font, int(box.width()))
         layout = QTextLayout(text, font)
         strong = QTextCharFormat()
         strong.setFontWeight(QFont.Weight.DemiBold)

@@ -15,6 +15,8 @@ ID_ROLE = Qt.ItemDataRole.UserRole + 1
 HEADING_ROLE = Qt.ItemDataRole.UserRole + 2
 LIVE_ROLE = Qt.ItemDataRole.UserRole + 3
 
+MOST_MOVES = 32  # more would take longer than to make the rows anew
+
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -72,25 +74,42 @@ class ConversationListModel(QAbstractListModel):
         return rows
 
     def _become(self, rows: list[Row]) -> None:
-        old = self._rows
-        start = 0
-        while start < min(len(old), len(rows)) and _same(old[start], rows[start]):
-            start += 1
-        end = 0
-        while end < min(len(old), len(rows)) - start and _same(old[-1 - end], rows[-1 - end]):
-            end += 1
-        if start < len(old) - end:
-            self.beginRemoveRows(QModelIndex(), start, len(old) - end - 1)
-            self._rows = old[:start] + old[len(old) - end :]
-            self.endRemoveRows()
-        if start < len(rows) - end:
-            self.beginInsertRows(QModelIndex(), start, len(rows) - end - 1)
-            self._rows = self._rows[:start] + rows[start : len(rows) - end] + self._rows[start:]
+        """Removes, moves and inserts, so that a row that stays is the same one for the view, also one being edited."""
+        self._remove_others({_key(row) for row in rows})
+        there, moves = {_key(row) for row in self._rows}, 0
+        for at, row in enumerate(rows):
+            if at < len(self._rows) and _key(self._rows[at]) == _key(row):
+                continue
+            if _key(row) in there and moves < MOST_MOVES:
+                moves += 1
+                source = next(i for i in range(at + 1, len(self._rows)) if _key(self._rows[i]) == _key(row))
+                self.beginMoveRows(QModelIndex(), source, source, QModelIndex(), at)
+                self._rows.insert(at, self._rows.pop(source))
+                self.endMoveRows()
+                continue
+            if moves == MOST_MOVES:  # quite another list
+                there = set()
+                self._remove_others({_key(row) for row in rows[:at]})
+            end = next((i for i in range(at, len(rows)) if _key(rows[i]) in there), len(rows))
+            self.beginInsertRows(QModelIndex(), at, end - 1)
+            self._rows[at:at] = rows[at:end]
             self.endInsertRows()
         for at, (before, now) in enumerate(zip(self._rows, rows, strict=True)):
             if before != now:
                 self._rows[at] = now
                 self.dataChanged.emit(self.index(at), self.index(at))
+
+    def _remove_others(self, wanted: set[tuple[str, str]]) -> None:
+        end = len(self._rows)
+        while end > 0:
+            start = end
+            while start > 0 and _key(self._rows[start - 1]) not in wanted:
+                start -= 1
+            if start < end:
+                self.beginRemoveRows(QModelIndex(), start, end - 1)
+                del self._rows[start:end]
+                self.endRemoveRows()
+            end = start - 1
 
     def rowCount(self, parent: Index | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self._rows)
@@ -118,6 +137,6 @@ class ConversationListModel(QAbstractListModel):
         return None
 
 
-def _same(a: Row, b: Row) -> bool:
-    """Whether two rows are about the same thing."""
-    return a.id == b.id and (bool(a.id) or a.title == b.title)
+def _key(row: Row) -> tuple[str, str]:
+    """What a row is about."""
+    return row.id, "" if row.id else row.title
