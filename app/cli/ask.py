@@ -23,6 +23,7 @@ from app.services.changes import Change, EngineChanged, EngineState, ReplyChange
 from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
+PATIENCE_S = 3.0  # for a reply to stop after a signal; then its process is ended
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
 
@@ -119,7 +120,7 @@ class _Asking:
             for number, handler in before.items():
                 signal.signal(number, handler)
             unsubscribe()
-        return self._finish(sent, ended, temporary)
+        return self._finish(sent, ended, temporary) if ended is not None else 128 + self._signal
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         """A signal: the loop is woken and stops the reply. The second one does not wait for that."""
@@ -128,9 +129,13 @@ class _Asking:
         self._signal = number
         self._changes.put(number)
 
-    def _follow(self, reply_id: str) -> ReplyChanged:
+    def _follow(self, reply_id: str) -> ReplyChanged | None:
+        """Shows the reply until it ends, and returns how; None when it does not end although it was told to."""
         while True:
-            change = self._changes.get()
+            try:
+                change = self._changes.get(timeout=PATIENCE_S if self._signal else None)
+            except queue.Empty:
+                return None
             if isinstance(change, int):
                 self._application.sending.stop(reply_id)
             elif isinstance(change, EngineChanged):
