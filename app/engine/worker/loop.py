@@ -58,6 +58,7 @@ from app.engine.worker.templates import PromptTemplateError
 
 PROGRESS_INTERVAL_S = 0.05
 THREAD_ENDED = 3  # the exit status of a process whose thread for llama.cpp cannot go on
+NO_MEMORY = b"MemoryError\n"  # made beforehand
 KEEP_S = 1.8  # at the end, and before another model: what is not written by then is read anew some day
 _WAKE = (Ping(n=0), 0.0)  # no command: the thread shall look around
 _AHEAD = -1  # what the native call works for when it reads ahead, for no request
@@ -123,7 +124,7 @@ class Loop:
             self._work()
         except BaseException as fault:  # noqa: BLE001 - the edge of the thread
             try:
-                os.write(2, f"the thread of llama.cpp ended: {type(fault).__name__}\n".encode())
+                os.write(2, NO_MEMORY if isinstance(fault, MemoryError) else f"{type(fault).__name__}\n".encode())
             finally:
                 os._exit(THREAD_ENDED)
 
