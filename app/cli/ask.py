@@ -15,7 +15,7 @@ import msgspec
 
 from app.base.sizes import size_words
 from app.chat.messages import ReplyFacts, ReplyState
-from app.cli.front import FAILED, Application, Front, harmless, say_error, write_json
+from app.cli.front import FAILED, Application, Front, harmless, recall_model, say_error, write_json
 from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
 from app.cli.numbers import MOST_TOKENS, Number, Whole
 from app.engine.values import GenerationFacts, Sampling
@@ -69,6 +69,8 @@ def ask(
         if continued is not None:
             conversation = application.conversations.find(continued)
             conversation_id, base = conversation.id, conversation.sampling
+            if not model:
+                recall_model(application, conversation)
         given = {name: value for name, value in options.items() if value is not None}
         if given:
             base = base or application.settings.current.generation.sampling()

@@ -12,6 +12,7 @@ import click
 
 from app.base.log import start_log
 from app.base.paths import Places
+from app.chat.messages import Conversation
 from app.services.adapters import Adapters
 from app.services.browsing import Browsing
 from app.services.changes import Publisher
@@ -102,6 +103,14 @@ class Front:
             yield application
         finally:
             application.close()
+
+
+def recall_model(application: Application, conversation: Conversation) -> None:
+    """The model that a conversation was begun with is used for it again, wherever its file lies; says when it cannot
+    be."""
+    if conversation.model_id and application.library.recall(conversation.model_id) is None:
+        name = application.loading.choice().name
+        say_error(f"The model of this conversation is no longer there; {name} takes its place.")
 
 
 def say_error(sentence: str) -> None:

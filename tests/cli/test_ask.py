@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.cli.ask import whole_question
-from tests.support import tiny_adapters
+from tests.support import tiny_adapters, tiny_models
 from tests.support.command import (
     command,
     environment,
@@ -103,6 +103,16 @@ def test_system_and_model_options(home: Path, starter_model: Path) -> None:
     assert facts["system_prompt"] == "You are a pirate."
     assert facts["n_ctx"] == 1024
     assert facts["sampling"]["max_tokens"] == 12
+
+
+def test_a_conversation_goes_on_with_the_model_it_was_begun_with(home: Path, tmp_path: Path) -> None:
+    path = tiny_models.dense(tmp_path / "elsewhere.gguf")
+    begun = json_of(home, "ask", "Hi", "--model", str(path), *SHORT)
+    assert json_of(home, "ask", "More", "--continue", "last", *SHORT)["model"] == begun["model"] == "Tiny elsewhere"
+    path.unlink()
+    done = inglenook(home, "ask", "More", "--continue", "last", *SHORT)
+    assert done.returncode == 0
+    assert one_sentence(done).endswith("no longer there; SmolLM2-135M-Instruct takes its place.")
 
 
 def test_the_same_seed_says_the_same(home: Path) -> None:
