@@ -86,9 +86,9 @@ class Front:
         self._build = build
 
     @contextmanager
-    def application(self, *, need_store: bool = True, opened: bool = True) -> Iterator[Application]:
+    def application(self, *, need_store: bool = True, opened: bool = True, tell: bool = True) -> Iterator[Application]:
         """An opened application, closed at the end. Raises why the conversations cannot be opened, when they are
-        needed. One that is not `opened` makes no file."""
+        needed; what else is wrong is said, if `tell`. One that is not `opened` makes no file."""
         if opened:
             start_log(self.places.logs)
         application = self._build(self.places)
@@ -100,6 +100,8 @@ class Front:
             refusal = application.ground.refusal
             if need_store and refusal is not None:
                 raise refusal
+            for trouble in application.ground.troubles if tell else ():
+                say_error(trouble.sentence)
             yield application
         finally:
             application.close()

@@ -23,7 +23,7 @@ from app.cli.main import inglenook as verbs
 from app.cli.main import run
 from app.services.changes import Publisher
 from app.services.sending import Choices, Sent
-from tests.support.command import ROOT, command, environment, inglenook, json_of
+from tests.support.command import ROOT, command, environment, inglenook, json_of, one_sentence
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def test_doctor(home: Path) -> None:
     assert report["version"] == VERSION
     assert report["llama_cpp"]
     assert report["llama_cpp_build"]
-    assert [device["kind"] for device in report["devices"]].count("cpu") == 1
+    (processor,) = [device for device in report["devices"] if device["kind"] == "cpu"]
+    assert processor["memory_free_bytes"] == report["machine"]["memory_free_bytes"] < processor["memory_total_bytes"]
     assert report["data_dir"] == str(home)
     assert report["database"]["ok"] is True
     assert report["database"]["schema"]
@@ -50,6 +51,15 @@ def test_doctor(home: Path) -> None:
     plain = inglenook(home, "doctor")
     assert plain.returncode == 0
     assert "Everything is in order." in plain.stdout
+
+
+def test_settings_that_are_set_aside_are_told_by_whoever_finds_them(home: Path) -> None:
+    home.mkdir()
+    (home / "settings.json").write_text("{")
+    done = inglenook(home, "chats", "list")
+    assert done.returncode == 0
+    assert "set aside" in one_sentence(done)
+    assert inglenook(home, "chats", "list").stderr == ""
 
 
 def test_doctor_says_what_is_wrong(home: Path) -> None:
@@ -252,8 +262,9 @@ def test_a_reply_that_does_not_stop_is_not_waited_for(monkeypatch: pytest.Monkey
             assert reply_id == "r"
 
     monkeypatch.setattr("app.cli.ask.PATIENCE_S", 0.01)
-    deaf = SimpleNamespace(publisher=Publisher(), sending=Deaf())
-    asking = _Asking(cast(Application, deaf), as_json=False)
+    plans = SimpleNamespace(stepped_down=lambda _: "")
+    deaf = SimpleNamespace(publisher=Publisher(), sending=Deaf(), plans=plans)
+    asking = _Asking(cast(Application, deaf), as_json=False, model_id="")
     assert asking.run(None, "Hello", temporary=True, choices=Choices()) == 143
 
 
