@@ -23,6 +23,7 @@ from app.services.changes import Change, EngineChanged, EngineState, ReplyChange
 from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
+MOST_PIPED_BYTES = 32_000_000
 PATIENCE_S = 3.0  # for a reply to stop after a signal; then its process is ended
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
@@ -81,14 +82,18 @@ def ask(
 
 
 def piped_text() -> str:
-    """What comes on standard input, when it is a pipe or a file; '' when it is a terminal or nothing."""
+    """What comes on standard input, when it is a pipe or a file; '' when it is a terminal or nothing. Raises
+    ClickException for what is too long for any model."""
     try:
         kind = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError, AttributeError):
         return ""
     if not (stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind)):
         return ""
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    piped = sys.stdin.buffer.read(MOST_PIPED_BYTES + 1)
+    if len(piped) > MOST_PIPED_BYTES:
+        raise click.ClickException(f"More than {size_words(MOST_PIPED_BYTES)} come in; no model reads that much.")
+    return piped.decode("utf-8", errors="replace")
 
 
 def whole_question(question: str | None, piped: str) -> str:

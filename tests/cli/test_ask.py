@@ -86,6 +86,20 @@ def test_piped_text_joins_the_question(home: Path) -> None:
     assert shown["messages"][0]["text"] == "Summarise this:\n\nOne line.\nAnother line."
 
 
+def test_more_than_any_model_reads_is_refused_before_it_is_kept(home: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "disk.img"
+    with huge.open("wb") as file:
+        file.truncate(10**12)
+    with huge.open("rb") as piped:
+        done = subprocess.run(
+            command("ask", "What is this?"), stdin=piped, capture_output=True, text=True, env=environment(home),
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no model reads that much" in one_sentence(done)
+    assert not home.exists()
+
+
 def test_joining() -> None:
     assert whole_question("Q", "") == "Q"
     assert whole_question(None, "text\n") == "text"
