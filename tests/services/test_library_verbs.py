@@ -272,9 +272,12 @@ def test_a_newer_upload() -> None:
 
 
 def test_a_model_used_by_its_path_is_recalled_by_a_later_process(tmp_path: Path) -> None:
-    path = tiny_models.dense(tmp_path / "elsewhere.gguf")
+    path = tmp_path / "elsewhere.gguf"
     with running() as (app, _):
+        before = app.library.find(str(tiny_models.dense(tmp_path / "before.gguf")))
+        path = Path(before.path).rename(path)
         model = app.library.find(str(path))
+        assert app.library.get(before.id) == model, "it moved"
     with running() as (app, _):
         assert app.library.get(model.id) is None, "it is on no list"
         assert app.library.recall("nonsense") is None
