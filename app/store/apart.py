@@ -23,7 +23,7 @@ _STDERR_KEPT = 2000
 
 
 def migrate_apart(
-    command: Sequence[str], database: Database, places: Places, owner: Owner, known: Sequence[str], scripts: Path
+    command: Sequence[str], database: Database, places: Places, known: Sequence[str], scripts: Path
 ) -> None:
     """Has `command` run the missing steps, and waits. Raises what `prepare` raises."""
     task = {
@@ -31,7 +31,6 @@ def migrate_apart(
         "logs": str(places.logs),
         "key": database.key_hex(),
         "busy_timeout_s": database.busy_timeout_s,
-        "owner": owner.id,
         "known": list(known),
         "scripts": str(scripts),
     }
@@ -83,7 +82,7 @@ def serve() -> int:
         schema = migrate.Schema(known=tuple(task["known"]), scripts=Path(task["scripts"]))
         owner = Owner(places.owners)
         try:
-            migrate.prepare(database, places, owner, schema, besides=task["owner"])
+            migrate.prepare(database, places, owner, schema)
         finally:
             owner.close()
     except InglenookError as error:

@@ -109,7 +109,9 @@ def open_store(
         raise errors.from_os_error(error, places.database) from error
     try:
         database = Database(places.database, key=key, busy_timeout_s=busy_timeout_s)
-        store = Store(places, database, owner, migrate.prepare(database, places, owner, command=migrate_command))
+        schema = migrate.prepare(database, places, owner, command=migrate_command)
+        owner.entered()
+        store = Store(places, database, owner, schema)
     except BaseException:
         owner.close()
         raise
