@@ -58,7 +58,6 @@ from app.services.workers import Workers
 from app.services.writing import Writing
 from app.settings.errors import SettingsError
 from app.settings.file import SettingsFile
-from app.store.errors import StoreError
 
 if TYPE_CHECKING:
     from app.hub.token import TokenSource
@@ -268,7 +267,7 @@ class Application:
             self.ground.opened(store)
             self._watch.start()
             store.conversations.purge(now_ms() - UNDO_DELETE_MS).add_done_callback(self._purged)
-        except StoreError as error:
+        except InglenookError as error:
             log.error("the conversations cannot be opened: %s %s", error.code, error.detail)
             self.ground.refused(error)
         except Exception as error:  # the edge of the thread that opens: the window waits for an answer

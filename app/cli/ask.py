@@ -15,7 +15,7 @@ import msgspec
 
 from app.base.sizes import size_words
 from app.chat.messages import ReplyFacts, ReplyState
-from app.cli.front import FAILED, Application, Front, harmless, say_error, write_json
+from app.cli.front import FAILED, Application, Front, harmless, recall_model, say_error, write_json
 from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
 from app.cli.numbers import MOST_TOKENS, Number, Whole
 from app.engine.values import GenerationFacts, Sampling
@@ -23,6 +23,8 @@ from app.services.changes import Change, EngineChanged, EngineState, ReplyChange
 from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
+MOST_PIPED_BYTES = 32_000_000
+PATIENCE_S = 3.0  # for a reply to stop after a signal; then its process is ended
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
 
@@ -40,27 +42,23 @@ DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 @click.option("--seed", type=Whole(0, 2**32 - 2), help="The same seed repeats the same draws.")
 @click.option("--max-tokens", type=Whole(0, MOST_TOKENS), help="Longest answer in tokens; 0 lets the model end.")
 @load_options
+@click.option("--full-plan", is_flag=True, help="Try again what did not fit before, when less of the model was loaded.")
 @click.option("--plan", "show", is_flag=True, help="Show how the model would be loaded, and do nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming.")
 @click.pass_obj
 def ask(
     front: Front, /, question: str | None, model: str | None, system: str | None, continued: str | None,
-    temporary: bool, show: bool, as_json: bool, lora: tuple[str, ...], **options: Any,
+    temporary: bool, full_plan: bool, show: bool, as_json: bool, lora: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Ask a model and get its answer. QUESTION may also come, or go on, on standard input."""
     text = "" if show else whole_question(question, piped_text())
     if not text.strip() and not show:
         raise click.UsageError("There is no question.")
     with front.application(need_store=not temporary or continued is not None) as application:
-        for trouble in application.ground.troubles:
-            say_error(trouble.sentence)
         apply_load_options(application, options)
         application.settings.override("cache.parallel", 1)  # one question: no room for others is needed
-        if show:
-            file = application.library.find(model) if model else application.loading.choice()
-            return show_plan(application, file.id, as_json=as_json)
-        asking = _Asking(application, as_json)
-        choices = Choices(system_prompt=system, model_id=application.library.find(model).id if model else "")
+        model_id = application.library.find(model).id if model else ""
+        choices = Choices(system_prompt=system, model_id=model_id)
         if lora:
             choices = msgspec.structs.replace(choices, adapters=tuple(map(application.adapters.named, lora)))
         conversation_id: str | None = None
@@ -68,22 +66,34 @@ def ask(
         if continued is not None:
             conversation = application.conversations.find(continued)
             conversation_id, base = conversation.id, conversation.sampling
+            if not model:
+                recall_model(application, conversation)
+                model_id = conversation.model_id
+        model_id = application.loading.choice(model_id).id
+        if full_plan:
+            application.plans.forget(model_id)
+        if show:
+            return show_plan(application, model_id, as_json=as_json)
         given = {name: value for name, value in options.items() if value is not None}
         if given:
             base = base or application.settings.current.generation.sampling()
             choices = msgspec.structs.replace(choices, sampling=msgspec.structs.replace(base, **given))
-        return asking.run(conversation_id, text, temporary, choices)
+        return _Asking(application, as_json, model_id).run(conversation_id, text, temporary, choices)
 
 
 def piped_text() -> str:
-    """What comes on standard input, when it is a pipe or a file; '' when it is a terminal or nothing."""
+    """What comes on standard input, when it is a pipe or a file; '' when it is a terminal or nothing. Raises
+    ClickException for what is too long for any model."""
     try:
         kind = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError, AttributeError):
         return ""
     if not (stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind)):
         return ""
-    return sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    piped = sys.stdin.buffer.read(MOST_PIPED_BYTES + 1)
+    if len(piped) > MOST_PIPED_BYTES:
+        raise click.ClickException(f"More than {size_words(MOST_PIPED_BYTES)} come in; no model reads that much.")
+    return piped.decode("utf-8", errors="replace")
 
 
 def whole_question(question: str | None, piped: str) -> str:
@@ -95,8 +105,9 @@ def whole_question(question: str | None, piped: str) -> str:
 class _Asking:
     """One reply on its way to a terminal, a pipe or a JSON object."""
 
-    def __init__(self, application: Application, as_json: bool) -> None:
+    def __init__(self, application: Application, as_json: bool, model_id: str) -> None:
         self._application = application
+        self._model_id = model_id
         self._as_json = as_json
         self._changes: queue.SimpleQueue[Change | int] = queue.SimpleQueue()
         self._interactive = sys.stderr.isatty() and not as_json
@@ -106,7 +117,7 @@ class _Asking:
         self._ends_line = True
         self._thinking = False
         self._loading = False
-        self._stepped = ""
+        self._kept_step = self._stepped = application.plans.stepped_down(model_id)  # known since it was first needed
 
     def run(self, conversation_id: str | None, text: str, temporary: bool, choices: Choices) -> int:
         """Asks, streams, and returns the exit code."""
@@ -119,7 +130,7 @@ class _Asking:
             for number, handler in before.items():
                 signal.signal(number, handler)
             unsubscribe()
-        return self._finish(sent, ended, temporary)
+        return self._finish(sent, ended, temporary) if ended is not None else 128 + self._signal
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         """A signal: the loop is woken and stops the reply. The second one does not wait for that."""
@@ -128,9 +139,13 @@ class _Asking:
         self._signal = number
         self._changes.put(number)
 
-    def _follow(self, reply_id: str) -> ReplyChanged:
+    def _follow(self, reply_id: str) -> ReplyChanged | None:
+        """Shows the reply until it ends, and returns how; None when it does not end although it was told to."""
         while True:
-            change = self._changes.get()
+            try:
+                change = self._changes.get(timeout=PATIENCE_S if self._signal else None)
+            except queue.Empty:
+                return None
             if isinstance(change, int):
                 self._application.sending.stop(reply_id)
             elif isinstance(change, EngineChanged):
@@ -188,6 +203,9 @@ class _Asking:
         if not self._as_json and not self._ends_line:
             click.echo()
         facts = ended.facts or ReplyFacts()
+        kept_step = self._application.plans.stepped_down(self._model_id)
+        if kept_step not in ("", self._kept_step):
+            say_error("This model is loaded so from now on; --full-plan tries the full plan again.")
         if ended.state in (ReplyState.FAILED, ReplyState.LOST):
             insist = " With --insist it is loaded all the same." if facts.error_code == WouldSwap.code else ""
             say_error((facts.error_sentence or "The reply failed.") + insist)

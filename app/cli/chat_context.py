@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from app.chat.context_view import ContextEntry, ContextView
-from app.cli.front import Front, say_error, write_json, write_text
+from app.cli.front import Front, recall_model, say_error, write_json, write_text
 from app.cli.numbers import MOST_TOKENS, Whole
 from app.engine.errors import EngineError
 
@@ -33,6 +33,7 @@ def context(front: Front, conversation: str, as_json: bool, estimate: bool, ctx:
             application.settings.override("engine.n_ctx", ctx)
         application.settings.override("cache.parallel", 1)
         found = application.conversations.find(conversation)
+        recall_model(application, found)
         try:
             view = application.contexts.view(found.id, load=not estimate).result()
         except EngineError as error:

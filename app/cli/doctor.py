@@ -26,7 +26,7 @@ _PACKAGE = {
 @click.pass_obj
 def doctor(front: Front, as_json: bool, rpc: tuple[str, ...]) -> int:
     """Look at this installation and this computer, and say what is wrong."""
-    with front.application(need_store=False) as application:
+    with front.application(need_store=False, tell=False) as application:
         apply_rpc(application, rpc)
         report = application.diagnostics.report(thorough=True)
     if as_json:
@@ -57,7 +57,7 @@ def doctor(front: Front, as_json: bool, rpc: tuple[str, ...]) -> int:
 
 def _device_words(device: dict[str, Any]) -> str:
     words = [device["kind"], device["backend"]] if device["backend"] not in ("", "CPU") else [device["kind"]]
-    if device["memory_total_bytes"]:
+    if device["memory_total_bytes"] and (device["kind"] != "cpu" or device["host"]):  # the computer's is told below
         words.append(_of(device["memory_free_bytes"], device["memory_total_bytes"]))
     where = f" on {device['host']}" if device["host"] else ""
     return f"{device['name']}: {device['description']}{where} ({', '.join(words)})"

@@ -12,6 +12,7 @@ import click
 
 from app.base.log import start_log
 from app.base.paths import Places
+from app.chat.messages import Conversation
 from app.services.adapters import Adapters
 from app.services.browsing import Browsing
 from app.services.changes import Publisher
@@ -85,9 +86,9 @@ class Front:
         self._build = build
 
     @contextmanager
-    def application(self, *, need_store: bool = True, opened: bool = True) -> Iterator[Application]:
+    def application(self, *, need_store: bool = True, opened: bool = True, tell: bool = True) -> Iterator[Application]:
         """An opened application, closed at the end. Raises why the conversations cannot be opened, when they are
-        needed. One that is not `opened` makes no file."""
+        needed; what else is wrong is said, if `tell`. One that is not `opened` makes no file."""
         if opened:
             start_log(self.places.logs)
         application = self._build(self.places)
@@ -99,9 +100,19 @@ class Front:
             refusal = application.ground.refusal
             if need_store and refusal is not None:
                 raise refusal
+            for trouble in application.ground.troubles if tell else ():
+                say_error(trouble.sentence)
             yield application
         finally:
             application.close()
+
+
+def recall_model(application: Application, conversation: Conversation) -> None:
+    """The model that a conversation was begun with is used for it again, wherever its file lies; says when it cannot
+    be."""
+    if conversation.model_id and application.library.recall(conversation.model_id) is None:
+        name = application.loading.choice().name
+        say_error(f"The model of this conversation is no longer there; {name} takes its place.")
 
 
 def say_error(sentence: str) -> None:

@@ -12,6 +12,7 @@ from app.cli.front import Application, say_error, write_json, write_text
 from app.cli.numbers import MOST_TOKENS, Whole
 from app.engine.hardware import Device, DeviceShare, Machine
 from app.engine.values import LoadedModel, LoadPlan
+from app.services import lending
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,8 +36,15 @@ class Layers(click.ParamType[int]):
 
 def rpc_option(verb: F) -> F:
     """--rpc, for verbs that use further computers."""
+
+    def endpoints(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        for endpoint in given:
+            if not lending.is_endpoint(endpoint):
+                raise click.BadParameter(f"“{endpoint}” is not a place: it looks like 192.168.1.20:50052.", ctx, param)
+        return given
+
     words = "Use a further computer, too: one that runs `inglenook worker`. Can be given several times."
-    return click.option("--rpc", multiple=True, metavar="HOST:PORT", help=words)(verb)
+    return click.option("--rpc", multiple=True, callback=endpoints, metavar="HOST:PORT", help=words)(verb)
 
 
 def load_options(verb: F) -> F:
@@ -150,7 +158,7 @@ def _plan_lines(name: str, plan: LoadPlan) -> list[str]:
         plan.fit.why,
     ]
     if plan.stepped_down:
-        lines.append(f"The full plan did not work the last time. {plan.stepped_down}")
+        lines.append(f"The full plan did not work before; --full-plan tries it again. {plan.stepped_down}")
     if plan.fit.tokens_per_s:
         lines.append(f"About {plan.fit.tokens_per_s:.0f} tokens in a second.")
     shares = {share.name: share for share in memory.shares}

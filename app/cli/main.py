@@ -82,6 +82,9 @@ def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
         _let_go_of_stdout()
         say_error(f"The system refused this: {error.strerror or type(error).__name__}.")
         return FAILED
+    except MemoryError:
+        say_error("The system has no memory left for Inglenook to work with. Close other programs and try again.")
+        return FAILED
     except Exception:  # the edge of the process: a trace belongs into the log
         log.exception("a command failed")
         say_error(f"Something went wrong inside Inglenook. The details are in its log, {FILE_NAME}.")

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.base.threads import start_thread
 from app.engine import outcome as outcomes
 from app.engine import protocol, wire
 from app.engine.outcome import Cause, Ending, Outcome
@@ -98,7 +99,7 @@ class Supervisor:
     def send(self, frame: protocol.Command) -> int:
         """Queue a frame, starting the process if needed; the number of the run it goes to. Never blocks.
 
-        Raises RuntimeError after close.
+        Raises RuntimeError after close, and NoRoom.
         """
         with self._changed:
             if self._closing:
@@ -108,11 +109,11 @@ class Supervisor:
                 self._run.send(wire.pack(frame))
             else:
                 self._outbox.append(wire.pack(frame))
-            if not self._threads:
-                for name, target in (("engine reader", self._live), ("engine heartbeat", self._beat)):
-                    thread = threading.Thread(target=target, name=name, daemon=True)
-                    self._threads.append(thread)
-                    thread.start()
+            threads = ("engine reader", self._live), ("engine heartbeat", self._beat)
+            for name, target in threads[len(self._threads) :]:
+                thread = threading.Thread(target=target, name=name, daemon=True)
+                start_thread(thread)
+                self._threads.append(thread)
             self._changed.notify_all()
             return self._number + 1 if self._resting else self._number
 

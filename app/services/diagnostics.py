@@ -60,6 +60,7 @@ class Diagnostics:
             problems.append(self._settings.trouble)
         problems += [device_memory.problem()] if device_memory.problem() else []
         problems += more
+        machine = self._machine()
         models = self._models(problems)
         database = self._database(problems, thorough)
         return {
@@ -68,8 +69,8 @@ class Diagnostics:
             "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
             "llama_cpp": info.llama_cpp if info is not None else _installed("llama-cpp-python"),
             "llama_cpp_build": info.llama_cpp_build if info is not None else "",
-            "devices": [_device(device) for device in (info.devices if info is not None else [])],
-            "machine": _computer(self._machine()),
+            "devices": [_device(device, machine) for device in (info.devices if info is not None else [])],
+            "machine": _computer(machine),
             "data_dir": str(self._places.data),
             "logs_dir": str(self._places.logs),
             "models": models,
@@ -152,15 +153,17 @@ class Diagnostics:
         return {"ok": not wrong, "schema": store.schema}
 
 
-def _device(device: Device) -> dict[str, Any]:
+def _device(device: Device, machine: Machine) -> dict[str, Any]:
+    """Of the processor here, libggml says that all memory is free; what is free is the computer's."""
+    here = device.kind == "cpu" and not device.host
     return {
         "name": device.name,
         "description": device.description,
         "kind": device.kind,
         "backend": device.backend,
         "host": device.host,
-        "memory_free_bytes": device.memory_free_bytes,
-        "memory_total_bytes": device.memory_total_bytes,
+        "memory_free_bytes": machine.memory_free_bytes if here else device.memory_free_bytes,
+        "memory_total_bytes": machine.memory_total_bytes if here else device.memory_total_bytes,
     }
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from app.base.threads import NoRoom, start_thread
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -53,28 +55,32 @@ class Jobs:
 
     def start(self, name: str, run: Callable[[], None]) -> None:
         """Runs `run` on its own thread; it must return soon after `ending` is set. An error that escapes goes to the
-        log."""
+        log. Raises NoRoom."""
         thread = threading.Thread(target=run, name=name, daemon=True)
         with self._lock:
             if self._ending.is_set():
                 return
             self._threads = [one for one in self._threads if one.is_alive()]
-            thread.start()
+            start_thread(thread)
             self._threads.append(thread)
 
     def later(self, name: str, delay_s: float, task: Callable[[], None]) -> Callable[[], None]:
-        """Runs `task` once after a pause, on a thread of its own; returns what calls it off, as the end does too."""
+        """Runs `task` once after a pause, on a thread of its own; returns what calls it off, as the end does too.
+
+        Raises NoRoom."""
         timer = threading.Timer(delay_s, task)
         timer.name = name
         timer.daemon = True
         with self._lock:
             if not self._ending.is_set():
+                start_thread(timer)
                 self._threads = [*(thread for thread in self._threads if thread.is_alive()), timer]
-                timer.start()
         return timer.cancel
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
-        """Runs a short task on the one thread for such tasks, in order. After the end it is cancelled."""
+        """Runs a short task on the one thread for such tasks, in order. After the end it is cancelled.
+
+        Raises NoRoom."""
         future: Future[T] = Future()
         with self._lock:
             if self._ending.is_set():
@@ -83,7 +89,12 @@ class Jobs:
             self._tasks.put((task, future))
             first, self._tasking = not self._tasking, True
         if first:
-            self.start(TASKS, self._work)
+            try:
+                self.start(TASKS, self._work)
+            except NoRoom:
+                with self._lock:
+                    self._tasking = False
+                raise
         return future
 
     def close(self, timeout_s: float = 5.0) -> None:

@@ -122,6 +122,7 @@ class KnownModels:
         row = rows.get(model.path) or _moved(model, rows)
         if row is not None and row.path != model.path:
             del rows[row.path]  # no second copy takes it too
+            self._seen.pop(row.path, None)
         model = msgspec.structs.replace(model, id=row.id if row is not None else new_id())
         if row is None or row.fingerprint != model.fingerprint:
             return self.keep(model)

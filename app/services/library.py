@@ -131,6 +131,16 @@ class Library:
             return found
         raise NoSuchThing(f"There is no model called '{what}'. `inglenook models list` shows which there are.")
 
+    def recall(self, model_id: str) -> ModelFile | None:
+        """The model with this id, and one that an earlier process used by its path too, if its file is still there;
+        `get` knows it from then on. Reads the disk."""
+        if not self.refreshed.is_set():
+            self.refresh()
+        path = next((path for path, row in self._known.rows().items() if row.id == model_id), "")
+        if self.get(model_id) is None and path and is_file(Path(path)):
+            self._by_path(Path(path), path)
+        return self.get(model_id)
+
     def only(self, what: str) -> ModelFile:
         """As `find`, but never one of several that are called alike. Raises NoSuchThing, which tells them apart."""
         model = self.find(what)

@@ -164,6 +164,11 @@ class Placement:
         if kept is None or msgspec.structs.replace(plan, made_ms=kept.made_ms) != kept:
             self._write(file.id, plan)
 
+    def stepped_down(self, model_id: str) -> str:
+        """The sentence of the step that is kept for this model; '' for none."""
+        kept = self._known(model_id)
+        return kept.stepped_down if kept is not None else ""
+
     def forget(self, model_id: str) -> None:
         """Whatever was kept for this model is forgotten."""
         if self._known(model_id) is not None:

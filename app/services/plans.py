@@ -101,6 +101,10 @@ class Plans:
         if ready is not None and ready.file.id == model_id:
             self._loading.load(model_id, again=True)
 
+    def stepped_down(self, model_id: str) -> str:
+        """The step that is kept since the full plan of this model did not work; '' for none."""
+        return self._placement.stepped_down(model_id)
+
     def _file(self, model_id: str) -> ModelFile:
         file = self._library.get(model_id)
         if file is None:

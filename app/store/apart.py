@@ -16,13 +16,12 @@ from pathlib import Path
 from app.base.paths import Places
 from app.store import errors
 from app.store.connect import Database
-from app.store.ownership import Owner
 
 _STDERR_KEPT = 2000
 
 
 def migrate_apart(
-    command: Sequence[str], database: Database, places: Places, owner: Owner, known: Sequence[str], scripts: Path
+    command: Sequence[str], database: Database, places: Places, known: Sequence[str], scripts: Path
 ) -> None:
     """Has `command` run the missing steps, and waits. Raises what `prepare` raises."""
     task = {
@@ -30,7 +29,6 @@ def migrate_apart(
         "logs": str(places.logs),
         "key": database.key_hex(),
         "busy_timeout_s": database.busy_timeout_s,
-        "owner": owner.id,
         "known": list(known),
         "scripts": str(scripts),
     }

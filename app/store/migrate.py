@@ -53,12 +53,10 @@ def prepare(
     schema: Schema = SCHEMA,
     *,
     command: Sequence[str] | None = None,
-    besides: str = "",
 ) -> str:
     """Makes the file ready for use: creates it, brings it up to date, or leaves it as it is. Returns its schema.
 
-    `command` starts the process that runs the steps; without one they run here. `besides` is the mark of the process
-    on whose behalf this is called: it uses the file too, and is not in the way.
+    `command` starts the process that runs the steps; without one they run here.
 
     Raises DatabaseNewer, DatabaseCorrupt, DatabaseLocked, DiskFull, FolderReadOnly, KeyRefused or MigrationFailed.
     """
@@ -66,9 +64,9 @@ def prepare(
         _create_private(database.path)
         found = _read_schema(database, schema)
         if found != schema.newest and command is not None:
-            apart.migrate_apart(command, database, places, owner, schema.known, schema.scripts)
+            apart.migrate_apart(command, database, places, schema.known, schema.scripts)
         elif found != schema.newest:
-            _migrate(database, places, owner, schema, besides)
+            _migrate(database, places, owner, schema)
         return schema.newest
     except exc.DBAPIError as error:
         raise errors.from_sqlite(error.orig or error, database.path, keyed=database.keyed) from error
@@ -121,7 +119,7 @@ def _revision(database: Database, connection: DriverConnection, schema: Schema) 
     return str(found)
 
 
-def _migrate(database: Database, places: Places, owner: Owner, schema: Schema, besides: str) -> None:
+def _migrate(database: Database, places: Places, owner: Owner, schema: Schema) -> None:
     """Runs the missing steps in one transaction, under the database's write lock."""
     _set_up_file(database)
     engine = database.engine()
@@ -133,7 +131,7 @@ def _migrate(database: Database, places: Places, owner: Owner, schema: Schema, b
             if found == schema.newest:
                 return
             if found is not None:
-                if set(owner.others()) - {besides}:
+                if owner.others_inside():
                     raise errors.DatabaseLocked(
                         "The conversations must be brought up to date, and another Inglenook is still using them. "
                         "Close it and try again; nothing was changed."

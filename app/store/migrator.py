@@ -30,7 +30,7 @@ def main() -> int:
         schema = Schema(known=tuple(task["known"]), scripts=Path(task["scripts"]))
         owner = Owner(places.owners)
         try:
-            prepare(database, places, owner, schema, besides=task["owner"])
+            prepare(database, places, owner, schema)
         finally:
             owner.close()
     except InglenookError as error:

@@ -1,11 +1,14 @@
 """Who is writing a reply: a file per process, locked by the operating system for as long as the process lives.
 
+The file of a process that is still at its start holds a word; it is empty once the process uses the database.
+
 A process that is killed loses its lock at once and without doing anything, so a reply whose owner's lock is free is a
 reply that nobody writes any more. Process ids are not used: they are reused, and mean nothing on a shared folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ from pathlib import Path
 from app.base.ids import new_id
 
 _SUFFIX = ".lock"
+_AT_ITS_START = b"starting"
 
 
 class Owner:
@@ -32,6 +36,14 @@ class Owner:
     def others(self) -> list[str]:
         """The marks of all other processes that still run."""
         return [p.stem for p in self._folder.glob(f"*{_SUFFIX}") if p != self._path and _held(p)]
+
+    def entered(self) -> None:
+        """This process uses the database from now on."""
+        os.ftruncate(self._file, 0)
+
+    def others_inside(self) -> list[str]:
+        """As `others`, without those that are still at their start: they wait for whoever brings it up to date."""
+        return [one for one in self.others() if not _size(self._folder / f"{one}{_SUFFIX}")]
 
     def sweep(self) -> None:
         """Removes what ended processes left behind."""
@@ -68,6 +80,19 @@ def _held(path: Path) -> bool:
         os.close(file)
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it ended this moment
+        return len(_AT_ITS_START)
+
+
+def _begin(file: int) -> None:
+    """Where a full disk has no room for the word, the process counts as inside from its start."""
+    with contextlib.suppress(OSError):
+        os.write(file, _AT_ITS_START)
+
+
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
@@ -91,6 +116,7 @@ if sys.platform == "win32":
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)  # an open file cannot be removed by others here
         if not _lock(file, shared=False):
             raise OSError(f"{path} is locked by somebody else")
+        _begin(file)
         return file
 
 else:
@@ -111,6 +137,7 @@ else:
         try:
             if not _lock(file, shared=False):
                 raise OSError(f"{unready} is locked by somebody else")
+            _begin(file)
             unready.rename(path)
         except BaseException:
             os.close(file)

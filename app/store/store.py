@@ -67,12 +67,16 @@ class Store:
         return self._writer.submit(work, transaction=False).result()
 
     def check(self) -> list[str]:
-        """What is wrong with the file, its search index included; empty when all is well. Reads all of it."""
+        """What is wrong with the file, its search index included; empty when all is well. Reads all of it.
+
+        Raises a StoreError when it cannot be written to now, though nothing is written.
+        """
         try:
             found = [str(row[0]) for row in self._reader.sql("PRAGMA integrity_check")]
             found += [f"a reference is broken: {row}" for row in self._reader.sql("PRAGMA foreign_key_check")]
         except errors.DatabaseCorrupt as error:
             return [error.detail or error.sentence]
+        self._writer.submit(lambda connection: None).result()
         return [problem for problem in found if problem != "ok"]
 
     def others(self) -> bool:
@@ -105,7 +109,9 @@ def open_store(
         raise errors.from_os_error(error, places.database) from error
     try:
         database = Database(places.database, key=key, busy_timeout_s=busy_timeout_s)
-        store = Store(places, database, owner, migrate.prepare(database, places, owner, command=migrate_command))
+        schema = migrate.prepare(database, places, owner, command=migrate_command)
+        owner.entered()
+        store = Store(places, database, owner, schema)
     except BaseException:
         owner.close()
         raise

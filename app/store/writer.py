@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from app.base.errors import InglenookError
+from app.base.threads import start_thread
 from app.store import errors
 from app.store.connect import Database, DriverError
 
@@ -46,7 +47,7 @@ class Writer:
         self._closed = False
         self._synchronous = "NORMAL"
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     def submit(
         self, work: Callable[[sa.Connection], T], *, durable: bool = False, transaction: bool = True

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.cli.ask import whole_question
-from tests.support import tiny_adapters
+from tests.support import tiny_adapters, tiny_models
 from tests.support.command import (
     command,
     environment,
@@ -86,6 +86,20 @@ def test_piped_text_joins_the_question(home: Path) -> None:
     assert shown["messages"][0]["text"] == "Summarise this:\n\nOne line.\nAnother line."
 
 
+def test_more_than_any_model_reads_is_refused_before_it_is_kept(home: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "disk.img"
+    with huge.open("wb") as file:
+        file.truncate(10**12)
+    with huge.open("rb") as piped:
+        done = subprocess.run(
+            command("ask", "What is this?"), stdin=piped, capture_output=True, text=True, env=environment(home),
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no model reads that much" in one_sentence(done)
+    assert not home.exists()
+
+
 def test_joining() -> None:
     assert whole_question("Q", "") == "Q"
     assert whole_question(None, "text\n") == "text"
@@ -103,6 +117,16 @@ def test_system_and_model_options(home: Path, starter_model: Path) -> None:
     assert facts["system_prompt"] == "You are a pirate."
     assert facts["n_ctx"] == 1024
     assert facts["sampling"]["max_tokens"] == 12
+
+
+def test_a_conversation_goes_on_with_the_model_it_was_begun_with(home: Path, tmp_path: Path) -> None:
+    path = tiny_models.dense(tmp_path / "elsewhere.gguf")
+    begun = json_of(home, "ask", "Hi", "--model", str(path), *SHORT)
+    assert json_of(home, "ask", "More", "--continue", "last", *SHORT)["model"] == begun["model"] == "Tiny elsewhere"
+    path.unlink()
+    done = inglenook(home, "ask", "More", "--continue", "last", *SHORT)
+    assert done.returncode == 0
+    assert one_sentence(done).endswith("no longer there; SmolLM2-135M-Instruct takes its place.")
 
 
 def test_the_same_seed_says_the_same(home: Path) -> None:

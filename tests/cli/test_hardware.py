@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.bootstrap import build
+from app.cli.main import run
+from app.engine.command import fake_command
+from tests.support.application import reply
 from tests.support.command import inglenook, json_of, one_sentence, start
 from tests.support.rpc import rpc_worker
 
@@ -70,11 +76,33 @@ def test_what_would_swap_is_refused_with_the_numbers(home: Path) -> None:
     assert "--insist" in sentence
 
 
+def test_a_step_down_is_said_once_and_the_full_plan_can_be_tried_again(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a scripted engine, which dies of memory in its first load."""
+
+    def asked(*more: str, script: dict[str, Any] | None = None) -> list[str]:
+        script = {"replies": [reply("Well.")], **(script or {})}
+        engine = functools.partial(build, engine_command=fake_command(json.dumps(script)))
+        assert run(["--data-dir", str(home), "ask", "Hi", *more], engine) == 0
+        return capsys.readouterr().err.splitlines()
+
+    die = {"at": "load", "how": "abort", "stderr": "failed to allocate a buffer", "once": str(tmp_path / "died")}
+    first, hint = asked(script={"die": die})
+    assert "instead of 512" in first
+    assert "--full-plan" in hint
+    assert asked() == []
+    assert "--full-plan" in inglenook(home, "ask", "--plan").stdout
+    assert asked("--full-plan") == []
+    assert "--full-plan" not in inglenook(home, "ask", "--plan").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("ask", "Hi", "--gpu-layers", "many"), "auto"),
         (("ask", "Hi", "--kv", "f8"), "q8_0"),
+        (("ask", "Hi", "--rpc", "here"), "192.168.1.20:50052"),
         (("ask", "Hi", "--ctx", "99999999999"), "10000000"),
         (("worker", "--listen", "here"), "127.0.0.1:50052"),
         (("worker", "--listen", "0.0.0.0:50052"), "--i-know-it-is-open"),

@@ -6,19 +6,24 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from app.__main__ import _window_asked, main
 from app.base.version import VERSION
-from app.cli.front import harmless
+from app.cli.ask import _Asking
+from app.cli.front import Application, harmless
 from app.cli.main import inglenook as verbs
 from app.cli.main import run
-from tests.support.command import ROOT, command, environment, inglenook, json_of
+from app.services.changes import Publisher
+from app.services.sending import Choices, Sent
+from tests.support.command import ROOT, command, environment, inglenook, json_of, one_sentence
 
 
 @pytest.fixture
@@ -36,7 +41,8 @@ def test_doctor(home: Path) -> None:
     assert report["version"] == VERSION
     assert report["llama_cpp"]
     assert report["llama_cpp_build"]
-    assert [device["kind"] for device in report["devices"]].count("cpu") == 1
+    (processor,) = [device for device in report["devices"] if device["kind"] == "cpu"]
+    assert processor["memory_free_bytes"] == report["machine"]["memory_free_bytes"] < processor["memory_total_bytes"]
     assert report["data_dir"] == str(home)
     assert report["database"]["ok"] is True
     assert report["database"]["schema"]
@@ -45,6 +51,15 @@ def test_doctor(home: Path) -> None:
     plain = inglenook(home, "doctor")
     assert plain.returncode == 0
     assert "Everything is in order." in plain.stdout
+
+
+def test_settings_that_are_set_aside_are_told_by_whoever_finds_them(home: Path) -> None:
+    home.mkdir()
+    (home / "settings.json").write_text("{")
+    done = inglenook(home, "chats", "list")
+    assert done.returncode == 0
+    assert "set aside" in one_sentence(done)
+    assert inglenook(home, "chats", "list").stderr == ""
 
 
 def test_doctor_says_what_is_wrong(home: Path) -> None:
@@ -231,6 +246,26 @@ def test_a_data_folder_that_cannot_be_used(tmp_path: Path) -> None:
 def test_main_returns_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert VERSION in capsys.readouterr().out
+
+
+def test_a_reply_that_does_not_stop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever is told to end does, also with an engine that does not listen."""
+
+    class Deaf:
+        """What `ask` needs of an application whose replies never end."""
+
+        def send(self, *_: object, **__: object) -> Sent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return Sent(conversation_id="c", message_id="m", reply_id="r")
+
+        def stop(self, reply_id: str) -> None:
+            assert reply_id == "r"
+
+    monkeypatch.setattr("app.cli.ask.PATIENCE_S", 0.01)
+    plans = SimpleNamespace(stepped_down=lambda _: "")
+    deaf = SimpleNamespace(publisher=Publisher(), sending=Deaf(), plans=plans)
+    asking = _Asking(cast(Application, deaf), as_json=False, model_id="")
+    assert asking.run(None, "Hello", temporary=True, choices=Choices()) == 143
 
 
 def test_what_a_model_writes_cannot_command_the_terminal() -> None:

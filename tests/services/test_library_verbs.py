@@ -269,3 +269,22 @@ def test_a_newer_upload() -> None:
     assert "Verify" in unsure.sentence
     with pytest.raises(NotFromTheHub):
         newer_upload(model(repo=""), changed, never)
+
+
+def test_a_model_used_by_its_path_is_recalled_by_a_later_process(tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere.gguf"
+    with running() as (app, _):
+        before = app.library.find(str(tiny_models.dense(tmp_path / "before.gguf")))
+        path = Path(before.path).rename(path)
+        model = app.library.find(str(path))
+        assert app.library.get(before.id) == model, "it moved"
+    with running() as (app, _):
+        assert app.library.get(model.id) is None, "it is on no list"
+        assert app.library.recall("nonsense") is None
+        recalled = app.library.recall(model.id)
+        assert recalled is not None
+        assert recalled.path == str(path)
+        assert app.loading.choice(model.id).path == str(path)
+    path.unlink()
+    with running() as (app, _):
+        assert app.library.recall(model.id) is None

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.base.paths import find_places
+from app.base.threads import NoRoom
+from app.bootstrap import build
 from app.engine.values import Sampling
 from app.services.changes import ConversationsChanged, PathChanged, ReplyChanged
 from app.services.diagnostics import shortened
@@ -178,3 +181,36 @@ def test_a_failed_task_is_logged(expected_warnings: list[str]) -> None:
         jobs.submit(lambda: 1 / 0).result()
     jobs.close()
     assert jobs.submit(lambda: 1).cancelled()
+
+
+def test_a_system_without_another_thread_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = Jobs()
+
+    def refused(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading._start_new_thread", refused)
+        for wish in (
+            lambda: jobs.start("one", lambda: None),
+            lambda: jobs.later("two", 0.0, lambda: None),
+            lambda: jobs.submit(lambda: None),
+        ):
+            with pytest.raises(NoRoom, match="no memory left"):
+                wish()
+    assert jobs.submit(lambda: "later").result(10) == "later", "when there is room again"
+    jobs.close()
+
+
+def test_a_store_without_another_thread(monkeypatch: pytest.MonkeyPatch, expected_warnings: list[str]) -> None:
+    expected_warnings.append("the conversations cannot be opened")
+
+    def refused(*_: object) -> None:
+        raise NoRoom("No room.")
+
+    monkeypatch.setattr("app.store.writer.start_thread", refused)
+    application = build(find_places())
+    application.open()
+    assert application.ground.refusal is not None
+    assert application.ground.refusal.sentence == "No room."
+    application.close()

@@ -248,6 +248,22 @@ def test_no_step_while_another_version_is_running(
     owner.close()
 
 
+def test_others_at_their_start_are_not_in_the_way(
+    places: Places, next_schema: Callable[..., migrate.Schema], command: Sequence[str] | None
+) -> None:
+    """Two that start at the same time after an update: one takes the steps, the other waits for them."""
+    open_store(places).close()
+    first, second = Owner(places.owners), Owner(places.owners)
+    schema = next_schema()
+    assert second.others_inside() == []
+    assert migrate.prepare(Database(places.database), places, first, schema, command=command) == schema.newest
+    first.entered()
+    assert second.others_inside() == [first.id] == second.others()
+    assert migrate.prepare(Database(places.database), places, second, schema, command=command) == schema.newest
+    first.close()
+    second.close()
+
+
 def test_only_the_last_copies_are_kept(
     places: Places, next_schema: Callable[..., migrate.Schema], owner: Owner
 ) -> None:

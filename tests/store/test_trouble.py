@@ -114,6 +114,8 @@ def test_another_program_that_holds_a_write_lock(filled: Places, start: Start) -
     chat = store.conversations.list()[0].id
     with pytest.raises(errors.DatabaseLocked):
         store.conversations.touch(chat).result()
+    with pytest.raises(errors.DatabaseLocked):
+        store.check()
     let_go(child)
     child.wait()
     store.conversations.touch(chat).result()

@@ -7,6 +7,7 @@ under way.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -54,6 +55,8 @@ from app.engine.worker.snapshots import Snapshots
 from app.engine.worker.steps import Steps
 
 PROGRESS_INTERVAL_S = 0.05
+THREAD_ENDED = 3  # the exit status of a process whose thread for llama.cpp cannot go on
+NO_MEMORY = b"MemoryError\n"  # made beforehand
 KEEP_S = 1.8  # at the end, and before another model: what is not written by then is read anew some day
 _AHEAD = -1  # what the native call works for when it reads ahead, for no request
 
@@ -112,6 +115,17 @@ class Loop:
     # --- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Everything this thread does. Should a fault end it, the process ends too: its main thread would go on to say
+        that all is well, and whoever waits for an answer would wait for ever."""
+        try:
+            self._work()
+        except BaseException as fault:  # noqa: BLE001 - the edge of the thread
+            try:
+                os.write(2, NO_MEMORY if isinstance(fault, MemoryError) else f"{type(fault).__name__}\n".encode())
+            finally:
+                os._exit(THREAD_ENDED)
+
+    def _work(self) -> None:
         llama.start_backends()
         while not self._stopping:
             self._receive()
@@ -199,7 +213,8 @@ class Loop:
         """The thread's edge: a fault of ours ends the command or the replies under way, not the thread."""
         try:
             action()
-        except Exception:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
+        except Exception as fault:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
+            code = Code.OUT_OF_MEMORY if isinstance(fault, MemoryError) else Code.INTERNAL
             detail = traceback.format_exc(limit=-6)
             ids = [command.id] if command is not None else []
             for generation in list(self._steps.active):
@@ -207,7 +222,7 @@ class Loop:
                     self._steps.retire(generation)
                     ids += [generation.id] if generation.id not in ids else []
             for request in ids:
-                self._finish(Failed(id=request, code=Code.INTERNAL, detail=detail))
+                self._finish(Failed(id=request, code=code, detail=detail))
 
     def _finish(self, event: Ended) -> None:
         """Send the one terminal event of a command."""

@@ -36,7 +36,7 @@ from app.engine.protocol import (
     Unloaded,
 )
 from app.engine.values import LoadOptions, Sampling
-from tests.engine.worker.process import COMMAND, GUARD_S, ROOT, WorkerProcess, failed, user
+from tests.engine.worker.process import COMMAND, GUARD_S, ROOT, LoopHere, WorkerProcess, failed, user
 
 MESSAGES = [user("the hound")]
 
@@ -294,3 +294,26 @@ def test_a_parent_that_no_longer_reads_ends_it(tiny: Callable[[str], Path]) -> N
     process.stdin.flush()
     assert process.wait(GUARD_S) == 0
     process.stdin.close()
+
+
+def test_a_thread_that_cannot_go_on_takes_its_process_along() -> None:
+    """Answering takes memory too: where there is none, nothing else could be told."""
+    script = (
+        "from app.engine.protocol import Describe; from app.engine.worker.loop import Loop\n"
+        "def emit(event): raise MemoryError\n"
+        "loop = Loop(emit); loop.start(); loop.submit(Describe(id=1), 1); loop._thread.join()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=GUARD_S, check=False)
+    assert done.returncode == 3
+    assert "MemoryError" in done.stderr, "which its outcome is told from"
+
+
+def test_memory_that_runs_out_in_a_command_is_said_so(loop_here: LoopHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr("app.engine.worker.loop.devices.devices", exhausted)
+    loop_here.send(Describe(id=1))
+    failed = loop_here.next_event()
+    assert isinstance(failed, Failed)
+    assert failed.code is Code.OUT_OF_MEMORY
