@@ -9,11 +9,12 @@ from typing import NamedTuple, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
 
-from app.ui.components.transcript.building import PAD, TURNING, Builder, Notes
+from app.ui.components.transcript.building import PAD, TURNING, Builder
 from app.ui.components.transcript.chunks import Chunk, Kind, code_of
 from app.ui.components.transcript.growing import addition
 from app.ui.components.transcript.highlighting import Span, colour
 from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, CODE_HEAD, CODE_PAD, Looks
+from app.ui.components.transcript.notes import Notes
 from app.ui.components.transcript.parsing import References
 
 
