@@ -170,6 +170,8 @@ def _with_tags(text: Token) -> list[Token]:
         tag = found[1].lower()
         made.append(Token("code_inline" if tag == "kbd" else "script", tag, 0, content=found[2]))
         at = found.end()
+    if not made:
+        return [text]
     return [*made, Token("text", "", 0, content=text.content[at:])] if at < len(text.content) else made
 
 
