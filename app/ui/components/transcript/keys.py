@@ -266,6 +266,7 @@ class Keys(QObject):
             transcript.scroll_by(round(rect.top()) - 24)
         elif rect.bottom() > height:
             transcript.scroll_by(round(rect.bottom()) - height + 24)
+        transcript.pointing.sideways.show(self._inside(point), rect.x())
 
     def paint_caret(self, painter: QPainter) -> None:
         """The end of a selection that moves, while the transcript has the keyboard."""
