@@ -70,6 +70,7 @@ class Idle(QObject):
         """Nothing is to be done any more."""
         self._timer.stop()
         self._piece = self._done = None
+        self._lexing = Lexing("", "")
 
     @property
     def busy(self) -> bool:

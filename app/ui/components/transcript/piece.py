@@ -219,6 +219,9 @@ class Piece:
         if last.layout().lineCount():
             line = last.layout().lineAt(last.layout().lineCount() - 1)
             bottom = line.y() + line.height() + self._block_rect(last).top()
+        before = last.previous()
+        if last.length() <= 1 and before.isValid() and (table := QTextCursor(before).currentTable()):
+            bottom = self.document.documentLayout().frameBoundingRect(table).bottom()
         top -= BOX_HEAD if any(box.start == start for box in self.notes.boxes) else 0
         return top, bottom + (BOX_PAD if any(box.end == end for box in self.notes.boxes) else 0)
 
