@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 
 from markdown_it.token import Token
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
 
 from app.ui.components.transcript.chunks import Block, language_of
 from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, Looks, gap
+from app.ui.components.transcript.nested import TURNING, line_format, write_line
 from app.ui.components.transcript.notes import Box, Notes
 from app.ui.components.transcript.parsing import References, parse
 from app.ui.components.transcript.tables import insert_table
 
-TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
-"""For str.translate of code: signs that would show it in another order than it is run in become visible ones."""
 PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
 _SCRIPTS = {
     "sub": QTextCharFormat.VerticalAlignment.AlignSubScript,
@@ -246,18 +244,13 @@ class Builder:
         code = content.removesuffix("\n")
         lines = code.split("\n")
         start = -1
-        form = looks.text(code=True, px=looks.code.pixelSize() + 1)
-        before = self._gap(Block.ITEM)
+        above = self._gap(Block.ITEM) + BOX_HEAD
         for i, line in enumerate(lines):
-            block = looks.block(looks.code_line, left=left + 12, right=12, top=before + BOX_HEAD if i == 0 else 0)
-            block.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-            if i == len(lines) - 1:
-                block.setBottomMargin(BOX_PAD)
-            self._put_block(block)
+            self._put_block(line_format(looks, left, above=0 if i else above, last=i == len(lines) - 1))
             if i == 0:
                 start = self.cursor.position()
                 self._begin_quotes(start)
-            self.cursor.insertText(line.translate(TURNING), form)
+            write_line(self.cursor, looks, line)
         self.notes.boxes.append(Box(start, self.cursor.position(), left, language, code))
         self._before, self._mark = Block.CODE, ""
 

@@ -22,6 +22,7 @@ SLICE_S = 0.003
 PAUSE_MS = 14  # between slices: a frame that is due meanwhile has most of its time for itself
 LOOK_MS = 40
 AGAIN_S = 0.3  # code that grows gets its colours so often
+AGAIN_CHARS = 4000  # ... or more rarely, when it is longer
 LEXERS = "inglenook-lexers"
 
 Start = Callable[[str, Callable[[], None]], None]
@@ -106,7 +107,7 @@ class Idle(QObject):
         """Code without colours; then code that has grown since it had some."""
         waiting = [(key, piece) for key, piece in self._column.pieces.uncoloured() if self._ready(piece)]
         now = perf_counter()
-        due = (one for one in waiting if one[1].coloured_at and now - one[1].coloured_at > AGAIN_S)
+        due = (one for one in waiting if now - one[1].coloured_at > AGAIN_S * (1 + len(one[1].source) / AGAIN_CHARS))
         return next((one for one in waiting if not one[1].coloured_at), None) or next(due, None)
 
     def _begin(self, key: Key, piece: Piece) -> None:
