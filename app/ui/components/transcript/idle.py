@@ -105,10 +105,15 @@ class Idle(QObject):
 
     def _next(self) -> tuple[Key, Piece] | None:
         """Code without colours; then code that has grown since it had some."""
-        waiting = [(key, piece) for key, piece in self._column.pieces.uncoloured() if self._ready(piece)]
-        now = perf_counter()
-        due = (one for one in waiting if now - one[1].coloured_at > AGAIN_S * (1 + len(one[1].source) / AGAIN_CHARS))
-        return next((one for one in waiting if not one[1].coloured_at), None) or next(due, None)
+        now, grown = perf_counter(), None
+        for key, piece in self._column.pieces.uncoloured():
+            due = now - piece.coloured_at > AGAIN_S * (1 + len(piece.source) / AGAIN_CHARS)
+            if (piece.coloured_at and (grown or not due)) or not self._ready(piece):
+                continue
+            if not piece.coloured_at:
+                return key, piece
+            grown = key, piece
+        return grown
 
     def _begin(self, key: Key, piece: Piece) -> None:
         self._piece, self._jobs = piece, []
