@@ -34,6 +34,7 @@ _MATH = re.compile(
     r"|\$(?![\s$])(?:[^$\\`]|\\.)*?(?<!\s)\$(?![0-9A-Za-z$])",
     re.DOTALL,
 )
+_ENDS = {r"\(": r"\)", r"\[": r"\]"}
 _MATH_SIGNS = re.compile(r"[\\^_{}=*<>+|/-]")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 SHORTEST_ADDRESS = 11  # http://a.bc
@@ -98,7 +99,8 @@ def _reference_rule(state: StateBlock, first: int, last: int, silent: bool) -> b
 def _math(state: StateInline, silent: bool) -> bool:
     """A formula within a line. Backslashes, stars and underscores in it mean nothing to Markdown."""
     start = state.pos
-    if state.src[start] not in "\\$":
+    closing = _ENDS.get(state.src[start : start + 2], "$" if state.src[start] == "$" else "")
+    if not closing or state.src.find(closing, start + 2) < 0:
         return False
     found = _MATH.match(state.src, start, state.posMax)
     if found is None:
