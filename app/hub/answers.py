@@ -39,7 +39,7 @@ _PICTURES = frozenset(
 _TOOL_TAGS = frozenset({"function-calling", "tool-use", "tool-calling", "tools", "agent"})
 _REASONING_TAGS = frozenset({"reasoning", "thinking", "chain-of-thought"})
 _REASONING_NAME = re.compile(r"(?<![a-z])(?:r1|qwq|thinking|reasoning|reasoner)(?![a-z])")
-_REASONING_SIGNS = ("<think>", "enable_thinking", "reasoning_content", "[THINK]", "<|channel|>", "<thinking>")
+_REASONING_SIGNS = ("<think>", "enable_thinking", "reasoning_content", "[THINK]", "<|channel", "<thinking>", "◁think▷")
 _TOOL_SIGN = re.compile(r"(?<![a-z])tools(?![a-z])")
 
 

@@ -234,3 +234,18 @@ def test_the_way_to_the_end(show: Show, qtbot: QtBot, conversations: Conversatio
     assert where is not None
     qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=where.toPoint())
     assert transcript.following
+
+
+def test_the_keyboard_passes_replies_without_an_answer(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
+    conversations.ask("Why?")
+    conversations.answer("", thinking="Well", state=ReplyState.STOPPED)
+    conversations.ask("And?")
+    conversations.answer("", state=ReplyState.QUEUED, facts=None)
+    conversations.ask("So?")
+    transcript = show()
+    transcript.scroll_pixels(0)
+    visited = []
+    for _ in range(5):
+        qtbot.keyClick(transcript, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
+        visited.append((transcript.state.focused_row, transcript.state.focused and transcript.state.focused.kind))
+    assert visited == [(0, COPY), (1, FOLDING), (2, COPY), (3, None), (4, COPY)]

@@ -120,3 +120,12 @@ def test_a_paragraph_without_end_is_cut_too() -> None:
     text = "lorem ipsum " * 4000
     chunks = split(text)
     assert max(chunk.end - chunk.start for chunk in chunks) <= 8001
+
+
+def test_a_formula_is_never_cut_at_lines_that_look_like_items() -> None:
+    formula = "\\begin{aligned}\n" + "".join(f"+ x_{{{i}}} * y \\\\\n- 1. z\n" for i in range(80)) + "\\end{aligned}\n"
+    for text in (f"$$\n{formula}$$\n", f"So it is\n\\[\n{formula}\\]\n", formula):
+        assert len(split(text)) == 1
+        *_, last = split(text + "\n" + "- item and words\n" * 80)
+        assert last.first is Block.CONTINUED
+    assert [chunk.kind for chunk in split("$$ is a number\n```sh\necho $$\n```\n")] == [Kind.PROSE, Kind.CODE]

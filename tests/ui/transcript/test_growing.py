@@ -32,6 +32,7 @@ HARD = [
     "5. five things\n\n1986\\. A year that begins a line. 3) and no list",
     "Then \\(a_1 * b_2\\) and $x_i^2$ for $5 or $10, or $$a * b$$ in one:\n\n\\[\na \\\\ b\n\\]\n\nand on",
     "Look at https://example.org/a_b(c)?d=1. And (see http://example.com/x), **https://example.net** too; that is all.",
+    "Water is H<sub>2</sub>O and so is ice; x<sup>2</sup> is a square, <kbd>Ctrl</kbd>+<kbd>C</kbd> copies",
     "1. item\n\n   ```python\n   x = 1\n   ```\n\n   words after the code that go on\n2. another item",
     markdown(random.Random(5), 1500),
     markdown(random.Random(8), 1500),

@@ -82,6 +82,15 @@ def test_what_only_looks_like_a_definition_is_seen(line: str) -> None:
     assert "".join(token.content for token in parse(f"Words\n\n{line}\n") if token.type == "inline") == f"Words{line}"
 
 
+def test_indices_and_keys_are_no_html() -> None:
+    found = [(token.type, token.content) for token in inline("H<sub>2</sub>O, x<sup>n</sup>, <kbd>Esc</kbd>, <b>b</b>")]
+    assert found == [
+        ("text", "H"), ("script", "2"), ("text", "O, x"), ("script", "n"), ("text", ", "), ("code_inline", "Esc"),
+        ("text", ", <b>b</b>"),
+    ]  # fmt: skip
+    assert [token.type for token in inline("<sub> alone and <sup>one</sub>")] == ["text"]
+
+
 def test_only_definitions_of_links_are_told_to_other_parts() -> None:
     text = "[^1]: A footnote.\n[INFO]: server started\n[one]: https://example.org/1\n```\n[two]: https://example.org/2\n```\n"
     assert [definition["href"] for definition in references(text).values()] == ["https://example.org/1"]

@@ -128,6 +128,12 @@ def test_a_table_in_a_list_begins_where_its_item_does(looks: Looks) -> None:
     assert piece.caret_rect(text.index("a")).x() == piece.caret_rect(text.index("i")).x()
 
 
+def test_the_bar_of_a_quote_goes_down_to_the_end_of_its_table(looks: Looks) -> None:
+    piece = piece_of("> | a | b |\n> |---|---|\n> | 1 | 2 |\n", looks)
+    ((_kind, bar, _text),) = piece.ornaments
+    assert bar.bottom() >= piece.height - 3
+
+
 def test_code_in_a_list_has_a_head_and_its_lines_keep_inside(looks: Looks) -> None:
     piece = piece_of("- item\n\n  ```python\n  x = 1\n  ```\n\n> ```\n> y\n> ```\n", looks)
     assert [(box.language, box.code) for box in piece.notes.boxes] == [("python", "x = 1"), ("", "y")]

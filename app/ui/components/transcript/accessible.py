@@ -304,9 +304,10 @@ def state_changed(transcript: QWidget, number: int) -> None:
         QAccessible.updateAccessibility(event)
 
 
-def focus_moved(transcript: QWidget, number: int) -> None:
-    """The keyboard stands on another message."""
+def focus_moved(transcript: QWidget, number: int, *, button: bool) -> None:
+    """The keyboard stands on another message, or on a button of one."""
     if QAccessible.isActive():
-        found = QAccessible.queryAccessibleInterface(transcript).focusChild()
+        found = QAccessible.queryAccessibleInterface(transcript).child(number)
         if found is not None:
+            found = found.focusChild() or found if button else found
             QAccessible.updateAccessibility(QAccessibleEvent(found, QAccessible.Event.Focus))

@@ -6,49 +6,25 @@ What Qt draws crudely (bullets, quote bars, code backgrounds) is only noted here
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from markdown_it.token import Token
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextBlockFormat, QTextCharFormat, QTextCursor, QTextDocument
 
 from app.ui.components.transcript.chunks import Block, language_of
 from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, Looks, gap
+from app.ui.components.transcript.nested import TURNING, line_format, write_line
+from app.ui.components.transcript.notes import Box, Notes
 from app.ui.components.transcript.parsing import References, parse
 from app.ui.components.transcript.tables import insert_table
 
-TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
-"""For str.translate of code: signs that would show it in another order than it is run in become visible ones."""
 PAD = "\u202f"  # narrow no-break space: the padding of inline code, never copied
+_SCRIPTS = {
+    "sub": QTextCharFormat.VerticalAlignment.AlignSubScript,
+    "sup": QTextCharFormat.VerticalAlignment.AlignSuperScript,
+}
 _BREAK_TAG = re.compile(r"<br */?>", re.IGNORECASE)
 _RIGHT_TO_LEFT = re.compile(r"^[^A-Za-z\u00c0-\u058f\u0900-\ufb1c]*[\u0590-\u08ff\ufb1d-\ufefc]")
 _TASK = re.compile(r"^\[([ xX])\] ")
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Code within a list or a quote: [start, end) of the document, its left edge, and the code as it is copied."""
-
-    start: int
-    end: int
-    left: int
-    language: str
-    code: str
-
-
-@dataclass(slots=True)
-class Notes:
-    """What the piece paints itself, by position in the document.
-
-    `marks`: bullets "•", numbers "3.", tasks "[ ]" and "[x]", with the free width to the left of the block.
-    """
-
-    marks: list[tuple[int, str, int]] = field(default_factory=list)
-    codes: list[tuple[int, int]] = field(default_factory=list)
-    links: list[tuple[int, int, str]] = field(default_factory=list)
-    quotes: list[tuple[int, int, int]] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    rules: list[int] = field(default_factory=list)
 
 
 class Builder:
@@ -223,6 +199,10 @@ class Builder:
                 cursor.insertText(child.content.translate(TURNING), code)
                 cursor.insertText(PAD, fresh)
                 notes.codes.append((start, cursor.position()))
+            elif kind == "script":
+                form = QTextCharFormat(fresh)
+                form.setVerticalAlignment(_SCRIPTS[child.tag])
+                cursor.insertText(child.content, form)
             elif kind == "math":
                 formula = child.content.replace("\n", "\u2028")
                 cursor.insertText(formula, looks.text(ink, code=True, bold=strong > 0 and weight >= 600, px=px))
@@ -264,18 +244,13 @@ class Builder:
         code = content.removesuffix("\n")
         lines = code.split("\n")
         start = -1
-        form = looks.text(code=True, px=looks.code.pixelSize() + 1)
-        before = self._gap(Block.ITEM)
+        above = self._gap(Block.ITEM) + BOX_HEAD
         for i, line in enumerate(lines):
-            block = looks.block(looks.code_line, left=left + 12, right=12, top=before + BOX_HEAD if i == 0 else 0)
-            block.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-            if i == len(lines) - 1:
-                block.setBottomMargin(BOX_PAD)
-            self._put_block(block)
+            self._put_block(line_format(looks, left, above=0 if i else above, last=i == len(lines) - 1))
             if i == 0:
                 start = self.cursor.position()
                 self._begin_quotes(start)
-            self.cursor.insertText(line.translate(TURNING), form)
+            write_line(self.cursor, looks, line)
         self.notes.boxes.append(Box(start, self.cursor.position(), left, language, code))
         self._before, self._mark = Block.CODE, ""
 

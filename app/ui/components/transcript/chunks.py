@@ -23,6 +23,7 @@ _FENCE = re.compile(r"^( *)(`{3,}|~{3,})([^\n]*)$")
 _ITEM = re.compile(r"^( {0,3})([-*+]|(\d{1,9})[.)])(?:( +)|$)")
 _RULE = re.compile(r"^ {0,3}(?:(?:\* *){3,}|(?:- *){3,}|(?:_ *){3,})$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}(?: |$)")
+_FORMULA = re.compile(r"^ *(?:(\$\$)|(\\\[)|\\begin(\{[a-zA-Z]+\*?\}))")
 _DELIMITER = re.compile(r"^ {0,3}\|?(?: *:?-+:? *\|)* *(?::?-+:? *)?$")
 
 
@@ -86,6 +87,7 @@ class Chunker:
         self._ended = False  # the fence of the open chunk is closed; blank lines may follow
         self._code_lines = 0
         self._nested = ""
+        self._formula = ""  # what closes the one that is open; so does a blank line
         self._item_indent = 0
         self._ordinal = 0
         self._item_mark = ""
@@ -141,7 +143,7 @@ class Chunker:
             self._code_line(line, start, end)
         elif not line.strip():
             if not self._nested:
-                self._blank, self._table, self._line_before = True, "", ""
+                self._blank, self._table, self._line_before, self._formula = True, "", "", ""
             self._open.end = end
         else:
             if self._open.kind is Kind.CODE:
@@ -177,6 +179,10 @@ class Chunker:
             self._nested = fence[2]
             self._mark(Block.CODE, end)
             return
+        if self._formula:
+            self._formula = "" if self._formula in line else self._formula
+            self._open.end = end
+            return
         if self._table:
             if not (_HEADING.match(line) or line.lstrip().startswith(">") or _ITEM.match(line)):
                 self._table_row(line, start, end)
@@ -184,6 +190,9 @@ class Chunker:
             self._table = ""
         self._block_line(line, indent, start, end)
         self._line_before = line
+        if opens := _FORMULA.match(line):
+            closing = "$$" if opens[1] else "\\]" if opens[2] else f"\\end{opens[3]}"
+            self._formula = closing if closing not in line[opens.end() :] else ""
 
     def _block_line(self, line: str, indent: int, start: int, end: int) -> None:
         size = start - self._open.start

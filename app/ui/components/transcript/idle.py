@@ -22,6 +22,7 @@ SLICE_S = 0.003
 PAUSE_MS = 14  # between slices: a frame that is due meanwhile has most of its time for itself
 LOOK_MS = 40
 AGAIN_S = 0.3  # code that grows gets its colours so often
+AGAIN_CHARS = 4000  # ... or more rarely, when it is longer
 LEXERS = "inglenook-lexers"
 
 Start = Callable[[str, Callable[[], None]], None]
@@ -70,6 +71,7 @@ class Idle(QObject):
         """Nothing is to be done any more."""
         self._timer.stop()
         self._piece = self._done = None
+        self._lexing = Lexing("", "")
 
     @property
     def busy(self) -> bool:
@@ -103,10 +105,15 @@ class Idle(QObject):
 
     def _next(self) -> tuple[Key, Piece] | None:
         """Code without colours; then code that has grown since it had some."""
-        waiting = [(key, piece) for key, piece in self._column.pieces.uncoloured() if self._ready(piece)]
-        now = perf_counter()
-        due = (one for one in waiting if one[1].coloured_at and now - one[1].coloured_at > AGAIN_S)
-        return next((one for one in waiting if not one[1].coloured_at), None) or next(due, None)
+        now, grown = perf_counter(), None
+        for key, piece in self._column.pieces.uncoloured():
+            due = now - piece.coloured_at > AGAIN_S * (1 + len(piece.source) / AGAIN_CHARS)
+            if (piece.coloured_at and (grown or not due)) or not self._ready(piece):
+                continue
+            if not piece.coloured_at:
+                return key, piece
+            grown = key, piece
+        return grown
 
     def _begin(self, key: Key, piece: Piece) -> None:
         self._piece, self._jobs = piece, []

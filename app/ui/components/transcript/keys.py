@@ -11,7 +11,7 @@ from app.ui.components.transcript import accessible
 from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.rows import ANSWER
 from app.ui.components.transcript.selection import START, Point, end_of
-from app.ui.components.transcript.spots import Spot, spots
+from app.ui.components.transcript.spots import COPY, Spot, spots
 
 if TYPE_CHECKING:
     from app.ui.components.transcript.transcript import Transcript
@@ -116,12 +116,12 @@ class Keys(QObject):
         self.enter_spot(*on_screen[at])
         return True
 
-    def enter_spot(self, number: int, spot: Spot) -> None:
-        """The ring stands on a spot."""
+    def enter_spot(self, number: int, spot: Spot | None, *, whole: bool = False) -> None:
+        """The ring stands on a spot; `whole`: it is the message that a screen reader is to read."""
         state = self._transcript.state
         state.focused_row, state.focused = number, spot
         self._transcript.viewport().update()
-        accessible.focus_moved(self._transcript, number)
+        accessible.focus_moved(self._transcript, number, button=not whole)
 
     def leave_spot(self) -> None:
         """The ring stands nowhere."""
@@ -160,7 +160,10 @@ class Keys(QObject):
         y, height = column.heights.top(number), transcript.viewport().height()
         if y < transcript.top or y + row.height(column.looks) > transcript.top + height:
             transcript.show_place(Place(number, ANSWER, -1), 0)
-        self.enter_spot(number, next(spot for spot in spots(row, column) if spot.kind == "copy"))
+        found = spots(row, column)  # none while nothing is written yet
+        self.enter_spot(
+            number, next((spot for spot in found if spot.kind == COPY), next(iter(found), None)), whole=True
+        )
 
     def menu_place(self) -> QPoint:
         """Where a menu that was called by a key opens."""
@@ -270,6 +273,7 @@ class Keys(QObject):
             transcript.scroll_by(round(rect.top()) - 24)
         elif rect.bottom() > height:
             transcript.scroll_by(round(rect.bottom()) - height + 24)
+        transcript.pointing.sideways.show(self._inside(point), rect.x())
 
     def paint_caret(self, painter: QPainter) -> None:
         """The end of a selection that moves, while the transcript has the keyboard."""

@@ -10,6 +10,7 @@ from app.ui.components.transcript.highlighting import display_name
 from app.ui.components.transcript.looks import ACTIONS, BOX_HEAD, CODE_HEAD, FIRST_GAP, OVERHANG, QUESTION_GAP, RADIUS
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import THINKING, Row
+from app.ui.components.transcript.sideways import thumb
 from app.ui.components.transcript.spots import COPY_CODE, Spot
 from app.ui.components.transcript.standing import paint_line
 from app.ui.components.transcript.surroundings import Surroundings
@@ -157,6 +158,5 @@ class RowPainter(Surroundings):
         whole, shown = self.column.code_width(row, part, index), self.column.width
         if whole <= shown or not piece.closes:
             return
-        length = max(32.0, shown * shown / whole)
-        x = self.left + (shown - length) * shift / (whole - shown)
-        self._block(QRectF(x, y + piece.height - 7, length, 3), "line2", 1.5)
+        x, length = thumb(shown, whole, shift)
+        self._block(QRectF(self.left + x, y + piece.height - 7, length, 3), "line2", 1.5)

@@ -1,6 +1,7 @@
 """Markdown to tokens: CommonMark with tables, struck text and bare addresses, and LaTeX left as it was written.
 
-Only texts and tokens; how they look is for others. HTML is text.
+Only texts and tokens; how they look is for others. HTML is text, but for the little that models write in their lines:
+indices and keys.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _REFERENCE = re.compile(
     r"^ {0,3}\[(?!\^)[^\]\n]+\]:[ \t]*(?:<|[a-z][a-z0-9+.-]*:|[/#.]|[^\s.]+\.\w).*$", re.IGNORECASE | re.MULTILINE
 )
 _ADDRESS = re.compile(r"https?://[^\s<>\"“”‘’「」『』【】《》（）。，、；：！？|]+")
+_TAGS = re.compile(r"<(sub|sup|kbd)>([^<>\n]{1,80})</\1>", re.IGNORECASE)
 _MATH_BLOCK = re.compile(r"(\$\$|\\\[|\\begin\{([a-zA-Z]+\*?)\})")
 _MATH = re.compile(
     r"\\\((?:[^\\]|\\[^)])*?\\\)"
@@ -32,6 +34,7 @@ _MATH = re.compile(
     r"|\$(?![\s$])(?:[^$\\`]|\\.)*?(?<!\s)\$(?![0-9A-Za-z$])",
     re.DOTALL,
 )
+_ENDS = {r"\(": r"\)", r"\[": r"\]"}
 _MATH_SIGNS = re.compile(r"[\\^_{}=*<>+|/-]")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 SHORTEST_ADDRESS = 11  # http://a.bc
@@ -42,7 +45,7 @@ _SHORT = 4  # letters between dollar signs that are a formula without any sign o
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.core.ruler.at("inline", _parse_inline)
-    parser.core.ruler.push("address", _link_addresses)
+    parser.core.ruler.push("refine", _refine)
     parser.block.ruler.at("reference", _reference_rule, {"alt": []})
     parser.block.ruler.before(
         "fence", "math", _math_block, {"alt": ["paragraph", "reference", "blockquote", "list", "table"]}
@@ -96,7 +99,8 @@ def _reference_rule(state: StateBlock, first: int, last: int, silent: bool) -> b
 def _math(state: StateInline, silent: bool) -> bool:
     """A formula within a line. Backslashes, stars and underscores in it mean nothing to Markdown."""
     start = state.pos
-    if state.src[start] not in "\\$":
+    closing = _ENDS.get(state.src[start : start + 2], "$" if state.src[start] == "$" else "")
+    if not closing or state.src.find(closing, start + 2) < 0:
         return False
     found = _MATH.match(state.src, start, state.posMax)
     if found is None:
@@ -143,20 +147,34 @@ def _math_block(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     return True
 
 
-def _link_addresses(state: StateCore) -> None:
-    """Makes links of addresses that stand bare in the text."""
+def _refine(state: StateCore) -> None:
+    """Finds in the text what is not Markdown: bare addresses, indices, keys."""
     for token in state.tokens:
-        if token.type != "inline" or "://" not in token.content:
+        if token.type != "inline" or not ("://" in token.content or "</" in token.content):
             continue
         children: list[Token] = []
         depth = 0
         for child in token.children or ():
             depth += child.nesting if child.type in ("link_open", "link_close") else 0
-            if depth or child.type != "text" or "://" not in child.content:
-                children.append(child)
-            else:
-                children += _with_links(state.md, child.content)
+            for part in _with_tags(child) if child.type == "text" else [child]:
+                bare = not depth and part.type == "text" and "://" in part.content
+                children += _with_links(state.md, part.content) if bare else [part]
         token.children = children
+
+
+def _with_tags(text: Token) -> list[Token]:
+    """`script` tokens, `tag` sub or sup, and inline code for keys."""
+    made: list[Token] = []
+    at = 0
+    for found in _TAGS.finditer(text.content):
+        if found.start() > at:
+            made.append(Token("text", "", 0, content=text.content[at : found.start()]))
+        tag = found[1].lower()
+        made.append(Token("code_inline" if tag == "kbd" else "script", tag, 0, content=found[2]))
+        at = found.end()
+    if not made:
+        return [text]
+    return [*made, Token("text", "", 0, content=text.content[at:])] if at < len(text.content) else made
 
 
 def _with_links(md: MarkdownIt, text: str) -> list[Token]:

@@ -9,11 +9,13 @@ from typing import NamedTuple, cast
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QTextBlock, QTextCursor, QTextDocument, QTextLine, QTextOption
 
-from app.ui.components.transcript.building import PAD, TURNING, Builder, Notes
+from app.ui.components.transcript.building import PAD, Builder
 from app.ui.components.transcript.chunks import Chunk, Kind, code_of
 from app.ui.components.transcript.growing import addition
 from app.ui.components.transcript.highlighting import Span, colour
 from app.ui.components.transcript.looks import BOX_HEAD, BOX_PAD, CODE_HEAD, CODE_PAD, Looks
+from app.ui.components.transcript.nested import TURNING, added, write_on
+from app.ui.components.transcript.notes import Notes
 from app.ui.components.transcript.parsing import References
 
 
@@ -132,10 +134,13 @@ class Piece:
         steady = min(steady, int(end.top()))
         self.chunk, self.source = chunk, source
         if more:
-            self.coloured = self.coloured and not code
+            self.coloured = self.coloured and not code and not self._ends_in_box
             cursor = QTextCursor(self.document)
             cursor.movePosition(QTextCursor.MoveOperation.End)
-            cursor.insertText(more.translate(TURNING) if code else more)
+            if self._ends_in_box:
+                write_on(cursor, self.looks, self.notes, more)
+            else:
+                cursor.insertText(more.translate(TURNING) if code else more)
             width, self.width = self.width, -1
             self.lay_out(width)
         return max(0, steady)
@@ -154,10 +159,15 @@ class Piece:
             before, after = self.code_text(), code_of(chunk, source).removesuffix("\n")
             return after[len(before) :] if after.startswith(before) else None
         same = (chunk.ordinal, chunk.prefix, chunk.weights) == (mine.ordinal, mine.prefix, mine.weights)
-        ends_in_code = bool(self.notes.boxes) and self.notes.boxes[-1].end >= self.length
-        if chunk.kind is not Kind.PROSE or ends_in_code or not same:
+        if chunk.kind is not Kind.PROSE or not same:
             return None
+        if self._ends_in_box:
+            return added(source, self.references_used, self.notes.boxes) if not chunk.prefix else None
         return addition(self.source, source, self.document.lastBlock().text())
+
+    @property
+    def _ends_in_box(self) -> bool:
+        return bool(self.notes.boxes) and self.notes.boxes[-1].end >= self.length
 
     def lay_out(self, width: int) -> int:
         """Lays the text out at `width` pixels; returns the height of the piece."""
@@ -218,6 +228,9 @@ class Piece:
         if last.layout().lineCount():
             line = last.layout().lineAt(last.layout().lineCount() - 1)
             bottom = line.y() + line.height() + self._block_rect(last).top()
+        before = last.previous()
+        if last.length() <= 1 and before.isValid() and (table := QTextCursor(before).currentTable()):
+            bottom = self.document.documentLayout().frameBoundingRect(table).bottom()
         top -= BOX_HEAD if any(box.start == start for box in self.notes.boxes) else 0
         return top, bottom + (BOX_PAD if any(box.end == end for box in self.notes.boxes) else 0)
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QHelpEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip
 
-from app.ui.components.transcript.chunks import Kind
 from app.ui.components.transcript.selection import Point, block_at, word_at
+from app.ui.components.transcript.sideways import Sideways
 from app.ui.components.transcript.spots import ICONS, Spot, spots
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Pointing(QObject):
     def __init__(self, transcript: Transcript) -> None:
         super().__init__(transcript)
         self._transcript = transcript
+        self.sideways = Sideways(transcript)
         self._grain = 0  # selecting: 1 letters, 2 words, 3 blocks
         self._origin: tuple[Point, Point] | None = None
         self._pressed_spot: tuple[int, Spot] | None = None
@@ -123,7 +124,7 @@ class Pointing(QObject):
             return
         self._pressed_link = self.link_at(where)
         point = self.point_at(where)
-        if point is None:
+        if point is None or self.sideways.pressed(where, point):
             return
         near = (where - self._double_clicked_at).manhattanLength() < 6
         if self._triple.isActive() and near:
@@ -170,10 +171,13 @@ class Pointing(QObject):
     def moved(self, event: QMouseEvent) -> None:
         """The mouse moved, with or without a button."""
         where = event.position().toPoint()
+        if event.buttons() & Qt.MouseButton.LeftButton and self.sideways.dragged(where):
+            return
         if self._grain and event.buttons() & Qt.MouseButton.LeftButton:
             self._where = where
             point = self.point_at(where)
             if point is not None:
+                self.sideways.show(point, where.x())
                 self._extend(point)
             outside = where.y() < 0 or where.y() >= self._transcript.viewport().height()
             if outside and not self._dragging.isActive():
@@ -202,6 +206,8 @@ class Pointing(QObject):
             return
         where = event.position().toPoint()
         self._dragging.stop()
+        if self.sideways.released():
+            return
         grain, self._grain = self._grain, 0
         pressed, self._pressed_spot = self._pressed_spot, None
         link, self._pressed_link = self._pressed_link, ""
@@ -236,6 +242,8 @@ class Pointing(QObject):
             shape = Qt.CursorShape.ArrowCursor
         else:
             shape = Qt.CursorShape.PointingHandCursor if self.link_at(where) else Qt.CursorShape.IBeamCursor
+            if self.sideways.bar_at(where, self.point_at(where)):
+                shape = Qt.CursorShape.ArrowCursor
         if transcript.viewport().cursor().shape() != shape:
             transcript.viewport().setCursor(shape)
 
@@ -261,21 +269,4 @@ class Pointing(QObject):
 
     def wheel_over_code(self, event: QWheelEvent) -> bool:
         """Scrolls code sideways; whether there was some to scroll."""
-        dx = event.pixelDelta().x() or event.angleDelta().x() // 2
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and not dx:
-            dx = event.pixelDelta().y() or event.angleDelta().y() // 2
-        if abs(dx) <= abs(event.pixelDelta().y() or event.angleDelta().y() // 2) and not (
-            event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        ):
-            return False
-        point = self.point_at(event.position().toPoint())
-        if point is None:
-            return False
-        column = self._transcript.column
-        row = column.row(point.row)
-        if row.parts[point.part].chunks[point.chunk].kind is not Kind.CODE:
-            return False
-        if column.set_shift(row, point.part, point.chunk, column.shift(row, point.part, point.chunk) - dx):
-            self._transcript.viewport().update()
-        event.accept()
-        return True
+        return self.sideways.wheel(event, self.point_at(event.position().toPoint()))
