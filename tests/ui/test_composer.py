@@ -275,6 +275,8 @@ def test_the_transcripts_wishes_are_handed_down(window: Window, application: Fak
     assert QApplication.clipboard().text() == "An answer"
     page.transcript.regenerate_requested.emit("r")
     assert application.sending.regenerated == ["r"]
+    press(window, Qt.Key.Key_Escape)
+    assert application.sending.stopped == ["r-again"]
     page.transcript.sibling_requested.emit("r")
     assert application.conversations.chosen == [(conversation_id, "r")]
     page.transcript.link_activated.emit("file:///etc/passwd")

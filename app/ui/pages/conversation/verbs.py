@@ -120,8 +120,8 @@ class Verbs:
             self._application.sending.stop(wanted)
 
     def regenerate(self, reply_id: str) -> None:
-        """Asks for another reply."""
-        self._try(lambda: self._application.sending.regenerate(reply_id))
+        """Asks for another reply. That is the one to stop then, also while one that is out of sight is written."""
+        self._try(lambda: self._page.show_sent(self._application.sending.regenerate(reply_id)))
 
     def choose(self, message_id: str) -> None:
         """Shows the path through a sibling."""
