@@ -185,10 +185,8 @@ class Window(QMainWindow):
             return
         first, self._opened = not self._opened, True
         self.sidebar.reload()
-        self.conversation.store_opened()
-        last = self._state.conversation_id
-        if first and last and not self.conversation.conversation_id and self.application.conversations.get(last):
-            self.conversation.open(last)
+        last = self._state.conversation_id if first and not self.conversation.conversation_id else ""
+        self.conversation.store_opened(last if last and self.application.conversations.get(last) else "")
         self.go(self.conversation)
 
     def _trouble(self, change: TroubleChanged) -> None:

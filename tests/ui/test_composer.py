@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QInputMethodEvent
@@ -12,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import InglenookError
 from app.chat.messages import Message, ReplyState, Role
 from app.services.changes import EngineState, ReplyChanged
+from app.services.errors import NotOpen
 from app.ui.window import Window
 from tests.support.fake_application import FakeApplication
 from tests.support.fake_conversations import facts, no_model
@@ -165,6 +168,41 @@ def test_drafts_are_kept_soon_and_per_conversation(window: Window, application: 
     assert window.conversation.composer.text() == "for one"
 
 
+@pytest.mark.parametrize("last", ["", "c1"])
+@pytest.mark.parametrize("draft", ["", "A draft"])
+def test_what_is_sent_while_the_conversations_open_waits_for_them(
+    make_window: Any, application: FakeApplication, last: str, draft: str
+) -> None:
+    application.conversations.add("Open the last time")
+    if last:
+        make_window().open(last)  # and what was open is remembered
+    application.sending.refuse = NotOpen("The conversations are still being opened.")
+    window: Window = make_window(opened=False)
+    type_text(window, "Hello")
+    press(window, Qt.Key.Key_Return)
+    banner, composer = window.conversation.banner, window.conversation.composer
+    assert (banner.title.text(), composer.text()) == ("Your message is sent in a moment", "Hello")
+    application.sending.refuse = None
+    application.conversations.set_draft(last or "new", draft)  # of the time before
+    window.store_settled()
+    assert not banner.isVisible()
+    if draft:  # which is not sent along unasked
+        assert (application.sending.sent, composer.text()) == ([], "A draft\nHello")
+    else:
+        assert application.sending.sent == [(last or None, "Hello", None)]
+        assert composer.text() == ""
+
+
+def test_what_is_typed_while_the_conversations_open_stays(make_window: Any, application: FakeApplication) -> None:
+    last = application.conversations.add("Open the last time")
+    make_window().open(last)
+    window: Window = make_window(opened=False)
+    type_text(window, "half a tho")
+    window.store_settled()
+    assert (window.conversation.conversation_id, window.conversation.composer.text()) == (last, "half a tho")
+    assert application.conversations.drafts == {last: "half a tho"}
+
+
 def test_closing_keeps_the_draft(window: Window, application: FakeApplication) -> None:
     type_text(window, "half a tho")
     window.close()
@@ -237,6 +275,8 @@ def test_the_transcripts_wishes_are_handed_down(window: Window, application: Fak
     assert QApplication.clipboard().text() == "An answer"
     page.transcript.regenerate_requested.emit("r")
     assert application.sending.regenerated == ["r"]
+    press(window, Qt.Key.Key_Escape)
+    assert application.sending.stopped == ["r-again"]
     page.transcript.sibling_requested.emit("r")
     assert application.conversations.chosen == [(conversation_id, "r")]
     page.transcript.link_activated.emit("file:///etc/passwd")

@@ -99,14 +99,25 @@ class ConversationPage(Parts):
         """The conversation that is shown, as it is listed now."""
         return self._application.conversations.get(self.conversation_id) if self.conversation_id else None
 
-    def store_opened(self) -> None:
-        """The conversations can be read now: what was empty for want of them is filled."""
-        self.composer.set_text(self.composer.text() or self._application.conversations.draft(NEW))
+    def store_opened(self, last: str = "") -> None:
+        """The conversations can be read now: what was empty for want of them is filled, and `last` is shown. What was
+        typed or sent meanwhile was meant for that."""
+        typed = self.composer.text()
         self._known = True
         self.seeing.begin()
         self._arrangement.hold("transcript", False)
-        self._show_kind()
-        self.reload()
+        if last:
+            self.composer.set_text("")
+            self.open(last)
+            before = self.composer.text()
+        else:
+            self._show_kind()
+            self.reload()
+            before = self._application.conversations.draft(NEW)
+        self.composer.set_text("\n".join(part for part in dict.fromkeys((before, typed)) if part))
+        if typed:
+            self._keep_draft(self.composer.text())
+        self.verbs.store_opened(alone=not before)
 
     def expect_conversation(self) -> None:
         """A stored conversation will be opened in a moment: its place is kept instead of greeting."""

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.base.errors import InglenookError
 from app.services.changes import EngineChanged, EngineState
-from app.services.errors import NoModelFound
+from app.services.errors import NoModelFound, NotOpen
 from app.ui.components.banner import Banner
 from app.ui.components.composer import Composer
 from app.ui.ports import ApplicationPort
@@ -67,6 +67,7 @@ class Verbs:
         self._page = page
         self.editing = ""
         self._draft = ""
+        self._opened = self._waiting = False
         self._died = False
         self._stepped = ("", "")
 
@@ -90,7 +91,11 @@ class Verbs:
             )
             return
         except InglenookError as error:
-            page.banner.say(SEND, "The message was not sent", error.sentence, kind="rose")
+            self._waiting = isinstance(error, NotOpen) and not self._opened
+            if self._waiting:
+                page.banner.say(SEND, "Your message is sent in a moment", error.sentence, kind="tint")
+            else:
+                page.banner.say(SEND, "The message was not sent", error.sentence, kind="rose")
             return
         page.banner.unsay(SEND)
         if self.editing:
@@ -100,14 +105,23 @@ class Verbs:
         page.open(sent.conversation_id)
         page.show_sent(sent.reply_id)
 
+    def store_opened(self, *, alone: bool) -> None:
+        """The conversations can be read: what was to be sent before is sent, if it stands alone in the field."""
+        self._opened, waiting, self._waiting = True, self._waiting, False
+        if not waiting:
+            return
+        self._page.banner.unsay(SEND)
+        if alone and (text := self._page.composer.text().strip()):
+            self.send(text)
+
     def stop(self, reply_id: str = "") -> None:
         """Stops a reply, or the one that is being written here."""
         if wanted := reply_id or self._page.live_id:
             self._application.sending.stop(wanted)
 
     def regenerate(self, reply_id: str) -> None:
-        """Asks for another reply."""
-        self._try(lambda: self._application.sending.regenerate(reply_id))
+        """Asks for another reply. That is the one to stop then, also while one that is out of sight is written."""
+        self._try(lambda: self._page.show_sent(self._application.sending.regenerate(reply_id)))
 
     def choose(self, message_id: str) -> None:
         """Shows the path through a sibling."""
