@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from app.base.threads import NoRoom
 from app.services.attempt import Turn
 from app.services.jobs import REPLIES, REPLY, Jobs
 
@@ -31,13 +32,19 @@ class Dispatch:
         self._running = False
 
     def add(self, turn: Turn) -> None:
-        """A reply that waits for its turn."""
+        """A reply that waits for its turn. Raises NoRoom."""
         with self._lock:
             self._waiting[turn.live.message_id] = turn
             start, self._running = not self._running, True
         self._signal.put(True)
         if start:
-            self._jobs.start(REPLIES, self._work)
+            try:
+                self._jobs.start(REPLIES, self._work)
+            except NoRoom:
+                with self._lock:
+                    self._running = False
+                    self._waiting.pop(turn.live.message_id, None)
+                raise
 
     def take_back(self, reply_id: str) -> Turn | None:
         """The reply, if it has not begun; it does not begin then."""
@@ -51,7 +58,10 @@ class Dispatch:
     def _work(self) -> None:
         while self._signal.get():
             for turn in self._take():
-                self._jobs.start(REPLY, lambda turn=turn: self._run(turn))  # type: ignore[misc] # bound at once
+                try:
+                    self._jobs.start(REPLY, lambda turn=turn: self._run(turn))  # type: ignore[misc] # bound at once
+                except NoRoom:  # then it is written here, and the next ones after it
+                    self._run(turn)
 
     def _take(self) -> list[Turn]:
         """Takes what can begin now: one a conversation, and only what the model of those under way is asked for.

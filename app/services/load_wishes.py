@@ -14,6 +14,7 @@ from concurrent.futures import Future
 import msgspec
 
 from app.base.errors import InglenookError
+from app.base.threads import NoRoom
 from app.engine.values import LoadedModel, LoadOptions, ModelFile
 from app.services.errors import ServiceError
 from app.services.jobs import LOADING, Jobs
@@ -87,13 +88,18 @@ class Wishes:
             return self._current is not None or self._waiting > 0
 
     def put(self, wish: Wish) -> Wish:
-        """Takes a wish, and returns it."""
+        """Takes a wish, and returns it. Raises NoRoom."""
         with self._lock:
             start, self._running = not self._running, True
             self._waiting += 1
         self._queue.put(wish)
         if start:
-            self._jobs.start(LOADING, self._work)
+            try:
+                self._jobs.start(LOADING, self._work)
+            except NoRoom:  # the next wish tries again, and fulfils this one first
+                with self._lock:
+                    self._running = False
+                raise
         return wish
 
     def end(self) -> None:

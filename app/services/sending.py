@@ -15,6 +15,7 @@ import msgspec
 from app.base.clock import now_ms
 from app.base.errors import InglenookError
 from app.base.ids import new_id
+from app.base.threads import NoRoom
 from app.chat.messages import Conversation, Message, ReplyFacts, ReplyState, Role
 from app.chat.titles import title_for
 from app.engine.values import Adapter, Sampling, TemplateOptions
@@ -234,7 +235,11 @@ class Sending:
             guess=self._settings.current.engine.guess_ahead,
             adapters=conversation.adapters if choices.adapters is None else choices.adapters,
         )
-        self._dispatch.add(turn)
+        try:
+            self._dispatch.add(turn)
+        except NoRoom:  # what is kept of it is marked at the next start
+            self._live.remove(live)
+            raise
 
     # --- the threads for replies -------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.base.threads import NoRoom
 from app.services.dispatch import Dispatch
-from app.services.jobs import Jobs
+from app.services.jobs import REPLY, Jobs
 
 GUARD_S = 30.0
 
@@ -92,3 +93,28 @@ def test_no_more_at_a_time_than_wished_and_one_taken_back_never_begins() -> None
     desk.end("two", "three", "four")
     desk.dispatch.close()
     desk.jobs.close(GUARD_S)
+
+
+def test_without_a_further_thread_replies_are_written_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    start = desk.jobs.start
+
+    def crowded(name: str, run: Any) -> None:
+        if name == REPLY:
+            raise NoRoom("No room.")
+        start(name, run)
+
+    def full(name: str, run: Any) -> None:
+        raise NoRoom("No room.")
+
+    monkeypatch.setattr(desk.jobs, "start", full)
+    with pytest.raises(NoRoom):
+        desk.add("refused")
+    monkeypatch.setattr(desk.jobs, "start", crowded)
+    desk.add("a")
+    desk.add("b")
+    desk.wait("a")
+    desk.end("a", "b")
+    desk.wait("a", "b")
+    desk.dispatch.close()
+    desk.jobs.close()
