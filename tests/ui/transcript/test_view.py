@@ -102,7 +102,10 @@ def place_on_screen(transcript: Transcript) -> tuple[Place, int]:
     return anchor.place, anchor.below_top
 
 
-def test_scrolling_moves_what_is_read_by_exactly_that(show: Show, qtbot: QtBot, long: Conversations) -> None:
+def test_scrolling_moves_what_is_read_by_exactly_that(
+    show: Show, long: Conversations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canvas, "STEP_S", 60.0)  # what comes into view is laid out at once, however slow that is
     transcript, draw = show(), random.Random(2)
     transcript.scroll_pixels(transcript.column.total // 2)
     transcript.settle()
