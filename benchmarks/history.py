@@ -35,10 +35,10 @@ def long_history() -> tuple[Places, str]:
     places = Places(folder, folder / "logs")
     store = open_store(places)
     try:
-        conversation = store.conversations.find("last")
-        if conversation is None:
+        found = store.conversations.find("last")
+        if not found:
             raise BenchmarkError(f"the long conversation is missing: remove {folder}")
-        return places, conversation.id
+        return places, found[0]
     finally:
         store.close()
 
