@@ -301,7 +301,7 @@ def test_a_thread_that_cannot_go_on_takes_its_process_along() -> None:
     script = (
         "from app.engine.protocol import Describe; from app.engine.worker.loop import Loop\n"
         "def emit(event): raise MemoryError\n"
-        "loop = Loop(emit); loop.start(); loop.submit(Describe(id=1), 1); loop._thread.join()"
+        "loop = Loop(emit); loop.start(); loop.submit(Describe(id=1)); loop._thread.join()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=GUARD_S, check=False)
     assert done.returncode == 3
