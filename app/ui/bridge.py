@@ -25,7 +25,7 @@ from app.services.changes import (
     ReplyProgressed,
 )
 
-INTERVAL_MS = 16
+INTERVAL_MS = 50  # looks steady, and leaves the processor to the model
 AT_ONCE_S = 0.001  # after so long, what else waits crosses a little later, when what came is painted
 
 

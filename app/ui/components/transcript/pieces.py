@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from time import perf_counter
 
 from app.ui.components.transcript.chunks import Chunk, Kind
@@ -32,7 +31,7 @@ class Pieces:
 
     def __init__(self) -> None:
         self.made = 0  # since the start
-        self._kept: OrderedDict[Key, Piece] = OrderedDict()
+        self._kept: dict[Key, Piece] = {}  # the most recently used last
         self._ahead: dict[Key, Piece] = {}  # of growth that is about to be shown
         self._pace = FIRST_PACE_S
 
@@ -46,17 +45,17 @@ class Pieces:
         key = (row.id, part, chunk.start)
         piece = self._kept.get(key)
         if piece is not None and self._extended(piece, whole, index, looks) is not None:
-            self._kept.move_to_end(key)
+            self._kept[key] = self._kept.pop(key)
             piece.lay_out(width)
             return piece
         piece = self._ahead.pop(key, None)
         if piece is None or piece.chunk != chunk or not self._suits(piece, whole, index, looks):
             piece = self._make(row, whole, part, index, looks, width)
         piece.lay_out(width)
+        self._kept.pop(key, None)
         self._kept[key] = piece
-        self._kept.move_to_end(key)
-        while len(self._kept) > KEPT_PIECES:
-            self._kept.popitem(last=False)
+        if len(self._kept) > KEPT_PIECES:
+            del self._kept[next(iter(self._kept))]
         return piece
 
     def _suits(self, piece: Piece, whole: Part, index: int, looks: Looks) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from copy import copy
-from itertools import accumulate
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -52,7 +51,8 @@ class Part:
         self.known: list[bool] = []
         self._gaps: list[int] = []
         self._chunker = Chunker(plain=plain)
-        self._tops: list[int] | None = None
+        self._tops: list[int] = []
+        self._true = 0  # so many of them are
 
     def grow(self, text: str, looks: Looks, width: int, *, held: int = 0) -> int:
         """`text` begins with the text so far. `held`: that many characters at the end are not shown yet.
@@ -81,7 +81,7 @@ class Part:
                 self._gaps.append(self._gap(index))
         end = closed + len(now)
         del self.chunks[end:], self.heights[end:], self.known[end:], self._gaps[end:]
-        self._tops = None
+        self._true = min(self._true, closed)
         return closed
 
     def ahead(self, text: str, looks: Looks, width: int, *, held: int = 0) -> tuple[Part, int]:
@@ -97,6 +97,7 @@ class Part:
         if not text.startswith(self.text) or not self.chunks:
             self._chunker = Chunker(plain=self.plain)
             self.chunks, self.heights, self.known, self._gaps = [], [], [], []
+            self._true = 0
         self.grow(text, looks, width)
         found = {} if self.plain else references(text)
         if found != self.references:
@@ -118,7 +119,7 @@ class Part:
         self.known[index] = True
         if self.heights[index] != height:
             self.heights[index] = height
-            self._tops = None
+            self._true = min(self._true, index)
 
     def _gap(self, index: int) -> int:
         """The free pixels above a chunk."""
@@ -131,12 +132,14 @@ class Part:
     @property
     def tops(self) -> list[int]:
         """The top of each chunk, and at the end the height of all."""
-        if self._tops is None:
-            heights = self.heights
-            steps = [gap + height if height else 0 for gap, height in zip(self._gaps, heights, strict=True)]
-            ends = list(accumulate(steps))
-            self._tops = [end - height for end, height in zip(ends, heights, strict=True)]
-            self._tops.append(ends[-1] if ends else 0)
+        heights, true = self.heights, self._true
+        if true <= len(heights):
+            tops = self._tops[:true]
+            bottom = tops[-1] + heights[true - 1] if true else 0
+            for gap, height in zip(self._gaps[true:], heights[true:], strict=True):
+                tops.append(bottom + gap if height else bottom)
+                bottom = tops[-1] + height
+            self._tops, self._true = [*tops, bottom], len(heights) + 1
         return self._tops
 
     def bottom(self, index: int) -> int:

@@ -1,4 +1,4 @@
-"""Growth of live replies: joins what arrives, shows it thirty times a second, holds back half lines.
+"""Growth of live replies: joins what arrives in one turn, shows it, holds back half lines.
 
 It knows texts and rows, nothing of pixels.
 """
@@ -15,7 +15,6 @@ from app.ui.components.transcript.column import Column
 from app.ui.components.transcript.places import ConversationsLike
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 
-FLUSH_MS = 20
 _HALF = re.compile(r"[ >]*(?:`{1,2}|`{3,}[^`\n]*|~+[^\n]*|\|[^\n]*)$")
 
 
@@ -70,7 +69,7 @@ class Streaming(QObject):
         if row.state in (ReplyState.QUEUED, ReplyState.READING):
             row.state, row.progress = ReplyState.WRITING, None
         if not self._timer.isActive():
-            self._timer.start(FLUSH_MS)
+            self._timer.start(0)
 
     def progressed(self, change: ReplyProgressed) -> None:
         """The prompt of a reply is being read."""
@@ -123,7 +122,7 @@ class Streaming(QObject):
             self.flush()
             self._waiting = {key: text for key, text in waiting.items() if text != prepared.get(key)}
             if self._waiting:
-                self._timer.start(FLUSH_MS)
+                self._timer.start(0)
         elif any(self._prepare(*key, text) for key, text in self._waiting.items()):
             self._prepared = dict(self._waiting)
             self._timer.start(0)

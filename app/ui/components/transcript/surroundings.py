@@ -16,7 +16,7 @@ from app.ui.components.transcript.looks import ACTIONS, FOLD, NOTE_GAP, OVERHANG
 from app.ui.components.transcript.piece import Piece
 from app.ui.components.transcript.rows import ANSWER, THINKING, Row
 from app.ui.components.transcript.selection import Selection
-from app.ui.components.transcript.spots import EARLIER, ICONS, LATER, Spot, SpotKey, sibling_label, spots
+from app.ui.components.transcript.spots import EARLIER, ICONS, LATER, Spot, SpotKey, action_spots, sibling_label, spots
 from app.ui.components.transcript.standing import OFFERS, paint_mark
 from app.ui.theme import icons
 
@@ -162,10 +162,10 @@ class Surroundings:
         label = sibling_label(row)
         if label:
             self._siblings(row, label, y + top)
-        for spot in spots(row, self.column):
-            icon = ICONS.get(spot.kind)
-            if icon is None or not (shown or spot.kind in (EARLIER, LATER)):
+        for spot in action_spots(row, self.column):
+            if not (shown or spot.kind in (EARLIER, LATER)):
                 continue
+            icon = ICONS[spot.kind]
             rect = QRectF(spot.rect.translated(self.left, y))
             hot = self._is(number, spot, "hover")
             if hot:

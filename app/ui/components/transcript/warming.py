@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import sys
 
-TURN_S = 0.0005  # another thread goes on for so long when the Qt thread wants to: 5 ms if nobody says
+TURN_S = 0.0001  # another thread goes on for so long when the Qt thread wants to: 5 ms if nobody says
 
 _SAMPLE = """\
 # A *title*
