@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QWheelEvent
@@ -35,21 +36,14 @@ class _Answers:
         self.sizes: list[int] = []
         inner = HubClient.get
 
-        def get(
-            client: HubClient,
-            path: str,
-            params: Sequence[tuple[str, str]] | str = (),
-            *,
-            limit_bytes: int,
-            cut: bool = False,
-        ) -> Answer:
-            answer = inner(client, path, params, limit_bytes=limit_bytes, cut=cut)
+        def get(client: HubClient, path: str, params: Sequence[tuple[str, str]] | str = (), **options: Any) -> Answer:
+            answer = inner(client, path, params, **options)
             if path == "/api/models":
                 self.ends.append(time.perf_counter())
                 self.sizes.append(len(answer.body))
             return answer
 
-        HubClient.get = get  # type: ignore[method-assign]
+        HubClient.get = get  # type: ignore[assignment, method-assign]
 
 
 def first(inside: Inside) -> dict[str, float]:
@@ -106,13 +100,16 @@ def _pane(inside: Inside) -> SearchPane:
 
 def _searched(inside: Inside, pane: SearchPane, answers: _Answers, words: str) -> float:
     """Types words into the field; seconds from the end of the answer until the results are painted."""
-    before, shown = len(answers.ends), []
-    watch = pane.model.modelReset.connect(
-        lambda: shown.append(Painted(inside.window, pane.list.viewport())) if not shown else None
-    )
+    before, shown = len(answers.ends), list[Painted]()
+
+    def note() -> None:
+        if not shown:
+            shown.append(Painted(inside.window, pane.list.viewport()))
+
+    pane.model.modelReset.connect(note)
     pane.field.setText(words)
     inside.wait(lambda: bool(shown and shown[0].at), look_ms=1)
-    pane.model.disconnect(watch)
+    pane.model.modelReset.disconnect(note)
     shown[0].leave()
     if not pane.asked or len(answers.ends) == before or not pane.model.rows:
         raise BenchmarkError("what was painted is not the answer")

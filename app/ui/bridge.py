@@ -141,7 +141,7 @@ class Bridge(QObject):
 
     def _wake(self) -> None:
         if not self._timer.isActive():
-            self._go_on()
+            self._timer.start(0)  # what it brings is painted in another turn
 
     def _pause_over(self) -> None:
         with self._lock:

@@ -110,7 +110,7 @@ class Canvas(QObject):
             self._port.update(self._button_rect())
             view.sync()
             return
-        if not view.following or number + 1 < len(column.entries) or below == 0:
+        if not view.following or number + 1 < len(column.entries):
             view.changed()
             return
         before = view.top
