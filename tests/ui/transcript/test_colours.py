@@ -10,7 +10,7 @@ from app.services.changes import ReplyChanged, ReplyGrew
 from app.ui.components.transcript.chunks import MOST_CODE_LINES
 from app.ui.components.transcript.highlighting import Lexing, load
 from app.ui.components.transcript.piece import Piece
-from app.ui.components.transcript.rows import ANSWER
+from app.ui.components.transcript.rows import ANSWER, Row
 from app.ui.components.transcript.transcript import Transcript
 from tests.support.transcripts import Conversations
 from tests.ui.transcript.conftest import Show
@@ -58,6 +58,14 @@ def test_code_in_a_list_has_colours(show: Show, qtbot: QtBot, conversations: Con
     assert colour_of(piece, "for it") is None
 
 
+def begun(show: Show, conversations: Conversations) -> tuple[Transcript, Row]:
+    """A reply that is being written and has no text yet."""
+    conversations.ask("Well?")
+    conversations.answer("", state=ReplyState.WRITING)
+    transcript = show()
+    return transcript, transcript.column.row(1)
+
+
 def grow(transcript: Transcript, at: int, text: str) -> int:
     transcript.apply(ReplyGrew(conversation_id="c", message_id="m00001", offset=at, text=text, thinking=False))
     transcript.streaming.flush()
@@ -66,10 +74,8 @@ def grow(transcript: Transcript, at: int, text: str) -> int:
 
 def test_code_that_is_being_written_keeps_its_colours(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
     load("python", "")
-    conversations.ask("Well?")
-    conversations.answer("", state=ReplyState.WRITING)
-    transcript = show()
-    column, row = transcript.column, transcript.column.row(1)
+    transcript, row = begun(show, conversations)
+    column = transcript.column
     keyword = transcript.looks.colour("code_keyword")
     for opening, indent in (("```python\n", ""), ("\n- item\n\n  ```python\n", "  ")):
         at = grow(transcript, len(row.parts[ANSWER].text), f"{opening}{indent}return 1\n")
@@ -86,10 +92,8 @@ def test_colours_come_although_more_is_written_all_the_time(
     show: Show, qtbot: QtBot, conversations: Conversations
 ) -> None:
     load("python", "")
-    conversations.ask("Well?")
-    conversations.answer("", state=ReplyState.WRITING)
-    transcript = show()
-    column, row = transcript.column, transcript.column.row(1)
+    transcript, row = begun(show, conversations)
+    column = transcript.column
     at = [grow(transcript, 0, "```python\nreturn 1\n")]
 
     def more() -> bool:
@@ -103,10 +107,8 @@ def test_what_was_coloured_without_its_end_is_coloured_again(
     show: Show, qtbot: QtBot, conversations: Conversations
 ) -> None:
     load("css", "")
-    conversations.ask("Well?")
-    conversations.answer("", state=ReplyState.WRITING)
-    transcript = show()
-    column, row = transcript.column, transcript.column.row(1)
+    transcript, row = begun(show, conversations)
+    column = transcript.column
     text = "```css\n/* red\n" + "color: red;\n" * (2 * MOST_CODE_LINES)
     at = grow(transcript, 0, text)
     coloured(transcript, qtbot, 1)
