@@ -10,6 +10,8 @@ from PySide6.QtGui import QGuiApplication, QHelpEvent
 from PySide6.QtWidgets import QToolTip
 from pytestqt.qtbot import QtBot
 
+from app.chat.messages import ReplyState
+from app.services.changes import PathChanged, ReplyChanged, ReplyGrew
 from app.ui.components.transcript.places import Place
 from app.ui.components.transcript.pointing import LONGEST_TIP
 from app.ui.components.transcript.selection import Point
@@ -268,3 +270,21 @@ def test_thinking_is_found_while_it_is_unfolded(show: Show, qtbot: QtBot, conver
     assert transcript.find("answer") == 2
     transcript.deeds.fold(0)
     assert len(transcript.finding.hits) == 1
+
+
+def test_what_is_written_meanwhile_is_found_too(show: Show, qtbot: QtBot, conversations: Conversations) -> None:
+    conversations.ask("A needle?")
+    conversations.answer("", state=ReplyState.WRITING)
+    transcript = show()
+    assert transcript.find("needle") == 1
+    transcript.find_next()
+    text = "A needle, and another needle."
+    transcript.apply(ReplyGrew(conversation_id="c", message_id="m00001", offset=0, text=text, thinking=False))
+    conversations.change("m00001", text=text, state=ReplyState.DONE)
+    with qtbot.waitSignal(transcript.hits_changed) as told:
+        transcript.apply(ReplyChanged(conversation_id="c", message_id="m00001", state=ReplyState.DONE))
+    assert told.args == [3, 1]
+    conversations.ask("One more needle")
+    with qtbot.waitSignal(transcript.hits_changed) as told:
+        transcript.apply(PathChanged(conversation_id="c"))
+    assert told.args == [4, 1]

@@ -83,8 +83,7 @@ class Deeds(QObject):
         transcript.hold_row(number)
         row.unfolded = not row.unfolded
         transcript.column.measure(number)
-        if transcript.finding.pattern is not None:  # what is folded away is not found
-            transcript.hits_changed.emit(transcript.finding.start(transcript.finding.text), 0)
+        transcript.finding.again()  # what is folded away is not found
         transcript.changed()
 
     def _check(self, message_id: str, spot: Spot) -> None:

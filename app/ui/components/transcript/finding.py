@@ -78,6 +78,15 @@ class Finding(QObject):
             self._search(FIRST_SLICE_S)
         return len(self.hits)
 
+    def again(self) -> None:
+        """What can be found is not the same as before; the current hit stays what it is, if it is still there."""
+        if self.pattern is None:
+            return
+        current = self.hits[self.current] if self.current >= 0 else None
+        self.start(self.text)
+        self.current = self.hits.index(current) if current in self.hits else -1
+        self.changed.emit(len(self.hits), self.current + 1)
+
     def clear(self) -> None:
         """Nothing is searched for."""
         self._timer.stop()

@@ -145,8 +145,7 @@ class Transcript(View):
             row, entry = self.column.rows[number], entries[number]
             if row.state is not entry.state and not entry.state.live:
                 self.column.reread(number)
-        if self.finding.pattern is not None:
-            self.finding.start(self.finding.text)
+        self.finding.again()
         accessible.children_changed(self)
         self.changed()
 
@@ -164,6 +163,8 @@ class Transcript(View):
             self.streaming.progressed(change)
         else:
             self.streaming.changed(change)
+            if not change.state.live:
+                self.finding.again()
             accessible.state_changed(self, self.column.numbers.get(change.message_id, -1))
 
     # -- finding, selecting, copying --------------------------------------------------------------------------------
