@@ -345,7 +345,7 @@ class EngineDied(EngineError):
     """The process ended under a command. The sentence comes from outcome.py."""
 
     code = ENGINE_DIED
-    default = "The engine ended unexpectedly. It starts again by itself; what was written so far is kept."
+    default = "The engine ended unexpectedly. What was written so far is kept."
 
     @classmethod
     def of(cls, kind: str, sentence: str, detail: str) -> EngineDied:
@@ -376,6 +376,7 @@ _BLAMES = {
     "crashed": Blame.CRASH,
     "aborted": Blame.CRASH,
     "assertion": Blame.CRASH,
+    "template": Blame.FILE,
 }
 
 _CLASSES: dict[str, type[EngineError]] = {

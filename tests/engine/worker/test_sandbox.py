@@ -66,6 +66,19 @@ BOMBS = [
     DOUBLING % ("1", "{% set ns.x = dict(a=ns.x, b=ns.x) %}"),
     DOUBLING % ("7", "{% set ns.x = ns.x * ns.x %}"),
     "{% set ns = namespace(x=1) %}{% set ns.x = [ns, ns] %}{{ ns }}",
+    "{{ ('a' * 1000000) | replace(new='b' * 1000000, old='a') }}",
+    "{{ ('a' * 1000000) | replace('a', range(99999) | list) }}",
+    "{{ range(99999) | list | join(range(99999) | list) }}",
+    "{{ ('{0}' * 300000).format('x' * 3000000) }}",
+    "{{ ('%(a)s' * 300000) % {'a': 'x' * 3000000} }}",
+    "{{ ('%(a).9999f' * 300000) | format(a=1) }}",
+]
+LONG_CALLS = [
+    "{{ ('a' * 3000000).rfind('ab' ~ 'a' * 1500000) }}",
+    "{{ ('a' * 3000000).rsplit('ab' ~ 'a' * 1500000) }}",
+    "{{ ('a' * 2000000).strip('b' * 1900000 ~ 'a') }}",
+    "{{ ('a' * 2000000) | trim('b' * 1900000 ~ 'a') }}",
+    "{{ range(99999) | batch(1) | list | sum(start=[]) }}",
 ]
 
 
@@ -73,7 +86,7 @@ def make(source: str) -> ChatTemplate:
     return ChatTemplate(source, bos="", eos="", has_tokens=lambda *texts: False)
 
 
-@pytest.mark.parametrize("source", LOOPS + BOMBS, ids=lambda source: source[:60])
+@pytest.mark.parametrize("source", LOOPS + BOMBS + LONG_CALLS, ids=lambda source: source[:60])
 def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "TIME_LIMIT_S", 0.3)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
