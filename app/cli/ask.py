@@ -18,12 +18,13 @@ from app.chat.messages import ReplyFacts, ReplyState
 from app.cli.front import FAILED, Application, Front, harmless, recall_model, say_error, write_json
 from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
 from app.cli.numbers import MOST_TOKENS, Number, Whole
-from app.engine.values import GenerationFacts, Sampling
+from app.engine.values import KEPT, GenerationFacts, Sampling
 from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew, TroubleChanged
 from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
 MOST_PIPED_BYTES = 32_000_000
+ONCE = ("seed", "max_tokens")  # of this question alone; the other options stay with the conversation that it begins
 PATIENCE_S = 3.0  # for a reply to stop after a signal; then its process is ended
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
@@ -75,6 +76,8 @@ def ask(
         if show:
             return show_plan(application, model_id, as_json=as_json)
         given = {name: value for name, value in options.items() if value is not None}
+        once = {name: given.pop(name) for name in ONCE if name in given}
+        choices = msgspec.structs.replace(choices, **once)
         if given:
             base = base or application.settings.current.generation.sampling()
             choices = msgspec.structs.replace(choices, sampling=msgspec.structs.replace(base, **given))
@@ -208,7 +211,8 @@ class _Asking:
             say_error("This model is loaded so from now on; --full-plan tries the full plan again.")
         if ended.state in (ReplyState.FAILED, ReplyState.LOST):
             insist = " With --insist it is loaded all the same." if facts.error_code == WouldSwap.code else ""
-            say_error((facts.error_sentence or "The reply failed.") + insist)
+            sentence = facts.error_sentence or "The reply failed."
+            say_error((sentence.removesuffix(KEPT) if temporary else sentence) + insist)
             return FAILED
         if self._as_json:
             text = self._application.conversations.body(sent.reply_id)[0]

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.engine.values import KEPT
+
 _VMSTAT = Path("/proc/vmstat")
 
 
@@ -50,8 +52,6 @@ class Outcome:
     detail: str
     expected: bool = False
 
-
-KEPT = "What was written so far is kept."
 
 _SENTENCES: dict[str, str] = {
     "asked": "The engine was closed.",

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.base.paths import Places
 from app.cli.ask import whole_question
+from app.engine.values import Sampling
+from app.store.store import open_store
 from tests.support import tiny_adapters, tiny_models
 from tests.support.command import (
     command,
@@ -117,6 +120,10 @@ def test_system_and_model_options(home: Path, starter_model: Path) -> None:
     assert facts["system_prompt"] == "You are a pirate."
     assert facts["n_ctx"] == 1024
     assert facts["sampling"]["max_tokens"] == 12
+    store = open_store(Places(home, home / "logs"))
+    kept = [conversation.sampling for conversation in store.conversations.list(limit=2)]
+    store.close()
+    assert kept == [Sampling(temperature=0.0, top_k=1, min_p=0.0), None], "seed and limit were of the one question"
 
 
 def test_a_conversation_goes_on_with_the_model_it_was_begun_with(home: Path, tmp_path: Path) -> None:

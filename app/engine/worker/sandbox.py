@@ -264,7 +264,7 @@ class Environment(ImmutableSandboxedEnvironment):
         """Refuse a filter whose result would be much larger than its arguments, or that would compute too long."""
         budget = self._budget
         options = (*args[1:], *kwargs.values())
-        named = dict(zip(_NAMES.get(name, ()), args[1:], strict=False)) | kwargs
+        named = {**dict(zip(_NAMES.get(name, ()), args[1:], strict=False)), **kwargs}
         largest = max((abs(value) for value in options if isinstance(value, int)), default=0)
         texts = [str(value) for value in options if isinstance(value, str)]
         if name in ("round", "batch", "slice", "truncate"):

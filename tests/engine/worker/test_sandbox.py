@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import time
 
 import pytest
 
 from app.engine.errors import TemplateBroken, TemplateLimit
+from app.engine.outcome import Cause, Ending, describe
 from app.engine.worker import sandbox
 from app.engine.worker.templates import ChatTemplate
 
@@ -96,6 +98,21 @@ def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPa
     assert time.perf_counter() - started < 10
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024)
     assert grown < 600e6
+
+
+def test_a_call_that_does_not_end_takes_the_process_along() -> None:
+    """Numbers of one hash make a dictionary slow inside one call of C, which no Python interrupts."""
+    script = (
+        "from app.engine.worker import sandbox; from app.engine.worker.templates import ChatTemplate\n"
+        "sandbox.LAST_LIMIT_S = 0.3\n"
+        "source = '{{ {}.fromkeys(range(0, 99999 * (2**61 - 1), 2**61 - 1)) }}'\n"
+        "template = ChatTemplate(source, bos='', eos='', has_tokens=lambda *texts: False)\n"
+        "template.render([{'role': 'user', 'content': 'hi'}], {}, add_generation_prompt=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    outcome = describe(Ending(Cause.ITSELF, done.returncode, done.stderr.splitlines()))
+    assert outcome.kind == "template"
+    assert "chat template" in outcome.sentence
 
 
 def test_the_same_template_object_stays_usable() -> None:
