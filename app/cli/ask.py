@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import queue
 import signal
@@ -58,7 +59,7 @@ def ask(
     with front.application(need_store=not temporary or continued is not None) as application:
         apply_load_options(application, options)
         application.settings.override("cache.parallel", 1)  # one question: no room for others is needed
-        model_id = application.library.find(model).id if model else ""
+        model_id = application.library.find(model).id if model is not None else ""
         choices = Choices(system_prompt=system, model_id=model_id)
         if lora:
             choices = msgspec.structs.replace(choices, adapters=tuple(map(application.adapters.named, lora)))
@@ -67,7 +68,7 @@ def ask(
         if continued is not None:
             conversation = application.conversations.find(continued)
             conversation_id, base = conversation.id, conversation.sampling
-            if not model:
+            if model is None:
                 recall_model(application, conversation)
                 model_id = conversation.model_id
         model_id = application.loading.choice(model_id).id
@@ -96,7 +97,13 @@ def piped_text() -> str:
     piped = sys.stdin.buffer.read(MOST_PIPED_BYTES + 1)
     if len(piped) > MOST_PIPED_BYTES:
         raise click.ClickException(f"More than {size_words(MOST_PIPED_BYTES)} come in; no model reads that much.")
-    return piped.decode("utf-8", errors="replace")
+    return text_of(piped)
+
+
+def text_of(piped: bytes) -> str:
+    """The text of a file or a program: UTF-8, or UTF-16 with its mark, which Windows' own shell writes."""
+    wide = piped.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return piped.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def whole_question(question: str | None, piped: str) -> str:
