@@ -112,10 +112,11 @@ class _Budget:
             elif isinstance(item, int):
                 if item.bit_length() > _INTEGER_BITS:
                     self.refuse("a number grew too large")
+                size += item.bit_length() // 3  # its digits
             elif isinstance(item, Mapping):
                 waiting.extend(item.keys())
                 waiting.extend(item.values())
-            elif isinstance(item, list | tuple | set | frozenset):
+            elif isinstance(item, list | tuple | set | frozenset | range):
                 waiting.extend(item)
             elif isinstance(item, Namespace):
                 waiting.append(item._Namespace__attrs)
