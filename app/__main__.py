@@ -69,9 +69,9 @@ def _window_asked(given: list[str]) -> _Asked | None:
     while rest:
         word = rest.pop(0)
         if word == "--data-dir" and rest:
-            asked = asked._replace(data_dir=rest.pop(0) or None)
+            asked = asked._replace(data_dir=rest.pop(0))
         elif word.startswith("--data-dir="):
-            asked = asked._replace(data_dir=word.partition("=")[2] or None)
+            asked = asked._replace(data_dir=word.partition("=")[2])
         elif word == "--offline":
             asked = asked._replace(offline=True)
         elif _is_file(word) and not asked.file:

@@ -64,8 +64,8 @@ class Places:
 
 
 def find_places(data_dir: str | os.PathLike[str] | None = None) -> Places:
-    """The places for this run; nothing is created. `data_dir` is the value of `--data-dir`, if it was given."""
-    chosen = os.fspath(data_dir) if data_dir is not None else os.environ.get(HOME_VARIABLE, "")
+    """The places for this run; nothing is created. `data_dir` is the value of `--data-dir`; '' is as if not given."""
+    chosen = os.fspath(data_dir or "") or os.environ.get(HOME_VARIABLE, "")
     if chosen:
         try:
             root = Path(chosen).expanduser().resolve()

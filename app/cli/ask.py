@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import queue
 import signal
@@ -18,12 +19,13 @@ from app.chat.messages import ReplyFacts, ReplyState
 from app.cli.front import FAILED, Application, Front, harmless, recall_model, say_error, write_json
 from app.cli.hardware import apply_load_options, devices_of, load_options, show_plan
 from app.cli.numbers import MOST_TOKENS, Number, Whole
-from app.engine.values import GenerationFacts, Sampling
+from app.engine.values import KEPT, GenerationFacts, Sampling
 from app.services.changes import Change, EngineChanged, EngineState, ReplyChanged, ReplyGrew, TroubleChanged
 from app.services.errors import WouldSwap
 from app.services.sending import Choices, Sent
 
 MOST_PIPED_BYTES = 32_000_000
+ONCE = ("seed", "max_tokens")  # of this question alone; the other options stay with the conversation that it begins
 PATIENCE_S = 3.0  # for a reply to stop after a signal; then its process is ended
 DIM, PLAIN, ERASE_LINE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
@@ -57,7 +59,7 @@ def ask(
     with front.application(need_store=not temporary or continued is not None) as application:
         apply_load_options(application, options)
         application.settings.override("cache.parallel", 1)  # one question: no room for others is needed
-        model_id = application.library.find(model).id if model else ""
+        model_id = application.library.find(model).id if model is not None else ""
         choices = Choices(system_prompt=system, model_id=model_id)
         if lora:
             choices = msgspec.structs.replace(choices, adapters=tuple(map(application.adapters.named, lora)))
@@ -66,7 +68,7 @@ def ask(
         if continued is not None:
             conversation = application.conversations.find(continued)
             conversation_id, base = conversation.id, conversation.sampling
-            if not model:
+            if model is None:
                 recall_model(application, conversation)
                 model_id = conversation.model_id
         model_id = application.loading.choice(model_id).id
@@ -75,6 +77,8 @@ def ask(
         if show:
             return show_plan(application, model_id, as_json=as_json)
         given = {name: value for name, value in options.items() if value is not None}
+        once = {name: given.pop(name) for name in ONCE if name in given}
+        choices = msgspec.structs.replace(choices, **once)
         if given:
             base = base or application.settings.current.generation.sampling()
             choices = msgspec.structs.replace(choices, sampling=msgspec.structs.replace(base, **given))
@@ -93,7 +97,13 @@ def piped_text() -> str:
     piped = sys.stdin.buffer.read(MOST_PIPED_BYTES + 1)
     if len(piped) > MOST_PIPED_BYTES:
         raise click.ClickException(f"More than {size_words(MOST_PIPED_BYTES)} come in; no model reads that much.")
-    return piped.decode("utf-8", errors="replace")
+    return text_of(piped)
+
+
+def text_of(piped: bytes) -> str:
+    """The text of a file or a program: UTF-8, or UTF-16 with its mark, which Windows' own shell writes."""
+    wide = piped.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return piped.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def whole_question(question: str | None, piped: str) -> str:
@@ -208,7 +218,8 @@ class _Asking:
             say_error("This model is loaded so from now on; --full-plan tries the full plan again.")
         if ended.state in (ReplyState.FAILED, ReplyState.LOST):
             insist = " With --insist it is loaded all the same." if facts.error_code == WouldSwap.code else ""
-            say_error((facts.error_sentence or "The reply failed.") + insist)
+            sentence = facts.error_sentence or "The reply failed."
+            say_error((sentence.removesuffix(KEPT) if temporary else sentence) + insist)
             return FAILED
         if self._as_json:
             text = self._application.conversations.body(sent.reply_id)[0]

@@ -61,7 +61,8 @@ def run(arguments: Sequence[str], build: Callable[..., Application]) -> int:
         return USAGE
     except click.UsageError as error:
         hint = f" Try '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        say_error(f"{error.format_message()}{hint}")
+        said = error.format_message()
+        say_error(f"{said}{'' if said.endswith(('.', '?')) else '.'}{hint}")
         return USAGE
     except click.ClickException as error:
         say_error(error.format_message())

@@ -73,7 +73,8 @@ class EngineClient(Protocol):
     def load(
         self, path: Path, options: LoadOptions, on_progress: Callable[[float], None] | None = None
     ) -> Call[LoadedModel]:
-        """Load a model in place of the present one; `on_progress` gets fractions 0..1."""
+        """Load a model in place of the present one; `on_progress` gets fractions 0..1. Raises FileUnreadable for a name
+        that is no text."""
 
     def unload(self) -> Call[None]:
         """Free the model."""

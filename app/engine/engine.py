@@ -16,9 +16,11 @@ from app.engine.errors import (
     EngineDied,
     EngineError,
     EngineUnavailable,
+    FileUnreadable,
     InternalError,
     error_from,
 )
+from app.engine.gguf import UNSPEAKABLE, is_text
 from app.engine.hardware import DeviceSpeed, MemoryPlan
 from app.engine.outcome import Outcome
 from app.engine.protocol import Failed, Finished, Kept, Measured, Progress
@@ -98,6 +100,9 @@ class Engine:
     def load(
         self, path: Path, options: LoadOptions, on_progress: Callable[[float], None] | None = None
     ) -> Call[LoadedModel]:
+        if not is_text(str(path)):
+            raise FileUnreadable("a name that is not UTF-8", sentence=UNSPEAKABLE)
+
         def progress(event: object) -> None:
             if on_progress is not None and isinstance(event, Progress):
                 on_progress(event.done / event.total if event.total > 0 else 0.0)

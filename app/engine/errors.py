@@ -16,6 +16,7 @@ from typing import ClassVar
 from app.base.errors import InglenookError
 from app.base.sizes import size_words
 from app.engine.protocol import Code
+from app.engine.values import KEPT
 
 ENGINE_DIED = "engine_died"
 ENGINE_CLOSED = "engine_closed"
@@ -286,11 +287,24 @@ class Cancelled(EngineError):
 
 
 class TemplateBroken(EngineError):
+    """`detail` begins with REFUSES where the template gave its own words for it, which follow."""
+
     code = Code.TEMPLATE_BROKEN
+    REFUSES: ClassVar[str] = "the template refuses: "
     default = (
         "The chat template inside this model file does not work with this conversation. "
         "That is the model's fault; another copy of the model may have a better one."
     )
+
+    @classmethod
+    def words(cls, detail: str, numbers: Numbers) -> str:
+        said = printable(detail.removeprefix(cls.REFUSES), 200) if detail.startswith(cls.REFUSES) else ""
+        if not said:
+            return cls.default
+        return (
+            f'The chat template inside this model file refuses this conversation: "{said}". '
+            "Another copy of the model may have one that takes it."
+        )
 
 
 class TemplateLimit(EngineError):
@@ -345,7 +359,7 @@ class EngineDied(EngineError):
     """The process ended under a command. The sentence comes from outcome.py."""
 
     code = ENGINE_DIED
-    default = "The engine ended unexpectedly. It starts again by itself; what was written so far is kept."
+    default = f"The engine ended unexpectedly. {KEPT}"
 
     @classmethod
     def of(cls, kind: str, sentence: str, detail: str) -> EngineDied:
@@ -376,6 +390,7 @@ _BLAMES = {
     "crashed": Blame.CRASH,
     "aborted": Blame.CRASH,
     "assertion": Blame.CRASH,
+    "template": Blame.FILE,
 }
 
 _CLASSES: dict[str, type[EngineError]] = {

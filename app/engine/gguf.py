@@ -29,7 +29,7 @@ _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 @contextlib.contextmanager
 def open_model(path: Path) -> Iterator[tuple[ReadAt, int]]:
     """A regular file as a source of bytes, with its size. Raises FileMissing or FileUnreadable, also while reading."""
-    if not _is_text(str(path)):  # it could be read here, and not be named to the engine
+    if not is_text(str(path)):  # it could be read here, and not be named to the engine
         raise FileUnreadable("a name that is not UTF-8", sentence=UNSPEAKABLE)
     try:
         # Looked at before it is opened: opening a pipe would wait for its other end.
@@ -52,7 +52,7 @@ def open_model(path: Path) -> Iterator[tuple[ReadAt, int]]:
         raise FileUnreadable(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:

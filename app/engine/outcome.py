@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.engine.values import KEPT
+
 _VMSTAT = Path("/proc/vmstat")
 
 
@@ -51,8 +53,6 @@ class Outcome:
     expected: bool = False
 
 
-KEPT = "It starts again by itself; what was written so far is kept."
-
 _SENTENCES: dict[str, str] = {
     "asked": "The engine was closed.",
     "hung": f"The engine no longer answered and was ended. {KEPT}",
@@ -64,12 +64,11 @@ _SENTENCES: dict[str, str] = {
     ),
     "no_room": "The engine cannot be started: no memory is left for it. Close other programs and try again.",
     "memory": (
-        "The system ended the engine because memory ran out. "
-        "A smaller model or a shorter context needs less. What was written so far is kept."
+        f"The system ended the engine because memory ran out. A smaller model or a shorter context needs less. {KEPT}"
     ),
     "memory_likely": (
         "The engine was ended by the system, most likely because memory ran out. "
-        "A smaller model or a shorter context needs less. What was written so far is kept."
+        f"A smaller model or a shorter context needs less. {KEPT}"
     ),
     "killed": f"The engine was ended from outside, by the system or by another program. {KEPT}",
     "assertion": f"The engine stopped at one of its own checks: a fault in llama.cpp, or in this model file. {KEPT}",
@@ -85,6 +84,10 @@ _SENTENCES: dict[str, str] = {
     "installation": "The engine cannot be started: a part of it is missing or damaged. Install Inglenook again.",
     "driver": (
         f"The engine ended because a graphics driver, or a device of another computer, reported a fault. {KEPT}"
+    ),
+    "template": (
+        "The chat template inside this model file ran too long and was ended, and the engine with it. "
+        "That is the model's fault; another copy of the model may have a better one."
     ),
     "ended": f"The engine ended unexpectedly. {KEPT}",
 }
@@ -114,6 +117,7 @@ _DRIVER_MARKS = (
     "RPC_STATUS_ASSERT",
 )
 _ASSERTION_MARKS = ("GGML_ASSERT", "GGML_ABORT", "Assertion `", "Assertion failed")
+_TEMPLATE_MARKS = ('sandbox.py"',)  # what is printed of its stack where a template is ended with the process
 _IMPORT_MARKS = ("ImportError", "ModuleNotFoundError", "cannot open shared object file", "Library not loaded")
 
 # Windows' NTSTATUS values, as they appear as exit codes
@@ -155,6 +159,8 @@ def _kind_of_status(ending: Ending) -> str:
         return _kind_of_signal(-code, ending, tail)
     if (kind := _WINDOWS.get(code & 0xFFFFFFFF)) is not None:
         return kind
+    if any(mark in tail for mark in _TEMPLATE_MARKS):
+        return "template"
     if any(mark in tail for mark in _MEMORY_MARKS):
         return "memory_likely"
     if any(mark in tail for mark in _DRIVER_MARKS):

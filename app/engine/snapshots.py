@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from app.engine.gguf import is_text
+
 SUFFIX = ".kv"
 AUTOMATIC_SHARE = 0.1
 AUTOMATIC_MOST_BYTES = 16 * 1024**3
@@ -39,9 +41,9 @@ class SnapshotFolder:
         self.folder = folder
 
     def path_for(self, conversation_id: str, fingerprint: str) -> Path | None:
-        """Where the snapshot of a conversation with a model belongs; None when it cannot be named."""
+        """Where the snapshot of a conversation with a model belongs; None when it cannot be named to the engine."""
         name = f"{conversation_id}.{fingerprint[:16]}{SUFFIX}"
-        return self.folder / name if _NAME.fullmatch(name) else None
+        return self.folder / name if _NAME.fullmatch(name) and is_text(str(self.folder)) else None
 
     def has(self, path: str) -> bool:
         """Whether this snapshot is there."""

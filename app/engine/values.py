@@ -26,6 +26,8 @@ THINKING_TAGS = (
     ("<|channel>thought", "<channel|>"),
 )
 """What reasoning models write around their thinking."""
+KEPT = "What was written so far is kept."
+"""What a sentence of an engine that ended says of the reply; not true of what is temporary."""
 CHANNEL, MESSAGE, MESSAGE_END, NEXT_MESSAGE = "<|channel|>", "<|message|>", "<|end|>", "<|start|>"
 """What models with channels (gpt-oss) write around each message of a reply: the last one, `final`, is the answer."""
 

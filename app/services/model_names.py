@@ -14,6 +14,8 @@ def called(what: str, models: Sequence[ModelFile]) -> ModelFile | None:
     """The first model whose id, name, repository or file is called so, else the only one with it as a part of its name.
     Raises NoSuchThing where several have it as a part."""
     wanted = what.strip().lower()
+    if not wanted:
+        return None
     for model in models:
         if wanted in _names(model):
             return model

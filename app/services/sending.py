@@ -52,13 +52,22 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants different from the conversation and the settings, for one turn; in a new conversation from
-    then on."""
+    then on, `seed` and `max_tokens` excepted, which are of the one turn alone."""
 
     model_id: str = ""
     system_prompt: str | None = None
     sampling: Sampling | None = None
     template_options: TemplateOptions = {}
     adapters: tuple[Adapter, ...] | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+
+    def for_turn(self, otherwise: Sampling) -> Sampling:
+        """How this turn is sampled, where nothing else was chosen for it."""
+        once = {"seed": self.seed, "max_tokens": self.max_tokens}
+        return msgspec.structs.replace(
+            self.sampling or otherwise, **{name: value for name, value in once.items() if value is not None}
+        )
 
 
 class Sending:
@@ -228,7 +237,7 @@ class Sending:
             parent_id=reply.parent_id or "",
             created_ms=reply.created_ms,
             stored=stored,
-            sampling=choices.sampling or conversation.sampling or generation.sampling(),
+            sampling=choices.for_turn(conversation.sampling or generation.sampling()),
             system_prompt=storable(prompt or generation.system_prompt),
             model_id=model_id,
             template_options=choices.template_options,
@@ -289,7 +298,7 @@ def _sendable(text: str) -> str:
 def _allowed(choices: Choices | None) -> Choices:
     """What was chosen. Raises NotAllowed."""
     choices = choices or Choices()
-    check_sampling(choices.sampling)
+    check_sampling(choices.for_turn(Sampling()))
     check_scales(choices.adapters)
     return choices
 

@@ -24,6 +24,7 @@ def test_the_option_wins_over_the_variable(tmp_path: Path, monkeypatch: pytest.M
 def test_the_variable_wins_over_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGLENOOK_HOME", str(tmp_path / "vari able ü"))
     assert paths.find_places().data == tmp_path / "vari able ü"
+    assert paths.find_places("").data == tmp_path / "vari able ü", "an option without a value is none"
 
 
 def test_a_portable_file_counts_beside_a_frozen_executable_only(

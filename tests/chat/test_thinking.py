@@ -80,6 +80,12 @@ def test_a_comparison_inside_thinking_is_not_a_tag() -> None:
     assert split(["<think>", "a < b and </th", " x", "</think>", "ok"]) == ("a < b and </th x", "ok")
 
 
+def test_the_first_end_ends_however_often_it_was_opened() -> None:
+    """A thought may speak of the tag: whoever waited for as many ends would take the whole answer for thinking."""
+    assert split(["<think>No <think> tags here.</think>Yes."]) == ("No <think> tags here.", "Yes.")
+    assert split(["<think>a <think>b</think> c</think> d"]) == ("a <think>b", "c</think> d")
+
+
 def test_stopped_while_thinking() -> None:
     assert split(["<think>\nHalf a thou"]) == ("Half a thou", "")
     assert split(["<think>Half </thi"]) == ("Half </thi", "")

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.ask import whole_question
+from app.base.paths import Places
+from app.cli.ask import text_of, whole_question
+from app.engine.values import Sampling
+from app.store.store import open_store
 from tests.support import tiny_adapters, tiny_models
 from tests.support.command import (
     command,
@@ -108,6 +111,12 @@ def test_joining() -> None:
     assert whole_question(None, " \n") == ""
 
 
+def test_marks_of_an_encoding_are_no_text() -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        assert text_of("Grüße\n".encode(encoding)) == "Grüße\n"
+    assert text_of(b"\xff") == "\ufffd"
+
+
 def test_system_and_model_options(home: Path, starter_model: Path) -> None:
     json_of(home, "ask", "Hi", "--system", "You are a pirate.", "--model", str(starter_model), *SHORT)
     json_of(home, "ask", "Hi", "--model", "smollm2", "--temperature", "0", "--top-k", "1", "--min-p", "0", *SHORT)
@@ -117,6 +126,10 @@ def test_system_and_model_options(home: Path, starter_model: Path) -> None:
     assert facts["system_prompt"] == "You are a pirate."
     assert facts["n_ctx"] == 1024
     assert facts["sampling"]["max_tokens"] == 12
+    store = open_store(Places(home, home / "logs"))
+    kept = [conversation.sampling for conversation in store.conversations.list(limit=2)]
+    store.close()
+    assert kept == [Sampling(temperature=0.0, top_k=1, min_p=0.0), None], "seed and limit were of the one question"
 
 
 def test_a_conversation_goes_on_with_the_model_it_was_begun_with(home: Path, tmp_path: Path) -> None:
@@ -186,6 +199,8 @@ def test_at_a_terminal_the_load_is_shown_and_wiped(home: Path) -> None:
         ("ask",),
         ("ask", "x", "--top-p", "3"),
         ("ask", "x", "--nonsense"),
+        ("ask", "two", "words"),
+        ("models", "import", ""),
         ("nonsense",),
         ("ask", "x", "--seed", "-1"),
         ("ask", "x", "--temperature", "nan"),
@@ -202,6 +217,7 @@ def test_wrong_usage_is_two(home: Path, arguments: tuple[str, ...]) -> None:
 def test_what_is_not_there_is_said(home: Path) -> None:
     for arguments, word in (
         (("ask", "x", "--model", "nope"), "nope"),
+        (("ask", "x", "--model", ""), "model called ''"),
         (("ask", "x", "--model", "/nowhere/x.gguf"), "/nowhere/x.gguf"),
         (("ask", "x", "--continue", "last"), "conversation"),
         (("ask", "x", "--continue", "0123"), "0123"),

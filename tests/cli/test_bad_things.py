@@ -77,8 +77,9 @@ def test_killed_while_streaming_loses_two_seconds_at_most(home: Path) -> None:
     assert [m["role"] for m in last_messages(home)][2:] == ["user", "assistant"]
 
 
-def test_the_engine_killed_under_a_command(home: Path) -> None:
-    with start(home, *LONG) as process:
+@pytest.mark.parametrize("temporary", [False, True])
+def test_the_engine_killed_under_a_command(home: Path, temporary: bool) -> None:
+    with start(home, *LONG, *(["--temporary"] if temporary else [])) as process:
         begun = b"".join(part for _, part in read_for(process, 0.5))
         running = [c for c in psutil.Process(process.pid).children() if c.status() != psutil.STATUS_ZOMBIE]
         (engine,) = [child for child in running if "--engine-worker" in child.cmdline()]
@@ -88,6 +89,10 @@ def test_the_engine_killed_under_a_command(home: Path) -> None:
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1
     assert errors.startswith("inglenook: ")
+    assert "again" not in errors, "nothing starts again here"
+    assert ("kept" in errors) is not temporary
+    if temporary:
+        return
     message = last_messages(home)[1]
     assert message["state"] == "lost"
     assert message["text"] == (begun + rest).decode().removesuffix("\n")
@@ -158,10 +163,10 @@ def test_files_that_are_no_model_get_one_sentence_each(home: Path, tmp_path: Pat
 
 
 def test_a_template_that_raises(home: Path, tmp_path: Path) -> None:
-    model = tiny_models.dense(tmp_path / "raising.gguf", template="{{ raise_exception('no') }}")
+    model = tiny_models.dense(tmp_path / "raising.gguf", template="{{ raise_exception('No system role.') }}")
     done = inglenook(home, "ask", "Hi", "--model", str(model), *SHORT)
     assert done.returncode == 1
-    assert "template" in one_sentence(done)
+    assert 'refuses this conversation: "No system role."' in one_sentence(done)
     assert last_messages(home)[1]["state"] == "failed"
 
 

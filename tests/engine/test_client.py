@@ -15,7 +15,7 @@ import pytest
 from app.engine.client import Call
 from app.engine.command import fake_command
 from app.engine.engine import Engine
-from app.engine.errors import DecodeFailed, EngineClosed, EngineDied, InternalError, OutOfMemory
+from app.engine.errors import DecodeFailed, EngineClosed, EngineDied, FileUnreadable, InternalError, OutOfMemory
 from app.engine.protocol import Delta, Failed, Started
 from app.engine.values import LoadOptions
 from tests.support.engines import WAIT_S, Reply, Watched, ask, fake
@@ -58,6 +58,11 @@ def test_scripted_failures_arrive_as_errors(start: Start) -> None:
     with pytest.raises(OutOfMemory, match=r"needs 9\.1 GB and 6\.4 GB are free"):
         engine.load(MODEL, LoadOptions()).result(WAIT_S)
     assert engine.model is None
+
+
+def test_a_name_that_no_frame_can_carry_is_said(start: Start) -> None:
+    with pytest.raises(FileUnreadable, match="Rename it"):
+        start(loaded=False).load(Path("/models/\udcff.gguf"), LoadOptions())
 
 
 def test_a_reply_that_fails_keeps_what_was_written(start: Start) -> None:

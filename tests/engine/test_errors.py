@@ -31,6 +31,17 @@ def test_an_unknown_code_survives() -> None:
     assert error_from("gpu_on_fire").detail == "gpu_on_fire"
 
 
+def test_the_words_of_a_template_that_refuses_are_said() -> None:
+    said = errors.TemplateBroken.REFUSES
+    sentence = error_from(Code.TEMPLATE_BROKEN, f"{said}Roles must\n\x1b[2J alternate" + "!" * 900).sentence
+    assert sentence.startswith(
+        'The chat template inside this model file refuses this conversation: "Roles must [2J alter'
+    )
+    assert len(sentence) < 350
+    for detail in ("TypeError: x", said, f"{said} \n"):
+        assert error_from(Code.TEMPLATE_BROKEN, detail).sentence == errors.TemplateBroken.default
+
+
 def test_an_error_crosses_the_border_unchanged() -> None:
     before = errors.GgufTruncated("cut", {"size_bytes": 50_000_000, "needed_bytes": 98_362_432})
     after = error_from(before.code, before.detail, before.numbers)

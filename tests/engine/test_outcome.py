@@ -45,6 +45,7 @@ def test_a_kill_is_blamed_on_memory_only_with_evidence(kills: int | None, expect
         ((-63,), "crashed"),
         ((1, "Traceback", "ModuleNotFoundError: No module named 'llama_cpp'"), "installation"),
         ((1, "MemoryError"), "memory_likely"),
+        ((1, "Timeout (0:00:10)!", '  File "app/engine/worker/sandbox.py", line 170 in run'), "template"),
         ((1, "ValueError: oops"), "ended"),
         ((0,), "ended"),
         ((0xC0000005,), "crashed"),

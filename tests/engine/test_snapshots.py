@@ -47,6 +47,7 @@ def test_the_name_carries_conversation_and_model(folder: SnapshotFolder) -> None
     assert [(found.conversation_id, found.size_bytes) for found in folder.all()] == [(one, 10)]
     for unfit in (("../up", MODEL), (one, ""), (f"{one}:note", MODEL), (one, "not hexadecimal")):
         assert folder.path_for(*unfit) is None
+    assert SnapshotFolder(Path("/\udcff")).path_for("a", "b") is None, "no frame can name it"
 
 
 def test_those_unused_for_longest_go_first(folder: SnapshotFolder) -> None:

@@ -58,6 +58,7 @@ def test_everything_is_there_after_a_restart() -> None:
         Choices(sampling=Sampling(temperature=math.nan)),
         Choices(sampling=Sampling(top_k=10**20)),
         Choices(sampling=Sampling(seed=-1)),
+        Choices(max_tokens=10**20),
         Choices(adapters=(Adapter(path="/a.gguf", scale=math.nan),)),
         Choices(adapters=(Adapter(path="/a.gguf", scale=-1),)),
         Choices(adapters=(Adapter(path="/a.gguf", scale=1e30),)),
@@ -75,7 +76,7 @@ def test_numbers_out_of_range_are_refused_before_anything_is_kept(choices: Choic
             app.sending.regenerate(sent.reply_id, choices=choices)
         with pytest.raises(NotAllowed):
             app.conversations.configure(
-                sent.conversation_id, sampling=choices.sampling, adapters=choices.adapters or ()
+                sent.conversation_id, sampling=choices.for_turn(Sampling()), adapters=choices.adapters or ()
             )
 
 
@@ -224,6 +225,21 @@ def test_choices_of_a_turn_are_kept_with_the_reply() -> None:
         conversation = app.conversations.get(sent.conversation_id)
         assert conversation is not None
         assert conversation.system_prompt == "Be brief."
+
+
+def test_a_seed_and_a_limit_of_one_turn_stay_with_it() -> None:
+    with running() as (app, seen):
+        app.settings.change("generation.top_k", 7)
+        sent = app.sending.send(None, "Hi", choices=Choices(seed=3, max_tokens=5))
+        facts = seen.end_of(sent.reply_id).facts
+        assert facts is not None
+        assert facts.sampling == Sampling(top_k=7, seed=3, max_tokens=5)
+        conversation = app.conversations.get(sent.conversation_id)
+        assert conversation is not None
+        assert conversation.sampling is None
+        facts = seen.end_of(app.sending.send(sent.conversation_id, "More").reply_id).facts
+        assert facts is not None
+        assert facts.sampling == Sampling(top_k=7)
 
 
 def test_the_model_is_loaded_by_the_first_message() -> None:

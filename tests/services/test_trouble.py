@@ -32,7 +32,7 @@ def test_the_engine_killed_while_writing() -> None:
         ended = seen.end_of(sent.reply_id)
         assert ended.state is ReplyState.LOST
         assert ended.facts is not None
-        assert ended.facts.error_sentence.endswith("what was written so far is kept.")
+        assert ended.facts.error_sentence.endswith("What was written so far is kept.")
         text = app.conversations.body(sent.reply_id)[0]
         assert text == told_text(seen, sent.reply_id)
         assert len(text) >= 40

@@ -20,6 +20,8 @@ from app.services.shelves import whole
 @click.pass_obj
 def bring(front: Front, path: str, copy: bool, as_json: bool) -> int:
     """Use a GGUF file, or all of a folder, where it lies."""
+    if not path.strip():
+        raise click.UsageError("No file or folder is named.")
     with front.application() as application, ending_at_a_signal() as (ended, signals):
         where: Path = whole(path)
         pace = Pace()

@@ -35,7 +35,7 @@ def pull(front: Front, name: str, revision: str, no_projector: bool, as_json: bo
     REPO is owner/name; QUANT is a quantization of it such as Q4_K_M. Without one the usual one is taken. Ctrl+C pauses,
     and the same command goes on.
     """
-    repo, _, wanted = name.partition(":")
+    repo, _, wanted = (name, "", "") if "://" in name else name.partition(":")  # what is said of a link names all of it
     with front.application() as application:
         application.network.consent()
         page = application.browsing.look(repo, revision)

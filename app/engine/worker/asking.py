@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from app.base.threads import start_thread
+
 T = TypeVar("T")
 
 IDLE_S = 20.0
@@ -103,11 +105,12 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Do this after what was submitted before."""
-        self._jobs.put(job)
+        """Do this after what was submitted before. Raises NoRoom."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            start_thread(thread)
+            self._thread = thread
+        self._jobs.put(job)
 
     def end(self, timeout_s: float) -> None:
         """No more jobs; waits a while for the present one."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from app.base.threads import NoRoom
 from app.engine.errors import Cancelled, EngineError, NoModel, PromptTooLong, TemplateBroken
 from app.engine.protocol import (
     Code,
@@ -121,7 +122,8 @@ class Loop:
             self._work()
         except BaseException as fault:  # noqa: BLE001 - the edge of the thread
             try:
-                os.write(2, NO_MEMORY if isinstance(fault, MemoryError) else f"{type(fault).__name__}\n".encode())
+                short = isinstance(fault, MemoryError | NoRoom)
+                os.write(2, NO_MEMORY if short else f"{type(fault).__name__}\n".encode())
             finally:
                 os._exit(THREAD_ENDED)
 
@@ -214,7 +216,7 @@ class Loop:
         try:
             action()
         except Exception as fault:  # noqa: BLE001 - nothing may end this thread; the parent hears of it
-            code = Code.OUT_OF_MEMORY if isinstance(fault, MemoryError) else Code.INTERNAL
+            code = Code.OUT_OF_MEMORY if isinstance(fault, MemoryError | NoRoom) else Code.INTERNAL
             detail = traceback.format_exc(limit=-6)
             ids = [command.id] if command is not None else []
             for generation in list(self._steps.active):

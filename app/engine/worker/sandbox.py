@@ -5,12 +5,17 @@ Python's insides; it limits neither time nor memory. Here
 - a trace function looks at the clock with every line of Python that compiling or rendering runs, so that no loop and no
   recursion of the template runs longer than allowed; it raises a BaseException, which no `except Exception` swallows;
 - every operation by which a template can make a large value is checked, before it runs where the result can be much
-  larger than its operands, else after; and the sum of all that was made is limited too.
+  larger than its operands, else after; and the sum of all that was made is limited too. So are the few operations that
+  look at everything once for each of its parts;
+- what all of that overlooks, one call into C that does not end, no Python can interrupt: a thread of C ends the whole
+  process then, and says on stderr that it was for this (outcome.py knows it).
 One thread renders at a time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import re
 import sys
@@ -32,11 +37,14 @@ from app.engine.worker.dialect import Generation, Generator
 T = TypeVar("T")
 
 TIME_LIMIT_S = 2.0
+LAST_LIMIT_S = 10.0  # of the clock, not of work: what computes so long in one call is ended with the process
 VALUE_LIMIT = 4_000_000  # characters and elements of one value; the conversation's own length comes on top
 ELEMENT = 16  # what an element of a list counts, in characters: it takes that much memory at least
 TOTAL_FACTOR = 32  # all values together, in value limits
+WORK_FACTOR = 50  # steps of one operation, in value limits: some tenths of a second
 SOURCE_LIMIT = 512_000
 _INTEGER_BITS = 4096
+_WIDEST = 10_000  # what a width of four digits makes of a field
 _WIDTH = re.compile(r"\d{5}|\*")
 _NESTED = re.compile(r"\{[^{}:]*:[^{}]*\{")  # a field within a field's format; linear, unlike `[^{}]*:` at the start
 # What chat templates use, and what is linear in its input. Others (lipsum, urlize, pprint, ...) are not there.
@@ -46,6 +54,8 @@ _FILTERS = (
     "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string",
     "striptags", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
 )  # fmt: skip
+# Their options, for those that may also be given by position.
+_NAMES = {"replace": ("old", "new"), "join": ("d",), "trim": ("chars",), "sum": ("attribute", "start")}
 
 
 class LimitReached(BaseException):
@@ -73,6 +83,11 @@ class _Budget:
         if size > self.value:
             self.refuse("a value grew too large")
 
+    def effort(self, steps: float) -> None:
+        """Refuse an operation of so many steps."""
+        if steps > self.value * WORK_FACTOR:
+            self.refuse("it would compute too long")
+
     def charge(self, value: T) -> T:
         """Count a new value, all that it contains included; shared parts count as often as they are printed."""
         size = self.measure(value)
@@ -97,10 +112,11 @@ class _Budget:
             elif isinstance(item, int):
                 if item.bit_length() > _INTEGER_BITS:
                     self.refuse("a number grew too large")
+                size += item.bit_length() // 3  # its digits
             elif isinstance(item, Mapping):
                 waiting.extend(item.keys())
                 waiting.extend(item.values())
-            elif isinstance(item, list | tuple | set | frozenset):
+            elif isinstance(item, list | tuple | set | frozenset | range):
                 waiting.extend(item)
             elif isinstance(item, Namespace):
                 waiting.append(item._Namespace__attrs)
@@ -145,6 +161,8 @@ class Environment(ImmutableSandboxedEnvironment):
 
         here = look.__code__.co_filename  # in a frozen build that is not __file__
         before = sys.gettrace()
+        with contextlib.suppress(RuntimeError):  # there is no memory for its thread
+            faulthandler.dump_traceback_later(LAST_LIMIT_S, exit=True, file=2)
         sys.settrace(look)
         try:
             return action()
@@ -156,6 +174,7 @@ class Environment(ImmutableSandboxedEnvironment):
             raise LimitReached("it needs too much memory") from error
         finally:
             sys.settrace(before)
+            faulthandler.cancel_dump_traceback_later()
 
     def rendered(self, template: jinja2.Template, variables: Mapping[str, Any]) -> str:
         """The whole output; to be called within `run`."""
@@ -182,7 +201,7 @@ class Environment(ImmutableSandboxedEnvironment):
             if left.bit_length() * max(right, 0) > _INTEGER_BITS:
                 budget.refuse("a number grew too large")
         elif operator == "%" and isinstance(left, str | bytes):
-            self._check_format(left)
+            self._check_format(left, right)
         return self.charged(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -214,16 +233,20 @@ class Environment(ImmutableSandboxedEnvironment):
             args = (list(args[0]), *args[1:])
             budget.bound(budget.measure(args[0]) + len(owner) * len(args[0]))
         elif name in ("format", "format_map"):
-            self._check_format(owner)
-            budget.bound(largest * 100)
+            self._check_format(owner, [*args, *kwargs.values()])
+        elif name in ("strip", "lstrip", "rstrip", "rfind", "rindex", "rsplit", "rpartition"):
+            budget.effort(len(owner) * max((len(value) for value in args if isinstance(value, str | bytes)), default=0))
         elif name == "translate":
             budget.refuse("translate")
         return args
 
-    def _check_format(self, pattern: Any) -> None:
+    def _check_format(self, pattern: Any, values: Any) -> None:
+        """Refuse a format that can make much of its values: each field may show all of them."""
         text = pattern if isinstance(pattern, str) else bytes(pattern).decode("latin-1")
         if _WIDTH.search(text) or (text.count("{") > 1 and _NESTED.search(text)):
             self._budget.refuse("a width in a format")
+        fields = text.count("{") + text.count("%")
+        self._budget.bound(len(text) + fields * (_WIDEST + self._budget.measure(values)))
 
     def _guarded(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         first = 1 if hasattr(function, "jinja_pass_arg") else 0  # where the filtered value is
@@ -239,9 +262,10 @@ class Environment(ImmutableSandboxedEnvironment):
         return guarded
 
     def _check_filter(self, name: str, sizes: list[int], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Refuse a filter whose result would be much larger than its arguments."""
+        """Refuse a filter whose result would be much larger than its arguments, or that would compute too long."""
         budget = self._budget
         options = (*args[1:], *kwargs.values())
+        named = {**dict(zip(_NAMES.get(name, ()), args[1:], strict=False)), **kwargs}
         largest = max((abs(value) for value in options if isinstance(value, int)), default=0)
         texts = [str(value) for value in options if isinstance(value, str)]
         if name in ("round", "batch", "slice", "truncate"):
@@ -251,12 +275,16 @@ class Environment(ImmutableSandboxedEnvironment):
         elif name == "tojson":
             budget.bound(sizes[0] * max(largest, *map(len, texts), 1))
         elif name == "format":
-            self._check_format(str(args[0]))
-        elif name == "replace" and len(texts) > 1:
-            text = str(args[0])
-            budget.bound(len(text) + text.count(texts[0]) * len(texts[1]))
+            self._check_format(str(args[0]), options)
+        elif name == "replace":
+            text, old, new = str(args[0]), str(named.get("old", "")), str(named.get("new", ""))
+            budget.bound(len(text) + text.count(old) * len(new))
         elif name == "join":
-            budget.bound(sizes[0] + len(args[0]) * max(map(len, texts), default=0))
+            budget.bound(sizes[0] + len(args[0]) * len(str(named.get("d", ""))))
+        elif name == "trim" and isinstance(named.get("chars"), str):
+            budget.effort(sizes[0] * len(named["chars"]))
+        elif name == "sum" and isinstance(named.get("start"), list | tuple) and isinstance(args[0], Sized):
+            budget.effort(len(args[0]) * sizes[0])  # each step copies all before
 
     def _printed(self, value: Any) -> Any:
         if not isinstance(value, str):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from app.base.threads import NoRoom
 from app.engine.errors import EngineError
 from app.engine.protocol import NOTE, Ended, Forget, Forgotten, Generate, Keep, Kept, Restore, Restored
 from app.engine.worker.asking import Asking, EndedError, Worker
@@ -178,8 +179,13 @@ class Snapshots:
         known = self._saving.get(slot.name)
         if known is not None and not known.cancelled:
             return known
-        self._saving[slot.name] = saving = Saving(self._seat, slot)
-        self._writer.submit(partial(self._write, saving))
+        saving = Saving(self._seat, slot)
+        try:
+            self._writer.submit(partial(self._write, saving))
+        except NoRoom as error:
+            _note(saving.path, "was not written", error.detail)
+            return None
+        self._saving[slot.name] = saving
         return saving
 
     def _write(self, saving: Saving) -> None:
@@ -203,17 +209,20 @@ class Snapshots:
             self._finish(Kept(id=request, tokens=len(saving.tokens) if size else 0, size_bytes=size))
 
     def _begin(self, command: Generate | Restore) -> bool:
-        """Have a conversation brought back that is not on its way; False where its adapters cannot be read."""
+        """Have a conversation brought back that is not on its way; False where that cannot be."""
         assert self._seat is not None
         name = command.sequence
         try:
             overlay = self._seat.overlay(command.adapters)
         except EngineError:
             return False
-        self._restoring[name] = restoring = Restoring(
-            self._seat, name, Path(command.snapshot), command.snapshot_limit, overlay
-        )
-        self._reader.submit(partial(self._read, restoring))
+        restoring = Restoring(self._seat, name, Path(command.snapshot), command.snapshot_limit, overlay)
+        try:
+            self._reader.submit(partial(self._read, restoring))
+        except NoRoom as error:
+            _note(restoring.path, "is not used", error.detail)
+            return False
+        self._restoring[name] = restoring
         return True
 
     def _read(self, restoring: Restoring) -> None:
@@ -242,5 +251,9 @@ def _edge(what: str, path: Path) -> Iterator[None]:
         why = str(error)
     except Exception:  # noqa: BLE001 - a thread that ended would leave every later snapshot waiting
         why = traceback.format_exc(limit=-4)
+    _note(path, what, why)
+
+
+def _note(path: Path, what: str, why: str) -> None:
     sys.stderr.write(f"{NOTE}the snapshot {path.name} {what}: {why}\n")
     sys.stderr.flush()

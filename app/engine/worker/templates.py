@@ -124,7 +124,7 @@ class ChatTemplate:
         try:
             return self._environment.run(action, size)
         except TemplateRaised as error:
-            raise _RefusedError(f"the template refuses: {error}") from error
+            raise _RefusedError(f"{TemplateBroken.REFUSES}{error}") from error
         except LimitReached as error:
             raise TemplateLimit(str(error)) from error
         except _FAULTS as error:

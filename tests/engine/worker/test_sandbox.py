@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import time
 
 import pytest
 
 from app.engine.errors import TemplateBroken, TemplateLimit
+from app.engine.outcome import Cause, Ending, describe
 from app.engine.worker import sandbox
 from app.engine.worker.templates import ChatTemplate
 
@@ -66,6 +68,21 @@ BOMBS = [
     DOUBLING % ("1", "{% set ns.x = dict(a=ns.x, b=ns.x) %}"),
     DOUBLING % ("7", "{% set ns.x = ns.x * ns.x %}"),
     "{% set ns = namespace(x=1) %}{% set ns.x = [ns, ns] %}{{ ns }}",
+    "{{ ('a' * 1000000) | replace(new='b' * 1000000, old='a') }}",
+    "{{ ('a' * 1000000) | replace('a', range(99999) | list) }}",
+    "{{ range(99999) | list | join(range(99999) | list) }}",
+    "{{ ('{0}' * 300000).format('x' * 3000000) }}",
+    "{{ ('%(a)s' * 300000) % {'a': 'x' * 3000000} }}",
+    "{{ ('%(a).9999f' * 300000) | format(a=1) }}",
+    "{{ range(2**2047, 2**2047 + 99999) | list | tojson }}",
+    "{{ range(2**2047, 2**2047 + 99999) | join }}",
+]
+LONG_CALLS = [
+    "{{ ('a' * 3000000).rfind('ab' ~ 'a' * 1500000) }}",
+    "{{ ('a' * 3000000).rsplit('ab' ~ 'a' * 1500000) }}",
+    "{{ ('a' * 2000000).strip('b' * 1900000 ~ 'a') }}",
+    "{{ ('a' * 2000000) | trim('b' * 1900000 ~ 'a') }}",
+    "{{ range(99999) | batch(1) | list | sum(start=[]) }}",
 ]
 
 
@@ -73,7 +90,7 @@ def make(source: str) -> ChatTemplate:
     return ChatTemplate(source, bos="", eos="", has_tokens=lambda *texts: False)
 
 
-@pytest.mark.parametrize("source", LOOPS + BOMBS, ids=lambda source: source[:60])
+@pytest.mark.parametrize("source", LOOPS + BOMBS + LONG_CALLS, ids=lambda source: source[:60])
 def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "TIME_LIMIT_S", 0.3)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -83,6 +100,21 @@ def test_a_hostile_template_is_stopped(source: str, monkeypatch: pytest.MonkeyPa
     assert time.perf_counter() - started < 10
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024)
     assert grown < 600e6
+
+
+def test_a_call_that_does_not_end_takes_the_process_along() -> None:
+    """Numbers of one hash make a dictionary slow inside one call of C, which no Python interrupts."""
+    script = (
+        "from app.engine.worker import sandbox; from app.engine.worker.templates import ChatTemplate\n"
+        "sandbox.LAST_LIMIT_S = 0.3\n"
+        "source = '{{ {}.fromkeys(range(0, 99999 * (2**61 - 1), 2**61 - 1)) }}'\n"
+        "template = ChatTemplate(source, bos='', eos='', has_tokens=lambda *texts: False)\n"
+        "template.render([{'role': 'user', 'content': 'hi'}], {}, add_generation_prompt=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    outcome = describe(Ending(Cause.ITSELF, done.returncode, done.stderr.splitlines()))
+    assert outcome.kind == "template"
+    assert "chat template" in outcome.sentence
 
 
 def test_the_same_template_object_stays_usable() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from app.base.threads import NoRoom
 from app.engine.protocol import (
     NOTE,
     TERMINAL,
@@ -324,6 +325,20 @@ def test_a_full_disk_costs_only_the_speed(
 
 
 @pytest.mark.usefixtures("small_parts")
+def test_a_thread_that_the_system_refuses_costs_only_the_speed(
+    tiny: Tiny, file: Path, loop_here: LoopHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: object) -> None:
+        raise NoRoom("No thread is left.")
+
+    monkeypatch.setattr("app.engine.worker.asking.start_thread", refused)
+    load(loop_here, tiny("dense"))
+    assert isinstance(write(loop_here, [user(LONG)], file).end, Finished)
+    assert keep(loop_here).size_bytes == 0
+    assert isinstance(write(loop_here, [user(LONG)], file, "b").end, Finished)
+    assert not file.exists()
+
+
 def test_traces_of_what_rolled_out_come_back_as_traces(
     tiny: Tiny, file: Path, loop_here: LoopHere, second: LoopHere
 ) -> None:
