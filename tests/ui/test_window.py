@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
@@ -120,6 +121,28 @@ def test_a_remembered_conversation_that_is_gone(make_window: Any, application: F
     window = make_window()
     assert window.conversation.conversation_id == ""
     assert window.conversation.greeting.isVisible()
+
+
+@pytest.mark.parametrize("state", [Qt.WindowState.WindowNoState, Qt.WindowState.WindowMaximized])
+def test_a_later_start_brings_the_window_to_where_the_person_is(
+    window: Window, monkeypatch: pytest.MonkeyPatch, state: Qt.WindowState
+) -> None:
+    """Some managers of X11 take a window of another desktop off the screen; it is shown anew, as it was, and stays."""
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
+    handle = window.windowHandle()
+    shown: list[bool] = []
+    handle.visibleChanged.connect(shown.append)
+    window.setWindowState(state | Qt.WindowState.WindowMinimized)
+    monkeypatch.setattr(handle, "isExposed", lambda: False)
+    monkeypatch.setattr(window, "windowHandle", lambda: handle)
+    monkeypatch.setattr(window, "raise_", lambda: None)  # which this platform has not
+    window.come_forward()
+    assert shown == [False, True]
+    assert window.isVisible()
+    assert window.windowState() & ~Qt.WindowState.WindowActive == state
+    monkeypatch.setattr(handle, "isExposed", lambda: True)
+    window.come_forward()
+    assert shown == [False, True]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sidebar": "x"}', b"\xff\xfe"])
