@@ -128,19 +128,17 @@ def test_a_later_start_brings_the_window_to_where_the_person_is(
     window: Window, monkeypatch: pytest.MonkeyPatch, state: Qt.WindowState
 ) -> None:
     """Some managers of X11 take a window of another desktop off the screen; it is shown anew, as it was, and stays."""
-    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
-    handle = window.windowHandle()
     shown: list[bool] = []
+    handle = window.windowHandle()
     handle.visibleChanged.connect(shown.append)
     window.setWindowState(state | Qt.WindowState.WindowMinimized)
-    monkeypatch.setattr(handle, "isExposed", lambda: False)
-    monkeypatch.setattr(window, "windowHandle", lambda: handle)
-    monkeypatch.setattr(window, "raise_", lambda: None)  # which this platform has not
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
+    monkeypatch.setattr(type(handle), "isExposed", lambda _handle: False)
+    monkeypatch.setattr(Window, "raise_", lambda _window: None)  # which this platform has not
     window.come_forward()
     assert shown == [False, True]
-    assert window.isVisible()
     assert window.windowState() & ~Qt.WindowState.WindowActive == state
-    monkeypatch.setattr(handle, "isExposed", lambda: True)
+    monkeypatch.setattr(type(handle), "isExposed", lambda _handle: True)
     window.come_forward()
     assert shown == [False, True]
 
