@@ -165,7 +165,7 @@ class Canvas(QObject):
             self._pulse.start()  # anew: while text arrives, its painting makes the caret breathe
         if not view.column.complete:
             self._rest.start()
-        else:
+        elif whole == self._port.rect():  # a part of it that is painted meanwhile does not bring what is left out
             self._rest.stop()
         self._top, self._at = view.top, perf_counter()
         if far:
