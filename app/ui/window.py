@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.chat.messages import SearchHit
@@ -220,8 +220,13 @@ class Window(QMainWindow):
         window_state.write(self._state_file, state)
 
     def come_forward(self) -> None:
-        """Shows the window in front of others."""
-        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        """Shows the window in front of others, where the person is."""
+        state, handle = self.windowState() & ~Qt.WindowState.WindowMinimized, self.windowHandle()
+        if QGuiApplication.platformName() == "xcb" and handle is not None and not handle.isExposed():
+            self.hide()  # on another desktop it would stay there: shown anew, it comes to this one
+            self.setWindowState(Qt.WindowState.WindowNoState)  # which its manager makes of it just then
+            self.show()
+        self.setWindowState(state)
         self.show()
         self.raise_()
         self.activateWindow()

@@ -92,6 +92,20 @@ def test_a_streaming_conversation_has_a_dot(window: Window, application: FakeApp
         assert ("being written" in index.data(Qt.ItemDataRole.AccessibleTextRole)) is dot
 
 
+def test_the_dot_stays_while_anything_is_being_written_there(window: Window, application: FakeApplication) -> None:
+    """Also on a branch that is not shown: the reply that one looks at has ended, the one before has not."""
+    conversation_id = application.conversations.add("One")
+    window.sidebar.reload()
+    model = window.sidebar.model
+    index = model.index(model.row_of(conversation_id))
+    states = (("a", ReplyState.WRITING), ("b", ReplyState.QUEUED), ("b", ReplyState.DONE), ("a", ReplyState.STOPPED))
+    seen = []
+    for message_id, state in states:
+        application.publisher.publish(ReplyChanged(conversation_id=conversation_id, message_id=message_id, state=state))
+        seen.append(index.data(LIVE_ROLE))
+    assert seen == [True, True, True, False]
+
+
 def test_rename_in_place_with_f2(window: Window, application: FakeApplication, qtbot: QtBot) -> None:
     conversation_id = application.conversations.add("Old title")
     window.sidebar.reload()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
@@ -120,6 +121,26 @@ def test_a_remembered_conversation_that_is_gone(make_window: Any, application: F
     window = make_window()
     assert window.conversation.conversation_id == ""
     assert window.conversation.greeting.isVisible()
+
+
+@pytest.mark.parametrize("state", [Qt.WindowState.WindowNoState, Qt.WindowState.WindowMaximized])
+def test_a_later_start_brings_the_window_to_where_the_person_is(
+    window: Window, monkeypatch: pytest.MonkeyPatch, state: Qt.WindowState
+) -> None:
+    """Some managers of X11 take a window of another desktop off the screen; it is shown anew, as it was, and stays."""
+    shown: list[bool] = []
+    handle = window.windowHandle()
+    handle.visibleChanged.connect(shown.append)
+    window.setWindowState(state | Qt.WindowState.WindowMinimized)
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
+    monkeypatch.setattr(type(handle), "isExposed", lambda _handle: False)
+    monkeypatch.setattr(Window, "raise_", lambda _window: None)  # which this platform has not
+    window.come_forward()
+    assert shown == [False, True]
+    assert window.windowState() & ~Qt.WindowState.WindowActive == state
+    monkeypatch.setattr(type(handle), "isExposed", lambda _handle: True)
+    window.come_forward()
+    assert shown == [False, True]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sidebar": "x"}', b"\xff\xfe"])

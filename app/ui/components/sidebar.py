@@ -144,7 +144,7 @@ class Sidebar(Surface):
         if isinstance(change, ConversationsChanged):
             self.reload()
         elif isinstance(change, ReplyChanged):
-            self.model.set_live(change.conversation_id, change.state.live)
+            self.model.set_live(change.conversation_id, change.message_id, change.state.live)
 
     def reload(self) -> None:
         """Reads the list again. Until it was read once, the sidebar claims nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -36,22 +36,22 @@ class ConversationListModel(QAbstractListModel):
         super().__init__(parent)
         self._rows: list[Row] = []
         self._conversations: list[Conversation] = []
-        self._live: set[str] = set()
+        self._live: dict[str, str] = {}  # the replies being written, each with its conversation
 
     def show(self, conversations: list[Conversation], today: datetime.date | None = None) -> None:
         """Shows these conversations, newest first; only rows that differ are touched."""
         self._conversations = conversations
         self._become(self._rows_for(conversations, today or datetime.date.today()))
 
-    def set_live(self, conversation_id: str, live: bool) -> None:
-        """Marks a conversation as being written to."""
-        if live is (conversation_id in self._live):
-            return
-        self._live.symmetric_difference_update({conversation_id})
+    def set_live(self, conversation_id: str, message_id: str, live: bool) -> None:
+        """Marks a conversation as long as any reply is being written there, seen or on another branch."""
+        if live:
+            self._live[message_id] = conversation_id
+        else:
+            self._live.pop(message_id, None)
         at = self.row_of(conversation_id)
-        if at >= 0:
-            row = self._rows[at]
-            self._rows[at] = Row(row.id, row.title, live)
+        if at >= 0 and self._rows[at].live is not self._is_live(conversation_id):
+            self._rows[at] = replace(self._rows[at], live=self._is_live(conversation_id))
             self.dataChanged.emit(self.index(at), self.index(at))
 
     def refresh_days(self) -> None:
@@ -62,6 +62,9 @@ class ConversationListModel(QAbstractListModel):
         """The row of a conversation, or -1."""
         return next((i for i, row in enumerate(self._rows) if row.id == conversation_id and row.id), -1)
 
+    def _is_live(self, conversation_id: str) -> bool:
+        return conversation_id in self._live.values()
+
     def _rows_for(self, conversations: list[Conversation], today: datetime.date) -> list[Row]:
         rows: list[Row] = []
         heading = ""
@@ -70,7 +73,7 @@ class ConversationListModel(QAbstractListModel):
             if group != heading:
                 heading = group
                 rows.append(Row("", group))
-            rows.append(Row(conversation.id, conversation.title, conversation.id in self._live))
+            rows.append(Row(conversation.id, conversation.title, self._is_live(conversation.id)))
         return rows
 
     def _become(self, rows: list[Row]) -> None:

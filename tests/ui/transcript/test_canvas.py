@@ -94,6 +94,47 @@ def test_what_is_moved_is_what_would_be_painted(show: Show, qtbot: QtBot, long: 
     assert min(painted.heights) < 100
 
 
+def test_an_end_that_goes_far_away_at_once_leaves_nothing_behind(
+    show: Show, qtbot: QtBot, conversations: Conversations
+) -> None:
+    conversations.ask("Tell me")
+    live = conversations.answer("", state=ReplyState.QUEUED, facts=None)
+    transcript = show()
+    text, more = "```\n" + "x = 1\n" * 40 + "y", " = 2\n" * 200
+    transcript.apply(ReplyGrew(conversation_id="c", message_id=live, offset=0, text=text))
+    rest(qtbot, transcript)
+    transcript.scroll_by(-8)  # it is not followed any more
+    rest(qtbot, transcript)
+    transcript.apply(ReplyGrew(conversation_id="c", message_id=live, offset=len(text), text=more))
+    transcript.streaming.flush()
+    rest(qtbot, transcript)
+    painted = shown(transcript)
+    transcript.viewport().repaint()
+    assert shown(transcript) == painted
+
+
+def test_what_was_left_out_comes_though_a_part_is_painted_before(
+    show: Show, qtbot: QtBot, long: Conversations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the way back to the end, or the caret, while a reply grows."""
+    transcript = show()
+    rest(qtbot, transcript)
+    monkeypatch.setattr(canvas, "STEP_S", 0.0)
+    monkeypatch.setattr(canvas, "FAST_S", 0.0)
+    transcript.verticalScrollBar().setValue(transcript.verticalScrollBar().maximum() // 2)
+    transcript.viewport().repaint()
+    assert not transcript.column.complete
+    monkeypatch.setattr(canvas, "STEP_S", 10.0)
+    transcript.viewport().repaint(0, 0, 8, 8)
+    assert transcript.column.complete
+    rest(qtbot, transcript)
+    qtbot.waitUntil(lambda: not transcript.canvas._rest.isActive())
+    qtbot.wait(1)
+    painted = shown(transcript)
+    transcript.viewport().repaint()
+    assert shown(transcript) == painted
+
+
 def test_a_small_step_paints_what_comes_in(show: Show, qtbot: QtBot, long: Conversations) -> None:
     transcript = show()
     rest(qtbot, transcript)

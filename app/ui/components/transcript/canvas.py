@@ -106,7 +106,7 @@ class Canvas(QObject):
         """A row changed below a pixel. At the end, what stands above is only moved, not painted again."""
         view, column, height = self._view, self._view.column, self._port.height()
         self._view.idle.put_off(QUIET_MS, STARVED_MS)
-        if column.total - view.top > 3 * height and not view.following:
+        if column.heights.top(number) + below - view.top > height and not view.following:
             self._port.update(self._button_rect())
             view.sync()
             return
@@ -165,7 +165,7 @@ class Canvas(QObject):
             self._pulse.start()  # anew: while text arrives, its painting makes the caret breathe
         if not view.column.complete:
             self._rest.start()
-        else:
+        elif whole == self._port.rect():  # a part of it that is painted meanwhile does not bring what is left out
             self._rest.stop()
         self._top, self._at = view.top, perf_counter()
         if far:
