@@ -113,6 +113,35 @@ def test_an_end_that_goes_far_away_at_once_leaves_nothing_behind(
     assert shown(transcript) == painted
 
 
+@pytest.mark.parametrize("fence", ["```\n", "Look:\n\n```python\n"])
+def test_the_first_letters_of_code_are_seen(show: Show, qtbot: QtBot, conversations: Conversations, fence: str) -> None:
+    conversations.ask("Tell me")
+    live = conversations.answer("", state=ReplyState.QUEUED, facts=None)
+    transcript = show()
+    for at, more in ((0, fence), (len(fence), "d")):
+        transcript.apply(ReplyGrew(conversation_id="c", message_id=live, offset=at, text=more))
+        transcript.streaming.flush()
+        rest(qtbot, transcript)
+    painted = shown(transcript)
+    transcript.viewport().repaint()
+    assert shown(transcript) == painted
+
+
+def test_the_way_back_comes_though_another_part_is_painted(show: Show, qtbot: QtBot, long: Conversations) -> None:
+    transcript = show()
+    rest(qtbot, transcript)
+    transcript.scroll_by(10 - canvas.JUMP_FROM)
+    rest(qtbot, transcript)
+    without = shown(transcript)
+    transcript.column.end_gap += 20  # heights beyond the screen became true
+    transcript.viewport().repaint(0, 0, 8, 8)
+    rest(qtbot, transcript)
+    painted = shown(transcript)
+    assert painted != without
+    transcript.viewport().repaint()
+    assert shown(transcript) == painted
+
+
 def test_what_was_left_out_comes_though_a_part_is_painted_before(
     show: Show, qtbot: QtBot, long: Conversations, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,14 +83,19 @@ class Canvas(QObject):
 
     def _move(self, down: int) -> None:
         """Moves what is painted, but for what stands on it."""
-        button, state = self._button_rect(), self._view.state
         if down:
             self._port.scroll(0, down)
             self._button.translate(0, down)
-            self._port.update(self._button)
-            state.carets = [caret.translated(0, down) for caret in state.carets]
+            self._view.state.carets = [caret.translated(0, down) for caret in self._view.state.carets]
+        self.offer()
+
+    def offer(self) -> None:
+        """The way back to the end is painted again where it comes, goes or was moved along."""
+        button = self._button_rect()
         if button != self._button:
             self._port.update(button)
+            self._port.update(self._button)
+            self._button = button
 
     def coloured(self, piece: Piece) -> None:
         """A document has its colours now: it is painted again if it is on the screen."""
@@ -107,7 +112,6 @@ class Canvas(QObject):
         view, column, height = self._view, self._view.column, self._port.height()
         self._view.idle.put_off(QUIET_MS, STARVED_MS)
         if column.heights.top(number) + below - view.top > height and not view.following:
-            self._port.update(self._button_rect())
             view.sync()
             return
         if not view.following or number + 1 < len(column.entries):
@@ -161,6 +165,7 @@ class Canvas(QObject):
             painter.setClipRect(clip)
             self._paint(painter, clip)
         painter.end()
+        self.offer()  # heights may have changed that decide about it, and only a part was painted
         if view.state.carets and not view.theme.less_motion:
             self._pulse.start()  # anew: while text arrives, its painting makes the caret breathe
         if not view.column.complete:
@@ -188,7 +193,6 @@ class Canvas(QObject):
         centre = self.jump_centre()
         if centre is not None:
             jump_button(painter, centre, view.looks, hovered=view.on_jump)
-        self._button = self._button_rect()
 
     def _step_pulse(self) -> None:
         """Only the caret's own pixels are painted again."""

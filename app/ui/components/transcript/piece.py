@@ -107,7 +107,8 @@ class Piece:
         if index >= len(codes) or not codes[index].text.startswith(text):
             return False
         self._colours[index:] = [(text, found)]
-        colour(self.document, found, self.looks, codes[index].position, len(text))
+        if text:  # of nothing, only the lines would be lost
+            colour(self.document, found, self.looks, codes[index].position, len(text))
         return len(text) == len(codes[index].text)
 
     def inherit(self, other: Piece) -> None:

@@ -198,6 +198,7 @@ class View(QAbstractScrollArea):
         bar.setRange(0, max(0, self.column.total - height))
         bar.setValue(self._top if not self._following else bar.maximum())
         self._syncing = False
+        self.canvas.offer()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """The scroll bar was moved."""
