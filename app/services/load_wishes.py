@@ -34,12 +34,13 @@ class Wish:
     """One model to be loaded, or None to unload. Several may wait for the same wish.
 
     `by_hand`: with these options. `again`: even if it is loaded as it should be. `insist`: even if the system has to
-    swap. `idle`: only if nobody uses what is loaded.
+    swap. `idle`: only if nobody uses what is loaded. `awaited`: a reply waits for it.
     """
 
     def __init__(
         self, file: ModelFile | None, *, remember: bool = False, restarted: bool = False,
         by_hand: LoadOptions | None = None, again: bool = False, insist: bool = False, idle: bool = False,
+        awaited: bool = False,
     ) -> None:  # fmt: skip
         self.file = file
         self.remember = remember
@@ -48,6 +49,7 @@ class Wish:
         self.again = again
         self.insist = insist
         self.idle = idle
+        self.awaited = awaited
         self.cancelled = threading.Event()
         self.future: Future[Ready | None] = Future()
 

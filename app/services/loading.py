@@ -89,10 +89,15 @@ class Loading:
         self, model_id: str, options: LoadOptions | None = None, *, insist: bool = False, again: bool = False
     ) -> None:
         """Loads this model as the person's choice, with options set by hand, if any; the change comes as EngineChanged.
-        `insist`: even if that pushes the system into swap. `again`: even if it is loaded. Raises NoSuchThing."""
+        `insist`: even if that pushes the system into swap. `again`: even if it is loaded. Raises NoSuchThing.
+
+        The load of another model, for which no reply waits, is given up."""
         file = self._library.get(model_id)
         if file is None:
             raise NoSuchThing("This model is no longer there.", detail=model_id)
+        wish = self._wishes.current
+        if wish is not None and wish.file is not None and wish.file.id != file.id and not wish.awaited:
+            self.cancel()
         self._wishes.put(Wish(file, remember=True, by_hand=options, insist=insist, again=again))
 
     def lengthen(self, model_id: str, n_ctx: int) -> None:
@@ -196,7 +201,11 @@ class Loading:
         same = wish is not None and wish.file is not None and wish.file.id == file.id
         if ready is not None and ready.file.id == file.id and wish is None:
             return ready
-        future = wish.future if same and wish is not None else self._wishes.put(Wish(file)).future
+        if wish is not None and same:
+            wish.awaited = True
+        else:
+            wish = self._wishes.put(Wish(file, awaited=True))
+        future = wish.future
         while not stop.is_set() and not self._jobs.ending.is_set():
             try:
                 loaded = future.result(POLL_S)

@@ -133,6 +133,16 @@ def test_choosing_another_model_waits_for_the_reply_under_way(own_model: Path) -
         ready(seen, own.id)
 
 
+def test_choosing_another_model_gives_up_the_load_under_way(own_model: Path) -> None:
+    with running({"load": {"seconds": 1.0}}) as (app, seen):
+        own, starter = app.library.list()
+        app.loading.load(own.id)
+        seen.wait_for(EngineChanged, lambda c: c.state is EngineState.LOADING and c.fraction > 0)
+        app.loading.load(starter.id)
+        ready(seen, starter.id)
+        assert not [c for c in seen.of(EngineChanged) if c.state is EngineState.READY and c.model_id == own.id]
+
+
 def test_the_engine_killed_while_idle_comes_back_with_its_model() -> None:
     with running() as (app, seen):
         app.loading.warm()
