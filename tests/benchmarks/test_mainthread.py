@@ -45,10 +45,6 @@ def test_memory_is_read_as_linux_counts_it() -> None:
     assert found["peak_mb"] > 5
 
 
-def told(**numbers: float) -> tuple[list[list[dict[str, float]]], str]:
-    return [[numbers]], "a screen"
-
-
 def test_streaming_tells_the_idle_window_beside_and_takes_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = {
         f"{name}_{key}": 1.0
@@ -66,12 +62,15 @@ def test_streaming_tells_the_idle_window_beside_and_takes_nothing_off(monkeypatc
     }
     numbers |= {"characters": 200_000, "tokens": 31_000, "tokens_per_s": 500, "last_share": 0.2}
     numbers |= {"live_share": 0.19, "before_share": 0.03, "live_longest_ms": 15.0, "before_longest_ms": 14.0}
-    monkeypatch.setattr(conversation, "_measured", lambda _names, _runs: told(**numbers))
+    runs = [numbers, numbers | {"live_longest_ms": 31.0}, numbers | {"live_longest_ms": 12.0, "live_share": 0.25}]
+    monkeypatch.setattr(conversation, "_measured", lambda _names, _runs: ([runs], "a screen"))
     share, gap = conversation.stream(1)
-    assert (share.value, gap.value) == (19.0, 15.0)
+    assert (share.value, gap.value) == (19.0, 15.0), "medians"
+    assert "15, 31, 12" in gap.note
+    assert "19, 19, 25" in share.note
     assert share.met
     assert gap.met
     assert "31000 tokens at 500/s" in share.note
     assert "3.0 and" in share.note
-    assert "longest 14.0" in gap.note
+    assert "longest 14, 14, 14 and 1, 1, 1" in gap.note
     assert "a screen" in gap.note
