@@ -91,7 +91,8 @@ def stream(pairs: int) -> list[Figure]:
     gap = (
         f"{what}; {_each(found, 'live_longest_ms')}, in them the thread itself ran "
         f"{_each(found, 'live_longest_own_ms')}; in any gap at most {one['live_most_own_ms']:.1f}; 99 % are below "
-        f"{one['live_p99_ms']:.1f}, {_each(found, 'live_long')} above 16; the idle window before and after, "
+        f"{one['live_p99_ms']:.1f}, {_each(found, 'live_long')} above 16; sending the question, before the "
+        f"first token: longest {_each(found, 'sent_longest_ms')}; the idle window before and after, "
         f"{one['before_seconds'] + one['after_seconds']:.0f} s: longest {_each(found, 'before_longest_ms')} and "
         f"{_each(found, 'after_longest_ms')}"
     )

@@ -13,7 +13,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QWheelEvent
 
 from app.chat.messages import ReplyState
-from app.services.changes import Change, ReplyChanged
+from app.services.changes import Change, ReplyChanged, ReplyGrew
 from benchmarks.figures import percentile
 from benchmarks.inside import SHORT_ID, Inside
 from benchmarks.mainthread import Beat, Beats, Frames
@@ -177,23 +177,28 @@ def _press(inside: Inside, key: Qt.Key) -> None:
 
 
 def stream(inside: Inside) -> dict[str, float]:
-    """A whole reply from the scripted engine process, asked for in the composer, followed to its end; an idle stretch
-    before it and one after it, in which the same timer beats, tell what the machine does by itself. The question was
-    typed before, which starts the engine's process: that is no part of the reply."""
+    """A whole reply from the scripted engine process, asked for in the composer, followed from its first token to its
+    end; sending the question is told apart, and an idle stretch before it and one after it, in which the same timer
+    beats, tell what the machine does by itself. The question was typed before, which starts the engine's process."""
     inside.first_paint(SHORT_ID)
     composer, loading = inside.window.conversation.composer, inside.application.loading
     composer.put(QUESTION)
     inside.wait(lambda: loading.ready is not None)
     inside.settle(3.0)
+    grew: list[ReplyGrew] = []
     ended: list[ReplyChanged] = []
-    inside.application.publisher.subscribe(lambda change: _note_end(change, ended))
+    inside.application.publisher.subscribe(lambda change: _note(change, grew, ended))
     beat = Beat()
     before = beat.during(lambda: inside.settle(CONTROL_S))
-    marks: list[tuple[float, float]] = []
+
+    def send() -> None:
+        composer.send_requested.emit(QUESTION)
+        inside.wait(lambda: bool(grew), look_ms=1)
+
+    sent = beat.during(send)
+    marks = [(time.perf_counter(), time.thread_time())]
 
     def follow() -> None:
-        composer.send_requested.emit(QUESTION)
-        marks.append((time.perf_counter(), time.thread_time()))
         inside.wait(lambda: _mark(marks) or bool(ended), 400.0, look_ms=250)
         inside.settle(0.5)
 
@@ -215,12 +220,15 @@ def stream(inside: Inside) -> dict[str, float]:
         "tokens": float(facts.generation.completion_tokens),
         "tokens_per_s": facts.generation.tokens_per_s,
         "last_share": (marks[-1][1] - cpu) / (marks[-1][0] - begun),
+        "sent_longest_ms": sent.longest()[0],
     }
     return found | _told("live", live) | _told("before", before) | _told("after", after)
 
 
-def _note_end(change: Change, ended: list[ReplyChanged]) -> None:
-    if isinstance(change, ReplyChanged) and not change.state.live:
+def _note(change: Change, grew: list[ReplyGrew], ended: list[ReplyChanged]) -> None:
+    if isinstance(change, ReplyGrew) and not grew:
+        grew.append(change)
+    elif isinstance(change, ReplyChanged) and not change.state.live:
         ended.append(change)
 
 

@@ -60,7 +60,7 @@ def test_streaming_tells_the_idle_window_beside_and_takes_nothing_off(monkeypatc
             "most_own_ms",
         )
     }
-    numbers |= {"characters": 200_000, "tokens": 31_000, "tokens_per_s": 500, "last_share": 0.2}
+    numbers |= {"characters": 200_000, "tokens": 31_000, "tokens_per_s": 500, "last_share": 0.2, "sent_longest_ms": 9.0}
     numbers |= {"live_share": 0.19, "before_share": 0.03, "live_longest_ms": 15.0, "before_longest_ms": 14.0}
     runs = [numbers, numbers | {"live_longest_ms": 31.0}, numbers | {"live_longest_ms": 12.0, "live_share": 0.25}]
     monkeypatch.setattr(conversation, "_measured", lambda _names, _runs: ([runs], "a screen"))
@@ -73,4 +73,5 @@ def test_streaming_tells_the_idle_window_beside_and_takes_nothing_off(monkeypatc
     assert "31000 tokens at 500/s" in share.note
     assert "3.0 and" in share.note
     assert "longest 14, 14, 14 and 1, 1, 1" in gap.note
+    assert "before the first token: longest 9, 9, 9" in gap.note
     assert "a screen" in gap.note
